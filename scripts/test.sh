@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change is merged, in one command; CI runs the same one.
+#   scripts/test.sh           format, lints, the suite on SQLite, then the integration tests on PostgreSQL + Redis
+#   scripts/test.sh --quick   the same without PostgreSQL and Redis
+# Missing servers are installed where apt-get exists and root (or sudo) works. What is started here is private,
+# on loopback and free ports, and is gone at the end, so two runs do not disturb each other.
+set -euo pipefail
+
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+cd -- "$root"
+# shellcheck source=scripts/lib/services.sh
+source scripts/lib/services.sh
+
+usage() { sed -n '2,4s/^# \{0,1\}//p' scripts/test.sh; }
+
+quick=
+for argument in "$@"; do
+  case $argument in
+    --quick) quick=1 ;;
+    -h | --help) usage; exit 0 ;;
+    *) echo "unknown option: $argument" >&2; usage >&2; exit 2 ;;
+  esac
+done
+
+current='' group=''
+
+finish() {
+  local code=$? i
+  trap '' INT TERM HUP # a second Ctrl-C must not interrupt the cleaning up
+  set +e
+  if [[ $group ]]; then
+    kill -TERM -- "-$group" 2>/dev/null
+    # nextest gives its tests 10 s before it kills them, and only it knows their process groups.
+    for ((i = 0; i < 150; i++)); do
+      kill -0 -- "-$group" 2>/dev/null || break
+      sleep 0.1
+    done
+    kill -KILL -- "-$group" 2>/dev/null
+  fi
+  services_stop
+  if [[ $code -eq 0 ]]; then
+    printf '\n=== all passed (%d s)\n' "$SECONDS"
+  else
+    printf '\n=== FAILED%s (exit code %d, %d s)\n' "${current:+: $current}" "$code" "$SECONDS" >&2
+  fi
+  exit "$code"
+}
+trap finish EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# step <heading> <command…>; the first one that fails ends the run (set -e, then finish names it).
+step() {
+  local begun=$SECONDS
+  current=$1
+  shift
+  printf '\n=== %s\n' "$current"
+  "$@"
+  printf '=== ok: %s (%d s)\n' "$current" $((SECONDS - begun))
+  current=''
+}
+
+# Runs a command as a process group of its own and waits, so that a signal to this script is
+# handled at once (bash would first wait for a foreground command) and ends the whole group.
+run() {
+  set -m
+  "$@" </dev/null &
+  group=$!
+  set +m
+  wait "$group"
+  kill -KILL -- "-$group" 2>/dev/null || true # should a test have left something running
+  group=''
+}
+
+check_tools() {
+  if ! command -v cargo >/dev/null; then
+    echo "cargo is missing: install the Rust toolchain with rustup" >&2
+    return 1
+  fi
+  local component
+  for component in fmt clippy; do
+    if ! cargo "$component" --version >/dev/null 2>&1; then
+      echo "cargo $component is missing: rustup component add rustfmt clippy" >&2
+      return 1
+    fi
+  done
+  if ! command -v cc >/dev/null; then
+    echo "a C compiler is missing (SQLite and libpq are built from source): install gcc and libc6-dev" >&2
+    return 1
+  fi
+}
+
+# The caller's own databases and settings must not leak into the tests.
+unset DATABASE_URL REDIS_URL "${!ZHIBU_@}" "${!PG@}"
+
+step 'Tools' check_tools
+test_command=(cargo test --locked)
+if cargo nextest --version >/dev/null 2>&1; then test_command=(cargo nextest run --locked); fi
+
+if [[ ! $quick ]]; then
+  step 'PostgreSQL and Redis: install' services_install
+  step 'PostgreSQL and Redis: start' services_start
+fi
+step 'Format' run cargo fmt --check
+step 'Lints' run cargo clippy --all-targets --locked -- -D warnings
+step 'All tests on SQLite + memory' run env ZHIBU_TEST_BACKEND=sqlite "${test_command[@]}"
+if [[ ! $quick ]]; then
+  step 'Integration tests on PostgreSQL + Redis' run env ZHIBU_TEST_BACKEND=postgres \
+    "ZHIBU_TEST_DATABASE_URL=$SERVICES_PG_URL" "ZHIBU_TEST_REDIS_URL=$SERVICES_REDIS_URL" \
+    "${test_command[@]}" --test api
+fi

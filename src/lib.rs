@@ -1,0 +1,2 @@
+//! zhibu (支部, 'branch').
+pub mod platform;

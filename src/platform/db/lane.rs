@@ -1,0 +1,156 @@
+//! A lane: a bounded queue in front of one blocking thread that applies whatever has queued up in ONE transaction.
+//! The longer a commit takes, the more commands the next one carries; when idle nothing waits.
+
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Db, DbConnection};
+use crate::platform::error::{AppError, AppResult};
+
+type Reply<O> = oneshot::Sender<AppResult<O>>;
+
+enum Message<C, O> {
+    Command(C, Reply<O>),
+    Stop,
+}
+
+/// Handle to a lane; clones share it. Commands are answered in order of arrival, after the commit.
+pub struct Lane<C, O> {
+    queue: mpsc::Sender<Message<C, O>>,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+    deadline: Duration,
+}
+
+impl<C, O> Clone for Lane<C, O> {
+    fn clone(&self) -> Self {
+        Self { queue: self.queue.clone(), thread: self.thread.clone(), deadline: self.deadline }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct LaneLimits {
+    /// Commands that may wait; one more is answered 503 with Retry-After.
+    pub queue: usize,
+    /// Commands in one transaction.
+    pub batch: usize,
+    /// How long a caller waits. After it the outcome is unknown to the caller, who repeats with the same id.
+    pub deadline: Duration,
+}
+
+impl<C: Send + 'static, O: Send + 'static> Lane<C, O> {
+    /// `apply` gives one outcome for each command, in order, in the transaction it is called in; it may be called
+    /// again. `committed` runs after the commit and before the callers are answered: for news, never for truth.
+    pub fn start<A, F>(name: &'static str, db: Db, limits: LaneLimits, apply: A, committed: F) -> Self
+    where
+        A: Fn(&mut DbConnection, &[C]) -> AppResult<Vec<O>> + Send + 'static,
+        F: Fn(&[O]) + Send + 'static,
+    {
+        let (queue, receiver) = mpsc::channel(limits.queue);
+        let worker = Worker { name, db, batch: limits.batch, apply, committed };
+        let thread = std::thread::Builder::new().name(format!("lane-{name}")).spawn(move || worker.run(receiver));
+        if let Err(error) = &thread {
+            tracing::error!(%error, lane = name, "cannot start the lane");
+        }
+        Self { queue, thread: Arc::new(Mutex::new(thread.ok())), deadline: limits.deadline }
+    }
+
+    /// Hands a command in and waits for its outcome, which is durable when it comes.
+    pub async fn submit(&self, command: C) -> AppResult<O> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.try_send(Message::Command(command, reply)).map_err(|_| AppError::overloaded())?;
+        match tokio::time::timeout(self.deadline, answer).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) | Err(_) => Err(AppError::unavailable()),
+        }
+    }
+
+    /// Commands waiting now, for `/metrics`.
+    pub fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
+    /// Lets what is queued finish, then ends the thread. Blocks; call it when no request is in flight any more.
+    pub fn finish(&self) {
+        let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
+        let Some(thread) = thread else { return };
+        if self.queue.blocking_send(Message::Stop).is_ok() && thread.join().is_err() {
+            tracing::error!("a lane ended abnormally");
+        }
+    }
+}
+
+struct Worker<A, F> {
+    name: &'static str,
+    db: Db,
+    batch: usize,
+    apply: A,
+    committed: F,
+}
+
+impl<A, F> Worker<A, F> {
+    fn run<C, O>(self, mut receiver: mpsc::Receiver<Message<C, O>>)
+    where
+        A: Fn(&mut DbConnection, &[C]) -> AppResult<Vec<O>>,
+        F: Fn(&[O]),
+    {
+        let mut stopping = false;
+        while !stopping {
+            let (mut commands, mut replies) = (Vec::new(), Vec::new());
+            let mut next = receiver.blocking_recv();
+            while let Some(message) = next.take() {
+                match message {
+                    Message::Command(command, reply) => {
+                        commands.push(command);
+                        replies.push(reply);
+                    }
+                    Message::Stop => stopping = true,
+                }
+                if commands.len() < self.batch && !stopping {
+                    next = receiver.try_recv().ok();
+                }
+            }
+            if commands.is_empty() {
+                return;
+            }
+            metrics::histogram!("zhibu_lane_batch", "lane" => self.name).record(commands.len() as f64);
+            self.apply_all(&commands, replies);
+        }
+    }
+
+    fn apply_all<C, O>(&self, commands: &[C], replies: Vec<Reply<O>>)
+    where
+        A: Fn(&mut DbConnection, &[C]) -> AppResult<Vec<O>>,
+        F: Fn(&[O]),
+    {
+        match self.db.write_blocking(|conn| (self.apply)(conn, commands)) {
+            Ok(outcomes) if outcomes.len() == replies.len() => {
+                (self.committed)(&outcomes);
+                for (outcome, reply) in outcomes.into_iter().zip(replies) {
+                    // A caller that has gone away asks again with the same id.
+                    let _ = reply.send(Ok(outcome));
+                }
+            }
+            Ok(_) => fail_all(replies, || AppError::internal("a lane lost count of its outcomes")),
+            Err(error) if commands.len() == 1 || error.is_unavailable() => {
+                let mut error = Some(error);
+                fail_all(replies, || error.take().unwrap_or_else(AppError::unavailable));
+            }
+            // One poisoned command must not fail its neighbours: each gets a transaction of its own.
+            Err(error) => {
+                tracing::warn!(lane = self.name, %error, "a batch failed; applying its commands one by one");
+                for (command, reply) in commands.iter().zip(replies) {
+                    self.apply_all(std::slice::from_ref(command), vec![reply]);
+                }
+            }
+        }
+    }
+}
+
+fn fail_all<O>(replies: Vec<Reply<O>>, mut error: impl FnMut() -> AppError) {
+    for reply in replies {
+        let _ = reply.send(Err(error()));
+    }
+}

@@ -1,0 +1,242 @@
+//! The doors to the database: `read`, `write`, and their blocking forms for lanes and commands.
+//! Nothing else in the house opens a connection or a transaction.
+
+mod conn;
+mod lane;
+pub mod migrate;
+pub mod schema;
+pub mod types;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager};
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use tokio::sync::Semaphore;
+
+pub use conn::{Backend, DbConnection, Manager, MultiBackend, Target};
+pub use lane::{Lane, LaneLimits};
+pub use types::{AnyId, Instant, Json, UuidList, sql};
+
+use crate::platform::config::DatabaseConfig;
+use crate::platform::error::{AppError, AppResult};
+
+type Pool = r2d2::Pool<Manager>;
+
+/// Deadlocks and serialization failures are the database's way to say 'again'.
+const WRITE_ATTEMPTS: u32 = 5;
+
+#[derive(Clone)]
+pub struct Db(Arc<Inner>);
+
+struct Inner {
+    backend: Backend,
+    readers: Pool,
+    writers: Pool,
+    // Callers wait here, as cheap futures, rather than as blocked threads.
+    read_turns: Arc<Semaphore>,
+    write_turns: Arc<Semaphore>,
+    deadline: Duration,
+}
+
+impl Db {
+    /// Opens the pools. Connections are made at once, so a wrong URL fails the start and says why.
+    pub fn open(config: &DatabaseConfig) -> Result<Self, r2d2::Error> {
+        let (backend, write_target, read_target, writers, readers) = match config.url.as_deref() {
+            Some(url) => (
+                Backend::Postgres,
+                Target::Postgres { url: url.to_owned() },
+                Target::Postgres { url: config.read_url.clone().unwrap_or_else(|| url.to_owned()) },
+                config.connections,
+                config.connections,
+            ),
+            None => {
+                let path = config.sqlite_path.to_string_lossy().into_owned();
+                let reader = Target::SqliteReader { path: path.clone() };
+                (Backend::Sqlite, Target::SqliteWriter { path }, reader, 1, config.connections)
+            }
+        };
+        let open = |target: Target, size: u32| {
+            let manager = Manager { target, statement_timeout: config.statement_timeout };
+            r2d2::Pool::builder()
+                .max_size(size)
+                .min_idle(Some(1))
+                .test_on_check_out(false)
+                .connection_timeout(config.deadline)
+                .error_handler(Box::new(LogPoolErrors))
+                .build(manager)
+        };
+        Ok(Self(Arc::new(Inner {
+            backend,
+            writers: open(write_target, writers)?,
+            readers: open(read_target, readers)?,
+            read_turns: Arc::new(Semaphore::new(readers as usize)),
+            write_turns: Arc::new(Semaphore::new(writers as usize)),
+            deadline: config.deadline,
+        })))
+    }
+
+    pub fn backend(&self) -> Backend {
+        self.0.backend
+    }
+
+    /// One consistent look at the database: a read-only transaction, possibly on a replica that lags behind.
+    /// Never use it to read what the same request has just written.
+    pub async fn read<T, F>(&self, work: F) -> AppResult<T>
+    where
+        F: FnOnce(&mut DbConnection) -> AppResult<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let db = self.clone();
+        self.hop(&self.0.read_turns, self.0.deadline, move || db.read_blocking(work)).await
+    }
+
+    /// One transaction on the writer. `work` may be called again from the start when the database asks for it,
+    /// so it must have no effect outside its connection.
+    pub async fn write<T, F>(&self, work: F) -> AppResult<T>
+    where
+        F: Fn(&mut DbConnection) -> AppResult<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let db = self.clone();
+        self.hop(&self.0.write_turns, self.0.deadline, move || db.write_blocking(work)).await
+    }
+
+    /// `write` for the few jobs that may take long (a roster of thousands of rows): same rules, longer deadline.
+    pub async fn write_long<T, F>(&self, work: F) -> AppResult<T>
+    where
+        F: Fn(&mut DbConnection) -> AppResult<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let db = self.clone();
+        self.hop(&self.0.write_turns, Duration::from_secs(60), move || db.write_blocking(work)).await
+    }
+
+    async fn hop<T, F>(&self, turns: &Arc<Semaphore>, deadline: Duration, work: F) -> AppResult<T>
+    where
+        F: FnOnce() -> AppResult<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let span = tracing::Span::current();
+        let in_time = tokio::time::timeout(deadline, async {
+            let turn = turns.clone().acquire_owned().await.map_err(|_| AppError::unavailable())?;
+            tokio::task::spawn_blocking(move || {
+                let _turn = turn;
+                span.in_scope(work)
+            })
+            .await
+            .map_err(|panic| AppError::internal(format!("a database job ended abnormally: {panic}")))?
+        });
+        in_time.await.unwrap_or_else(|_| Err(AppError::unavailable()))
+    }
+
+    pub fn read_blocking<T>(&self, work: impl FnOnce(&mut DbConnection) -> AppResult<T>) -> AppResult<T> {
+        let mut conn = self.0.readers.get().map_err(|_| AppError::unavailable())?;
+        begin(&mut conn, false)?;
+        let result = work(&mut conn);
+        end(&mut conn, result)
+    }
+
+    pub fn write_blocking<T>(&self, work: impl Fn(&mut DbConnection) -> AppResult<T>) -> AppResult<T> {
+        let mut attempt = 1;
+        loop {
+            let mut conn = self.0.writers.get().map_err(|_| AppError::unavailable())?;
+            let result = match begin(&mut conn, true) {
+                Ok(()) => {
+                    let result = work(&mut conn);
+                    end(&mut conn, result)
+                }
+                Err(error) => Err(AppError::from(error)),
+            };
+            match result {
+                Err(error) if error.is_worth_retrying() && attempt < WRITE_ATTEMPTS => attempt += 1,
+                other => return other,
+            }
+        }
+    }
+
+    /// The pools' size and use, for `/metrics`.
+    pub fn connections_in_use(&self) -> u32 {
+        let used = |pool: &Pool| pool.state().connections - pool.state().idle_connections;
+        used(&self.0.readers) + used(&self.0.writers)
+    }
+}
+
+fn begin(conn: &mut DbConnection, writes: bool) -> Result<(), DieselError> {
+    match conn {
+        // IMMEDIATE takes the write lock first: upgrading later is what loses writes to 'database is locked'.
+        DbConnection::Sqlite(c) if writes => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE"),
+        DbConnection::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN"),
+        DbConnection::Pg(c) if writes => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN"),
+        DbConnection::Pg(c) => AnsiTransactionManager::begin_transaction_sql(
+            c,
+            "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        ),
+    }
+}
+
+fn end<T>(conn: &mut DbConnection, result: AppResult<T>) -> AppResult<T> {
+    type Transactions = <DbConnection as Connection>::TransactionManager;
+    match result {
+        Ok(value) => {
+            Transactions::commit_transaction(conn)?;
+            Ok(value)
+        }
+        Err(error) => {
+            // The first error is the one that tells; a failed rollback leaves a broken connection that the pool drops.
+            if let Err(rollback) = Transactions::rollback_transaction(conn) {
+                tracing::warn!(error = %rollback, "rollback failed");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Does this error mean 'run the transaction again'?
+pub fn asks_for_retry(error: &DieselError) -> bool {
+    match error {
+        DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => true,
+        DieselError::DatabaseError(_, info) => info.message().contains("deadlock detected"),
+        _ => false,
+    }
+}
+
+/// Does this error mean that the database is gone, busy or too slow, rather than that we asked it something wrong?
+pub fn means_unavailable(error: &DieselError) -> bool {
+    match error {
+        DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _)
+        | DieselError::DatabaseError(DatabaseErrorKind::UnableToSendCommand, _)
+        | DieselError::BrokenTransactionManager => true,
+        DieselError::DatabaseError(_, info) => [
+            "terminating connection",
+            "server closed the connection",
+            "statement timeout",
+            "lock timeout",
+            "database is locked",
+            "no connection to the server",
+            "database or disk is full",
+            "is starting up",
+            "is shutting down",
+            "SSL connection",
+            "could not receive data",
+            "connection to server",
+        ]
+        .iter()
+        .any(|sign| info.message().contains(sign)),
+        _ => false,
+    }
+}
+
+/// Is this a second row where a unique key allows one? The caller knows which key it meant.
+pub fn is_unique_violation(error: &DieselError) -> bool {
+    matches!(error, DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _))
+}
+
+#[derive(Debug)]
+struct LogPoolErrors;
+
+impl<E: std::error::Error> r2d2::HandleError<E> for LogPoolErrors {
+    fn handle_error(&self, error: E) {
+        tracing::warn!(%error, "database connection");
+    }
+}

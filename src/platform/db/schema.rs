@@ -1,0 +1,366 @@
+//! The tables as diesel sees them; `migrations/` is where they are made. A guard test compares the two.
+#![allow(unused_imports, reason = "each table brings the same set of types")]
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    organizations (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        parent_id -> Nullable<Uuid>,
+        kind -> Text,
+        name -> Text,
+        path -> Text,
+        time_zone -> Nullable<Text>,
+        opens_before_s -> Nullable<Integer>,
+        late_after_s -> Nullable<Integer>,
+        closes_after_s -> Nullable<Integer>,
+        code_window_s -> Nullable<Integer>,
+        offline_allowed -> Nullable<Bool>,
+        version -> Integer,
+        created_at -> Instant,
+        updated_at -> Instant,
+        archived_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    audit_log (id) {
+        id -> Uuid,
+        tenant_id -> Nullable<Uuid>,
+        at -> Instant,
+        actor_id -> Nullable<Uuid>,
+        action -> Text,
+        outcome -> Text,
+        object_kind -> Text,
+        object_id -> Nullable<Uuid>,
+        organization_id -> Nullable<Uuid>,
+        detail -> Json,
+        request_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    idempotency_keys (account_id, route, key) {
+        account_id -> Uuid,
+        route -> Text,
+        key -> Text,
+        fingerprint -> Binary,
+        status -> Integer,
+        etag -> Nullable<Text>,
+        location -> Nullable<Text>,
+        body -> Text,
+        created_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    accounts (id) {
+        id -> Uuid,
+        tenant_id -> Nullable<Uuid>,
+        account_name -> Nullable<Text>,
+        phone -> Nullable<Text>,
+        password_hash -> Nullable<Text>,
+        is_system_admin -> Bool,
+        disabled_at -> Nullable<Instant>,
+        created_at -> Instant,
+        updated_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    activation_codes (id) {
+        id -> Uuid,
+        tenant_id -> Nullable<Uuid>,
+        account_id -> Uuid,
+        code_hash -> Binary,
+        created_at -> Instant,
+        created_by -> Nullable<Uuid>,
+        expires_at -> Instant,
+        used_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    sessions (id) {
+        id -> Uuid,
+        tenant_id -> Nullable<Uuid>,
+        account_id -> Uuid,
+        device_id -> Nullable<Text>,
+        device_name -> Nullable<Text>,
+        generation -> Integer,
+        rotated_at -> Instant,
+        created_at -> Instant,
+        last_used_at -> Instant,
+        expires_at -> Instant,
+        revoked_at -> Nullable<Instant>,
+        revoke_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    auth_changes (id) {
+        id -> Uuid,
+        account_id -> Uuid,
+        session_id -> Nullable<Uuid>,
+        is_revoked -> Bool,
+        changed_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    members (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        organization_id -> Uuid,
+        name -> Text,
+        employee_no -> Nullable<Text>,
+        standing -> Text,
+        standing_since -> Date,
+        joined_on -> Nullable<Date>,
+        deactivated_at -> Nullable<Instant>,
+        deactivate_reason -> Nullable<Text>,
+        version -> Integer,
+        created_at -> Instant,
+        updated_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    member_standings (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        member_id -> Uuid,
+        standing -> Text,
+        since -> Date,
+        recorded_at -> Instant,
+        recorded_by -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    member_transfers (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        member_id -> Uuid,
+        from_organization_id -> Uuid,
+        to_organization_id -> Uuid,
+        reason -> Text,
+        transferred_at -> Instant,
+        transferred_by -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    role_grants (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        organization_id -> Uuid,
+        member_id -> Uuid,
+        role -> Text,
+        granted_at -> Instant,
+        granted_by -> Nullable<Uuid>,
+        revoked_at -> Nullable<Instant>,
+        revoked_by -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    events (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        organization_id -> Uuid,
+        title -> Text,
+        description -> Text,
+        place -> Text,
+        starts_at -> Instant,
+        ends_at -> Instant,
+        time_zone -> Text,
+        status -> Text,
+        expected_standings -> Integer,
+        opens_before_s -> Integer,
+        late_after_s -> Integer,
+        closes_after_s -> Integer,
+        code_window_s -> Integer,
+        offline_allowed -> Bool,
+        geofence_latitude -> Nullable<Double>,
+        geofence_longitude -> Nullable<Double>,
+        geofence_radius_m -> Nullable<Integer>,
+        check_in_opens_at -> Instant,
+        late_from -> Instant,
+        check_in_closes_at -> Instant,
+        roster_frozen_at -> Nullable<Instant>,
+        last_seq -> BigInt,
+        version -> Integer,
+        created_at -> Instant,
+        created_by -> Nullable<Uuid>,
+        updated_at -> Instant,
+        closed_at -> Nullable<Instant>,
+        cancel_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    event_forms (event_id, form) {
+        event_id -> Uuid,
+        form -> Text,
+        tenant_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    event_organizations (event_id, organization_id) {
+        event_id -> Uuid,
+        organization_id -> Uuid,
+        tenant_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    event_members (event_id, member_id) {
+        event_id -> Uuid,
+        member_id -> Uuid,
+        tenant_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    calendar_feeds (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        member_id -> Uuid,
+        token_hash -> Binary,
+        created_at -> Instant,
+        revoked_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    roster_entries (event_id, member_id) {
+        event_id -> Uuid,
+        member_id -> Uuid,
+        tenant_id -> Uuid,
+        organization_id -> Uuid,
+        name -> Text,
+        standing -> Text,
+        may_vote -> Bool,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    check_ins (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        event_id -> Uuid,
+        member_id -> Uuid,
+        seq -> BigInt,
+        submitted_by -> Uuid,
+        client_event_id -> Uuid,
+        source -> Text,
+        status -> Text,
+        occurred_at -> Instant,
+        received_at -> Instant,
+        review -> Nullable<Text>,
+        flags -> Text,
+        device_hash -> Nullable<Binary>,
+        location -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        reviewed_at -> Nullable<Instant>,
+        reviewed_by -> Nullable<Uuid>,
+        annulled_at -> Nullable<Instant>,
+        annulled_by -> Nullable<Uuid>,
+        annul_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    leave_requests (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        event_id -> Uuid,
+        member_id -> Uuid,
+        reason -> Text,
+        status -> Text,
+        requested_at -> Instant,
+        decided_at -> Nullable<Instant>,
+        decided_by -> Nullable<Uuid>,
+        decision_note -> Nullable<Text>,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    organizations,
+    audit_log,
+    idempotency_keys,
+    accounts,
+    activation_codes,
+    sessions,
+    auth_changes,
+    members,
+    member_standings,
+    member_transfers,
+    role_grants,
+    events,
+    event_forms,
+    event_organizations,
+    event_members,
+    calendar_feeds,
+    roster_entries,
+    check_ins,
+    leave_requests,
+);

@@ -1,0 +1,311 @@
+//! Every error the API can answer, one row each: variant, wire code, HTTP status, and its text in three languages.
+//! The wire code is a promise to clients; texts may be improved at any time and always say what to do.
+
+macro_rules! codes {
+    ($($variant:ident $wire:literal $status:literal { $en:literal $hans:literal $hant:literal })*) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code { $($variant),* }
+
+        impl Code {
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            pub const fn wire(self) -> &'static str {
+                match self { $(Self::$variant => $wire),* }
+            }
+
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$variant => $status),* }
+            }
+
+            pub const fn text(self, language: Language) -> &'static str {
+                match self {
+                    $(Self::$variant => match language {
+                        Language::En => $en,
+                        Language::ZhHans => $hans,
+                        Language::ZhHant => $hant,
+                    }),*
+                }
+            }
+        }
+    };
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Language {
+    #[default]
+    En,
+    ZhHans,
+    ZhHant,
+}
+
+impl Language {
+    /// The best of our three for an `Accept-Language` header: zh-TW, zh-HK, zh-MO are Traditional, other zh Simplified.
+    pub fn negotiate(header: &str) -> Self {
+        let mut best = (0.0, Self::En);
+        for part in header.split(',') {
+            let mut pieces = part.split(';');
+            let tag = pieces.next().unwrap_or_default().trim().to_ascii_lowercase();
+            let weight = pieces
+                .find_map(|piece| piece.trim().strip_prefix("q="))
+                .map_or(1.0, |q| q.parse::<f32>().unwrap_or(0.0));
+            let language = match tag.as_str() {
+                "en" => Self::En,
+                t if t.starts_with("en-") => Self::En,
+                t if t.starts_with("zh-hant") || t.starts_with("zh-tw") => Self::ZhHant,
+                t if t.starts_with("zh-hk") || t.starts_with("zh-mo") => Self::ZhHant,
+                t if t == "zh" || t.starts_with("zh-") => Self::ZhHans,
+                _ => continue,
+            };
+            if weight > best.0 {
+                best = (weight, language);
+            }
+        }
+        best.1
+    }
+
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::ZhHans => "zh-Hans",
+            Self::ZhHant => "zh-Hant",
+        }
+    }
+}
+
+codes! {
+    // The request itself.
+    MalformedJson "malformed_json" 400 {
+        "The body is not JSON. Check the quoting and send it again."
+        "请求内容不是有效的 JSON，请检查后重新发送。"
+        "請求內容不是有效的 JSON，請檢查後重新傳送。" }
+    BadRequest "bad_request" 400 {
+        "The request cannot be understood. Check its path, headers and body."
+        "无法理解该请求，请检查路径、请求头和内容。"
+        "無法理解該請求，請檢查路徑、標頭和內容。" }
+    Unauthorized "unauthorized" 401 {
+        "Sign in first: the access token is missing, wrong or expired."
+        "请先登录：访问令牌缺失、错误或已过期。"
+        "請先登入：存取權杖缺失、錯誤或已過期。" }
+    InvalidCredentials "invalid_credentials" 401 {
+        "The account or the password is wrong."
+        "账号或密码错误。"
+        "帳號或密碼錯誤。" }
+    InvalidRefreshToken "invalid_refresh_token" 401 {
+        "This session has ended. Sign in again."
+        "会话已结束，请重新登录。"
+        "工作階段已結束，請重新登入。" }
+    Forbidden "forbidden" 403 {
+        "Your roles do not allow this here. Ask an administrator of the organization."
+        "您的角色在此没有权限，请联系组织管理员。"
+        "您的角色在此沒有權限，請聯絡組織管理員。" }
+    NotFound "not_found" 404 {
+        "There is nothing here."
+        "未找到。"
+        "找不到。" }
+    MethodNotAllowed "method_not_allowed" 405 {
+        "This path does not take that method; see the Allow header."
+        "该路径不支持此方法，请参见 Allow 响应头。"
+        "該路徑不支援此方法，請參見 Allow 標頭。" }
+    NotAcceptable "not_acceptable" 406 {
+        "None of the accepted media types can be made here."
+        "无法按所要求的格式输出。"
+        "無法按所要求的格式輸出。" }
+    RequestTimeout "request_timeout" 408 {
+        "The request took too long to arrive. Send it again."
+        "请求传输超时，请重新发送。"
+        "請求傳輸逾時，請重新傳送。" }
+    TooLarge "too_large" 413 {
+        "The body is larger than is allowed here."
+        "内容超过允许的大小。"
+        "內容超過允許的大小。" }
+    UnsupportedMediaType "unsupported_media_type" 415 {
+        "Send this as the media type that the operation takes, JSON unless stated."
+        "请使用该接口支持的格式（一般为 JSON）。"
+        "請使用該介面支援的格式（一般為 JSON）。" }
+    InvalidFields "invalid_fields" 422 {
+        "Some fields are wrong; `errors` names each of them."
+        "部分字段有误，详见 errors。"
+        "部分欄位有誤，詳見 errors。" }
+    HeadersTooLarge "headers_too_large" 431 {
+        "The request's headers are too large."
+        "请求头过大。"
+        "請求標頭過大。" }
+    IdempotencyKeyMissing "idempotency_key_missing" 422 {
+        "Send an Idempotency-Key header (a UUID is fine), so that a repeat is harmless."
+        "请带上 Idempotency-Key 请求头（UUID 即可），以便安全重试。"
+        "請帶上 Idempotency-Key 標頭（UUID 即可），以便安全重試。" }
+    IdempotencyKeyReused "idempotency_key_reused" 422 {
+        "This Idempotency-Key was used for another request. Use a new one."
+        "该 Idempotency-Key 已用于另一请求，请更换。"
+        "該 Idempotency-Key 已用於另一請求，請更換。" }
+    VersionMismatch "version_mismatch" 412 {
+        "Somebody changed this in the meantime. Load it again, then repeat your change."
+        "内容已被他人修改，请重新加载后再改。"
+        "內容已被他人修改，請重新載入後再改。" }
+    VersionRequired "version_required" 428 {
+        "Send If-Match with the ETag you have read, so that nobody's change is lost."
+        "请带上 If-Match（读取时的 ETag），以免覆盖他人的修改。"
+        "請帶上 If-Match（讀取時的 ETag），以免覆蓋他人的修改。" }
+    RateLimited "rate_limited" 429 {
+        "Too many tries. Wait for as long as Retry-After says."
+        "尝试次数过多，请按 Retry-After 等待后再试。"
+        "嘗試次數過多，請按 Retry-After 等待後再試。" }
+    Internal "internal" 500 {
+        "Something went wrong on our side. Tell us the request id."
+        "服务器内部错误，请提供 request_id。"
+        "伺服器內部錯誤，請提供 request_id。" }
+    Overloaded "overloaded" 503 {
+        "Very busy right now. Repeat the same request after Retry-After; nothing is done twice."
+        "当前非常繁忙，请按 Retry-After 重试同一请求，不会重复处理。"
+        "目前非常繁忙，請按 Retry-After 重試同一請求，不會重複處理。" }
+    Unavailable "unavailable" 503 {
+        "A part of the service does not answer. Repeat the same request after Retry-After; nothing is done twice."
+        "服务暂不可用，请按 Retry-After 重试同一请求，不会重复处理。"
+        "服務暫不可用，請按 Retry-After 重試同一請求，不會重複處理。" }
+
+    // Accounts.
+    ActivationCodeInvalid "activation_code_invalid" 422 {
+        "This activation code is wrong, used or expired. Ask your secretary for a new one."
+        "激活码错误、已使用或已过期，请向书记索取新的激活码。"
+        "啟用碼錯誤、已使用或已過期，請向書記索取新的啟用碼。" }
+    PasswordTooWeak "password_too_weak" 422 {
+        "Choose a longer, less common password: `min_length` says how long at least."
+        "密码太弱，请使用更长且不常见的密码，最短长度见 min_length。"
+        "密碼太弱，請使用更長且不常見的密碼，最短長度見 min_length。" }
+    WrongPassword "wrong_password" 403 {
+        "The current password is wrong."
+        "当前密码错误。"
+        "目前密碼錯誤。" }
+
+    // Organizations and members.
+    NameTaken "name_taken" 409 {
+        "Another one beside it has this name already."
+        "同级中已有同名者。"
+        "同級中已有同名者。" }
+    PhoneTaken "phone_taken" 409 {
+        "Another member here has this phone number."
+        "该手机号已属于另一成员。"
+        "該手機號碼已屬於另一成員。" }
+    AccountNameTaken "account_name_taken" 409 {
+        "Another member here has this account name."
+        "该账号名已被使用。"
+        "該帳號名已被使用。" }
+    EmployeeNoTaken "employee_no_taken" 409 {
+        "Another member here has this employee number."
+        "该工号已属于另一成员。"
+        "該工號已屬於另一成員。" }
+    KindNotAllowedHere "kind_not_allowed_here" 422 {
+        "An organization of this kind cannot stand below that parent."
+        "该类组织不能设在此上级之下。"
+        "該類組織不能設在此上級之下。" }
+    MoveIntoOwnSubtree "move_into_own_subtree" 409 {
+        "An organization cannot be moved below itself."
+        "组织不能移到自己的下级之中。"
+        "組織不能移到自己的下級之中。" }
+    OrganizationNotEmpty "organization_not_empty" 409 {
+        "It still has members or organizations below it. Move them first."
+        "该组织仍有成员或下级组织，请先迁出。"
+        "該組織仍有成員或下級組織，請先遷出。" }
+    AlreadyThere "already_there" 409 {
+        "The member belongs to this organization already."
+        "该成员已在此组织。"
+        "該成員已在此組織。" }
+    MemberInactive "member_inactive" 409 {
+        "This member is deactivated. Reactivate the member first."
+        "该成员已停用，请先恢复。"
+        "該成員已停用，請先恢復。" }
+    NoSpreadsheet "no_spreadsheet" 422 {
+        "The file cannot be read as a spreadsheet: send XLSX, or CSV in UTF-8 or GB18030. `reason` says more."
+        "无法读取表格，请使用 XLSX 或 CSV（UTF-8 或 GB18030），原因见 reason。"
+        "無法讀取表格，請使用 XLSX 或 CSV（UTF-8 或 GB18030），原因見 reason。" }
+    ImportRejected "import_rejected" 422 {
+        "Nothing was imported: `rows` names every bad row, column and reason. Mend the file and send it again."
+        "未导入任何数据：rows 列出了每个错误的行、列和原因，请修改后重新上传。"
+        "未匯入任何資料：rows 列出了每個錯誤的列、欄和原因，請修改後重新上傳。" }
+
+    // Events.
+    NotADraft "not_a_draft" 409 {
+        "Only a draft can be published."
+        "只有草稿可以发布。"
+        "只有草稿可以發布。" }
+    EventOver "event_over" 409 {
+        "This event is closed or cancelled and cannot be changed any more."
+        "该活动已结束或取消，不能再修改。"
+        "該活動已結束或取消，不能再修改。" }
+    RosterFrozen "roster_frozen" 409 {
+        "Check-in has opened: who is expected, the time and the window cannot change any more."
+        "签到已开始，应到范围、时间和签到窗口不能再修改。"
+        "簽到已開始，應到範圍、時間和簽到時段不能再修改。" }
+
+    // Check-in.
+    InvalidCode "invalid_code" 422 {
+        "This is not a check-in code of ours. Scan the code on the screen again."
+        "签到码无效，请重新扫描屏幕上的签到码。"
+        "簽到碼無效，請重新掃描螢幕上的簽到碼。" }
+    ExpiredCode "expired_code" 410 {
+        "This code is too old. Scan the code on the screen again."
+        "签到码已过期，请重新扫描屏幕上的签到码。"
+        "簽到碼已過期，請重新掃描螢幕上的簽到碼。" }
+    NotOpenYet "not_open_yet" 409 {
+        "Check-in has not opened yet; `opens_at` says when it does."
+        "签到尚未开始，开始时间见 opens_at。"
+        "簽到尚未開始，開始時間見 opens_at。" }
+    Closed "closed" 409 {
+        "Check-in is closed. Ask the organiser to mark you by hand."
+        "签到已结束，请联系组织者手动登记。"
+        "簽到已結束，請聯絡組織者手動登記。" }
+    NotExpected "not_expected" 403 {
+        "You are not on the list for this event. If you should be, ask the organiser to mark you by hand."
+        "您不在本次活动的应到名单中，如有疑问请联系组织者手动登记。"
+        "您不在本次活動的應到名單中，如有疑問請聯絡組織者手動登記。" }
+    OnLeave "on_leave" 409 {
+        "Your leave for this event was approved. If you came after all, ask the organiser to mark you by hand."
+        "您本次活动已请假获批，如已到场请联系组织者手动登记。"
+        "您本次活動已請假獲准，如已到場請聯絡組織者手動登記。" }
+    AlreadyCheckedIn "already_checked_in" 409 {
+        "Already checked in; `check_in` is the record."
+        "已经签到，记录见 check_in。"
+        "已經簽到，紀錄見 check_in。" }
+    OutsideArea "outside_area" 403 {
+        "You seem to be away from the meeting place. If you are there, ask the organiser to mark you by hand."
+        "您似乎不在活动地点，如已到场请联系组织者手动登记。"
+        "您似乎不在活動地點，如已到場請聯絡組織者手動登記。" }
+    LocationRequired "location_required" 422 {
+        "This event asks where you are at the moment of check-in. Allow the location and repeat."
+        "本次活动签到需要位置，请允许获取位置后重试。"
+        "本次活動簽到需要位置，請允許取得位置後重試。" }
+    EventCancelled "event_cancelled" 409 {
+        "This event was cancelled."
+        "该活动已取消。"
+        "該活動已取消。" }
+    OfflineNotAllowed "offline_not_allowed" 409 {
+        "This event does not take check-ins made offline. Ask the organiser to mark you by hand."
+        "本次活动不接受离线签到，请联系组织者手动登记。"
+        "本次活動不接受離線簽到，請聯絡組織者手動登記。" }
+    ClientEventIdReused "client_event_id_reused" 422 {
+        "This client_event_id was used for another check-in. Make a new one."
+        "该 client_event_id 已用于另一次签到，请重新生成。"
+        "該 client_event_id 已用於另一次簽到，請重新產生。" }
+    AlreadyAnnulled "already_annulled" 409 {
+        "This check-in was annulled before."
+        "该签到已被撤销。"
+        "該簽到已被撤銷。" }
+    NotInReview "not_in_review" 409 {
+        "This check-in does not wait for a decision."
+        "该签到无需审核。"
+        "該簽到無需審核。" }
+
+    // Leave requests.
+    LeaveTooLate "leave_too_late" 409 {
+        "Leave is asked for before the event begins."
+        "请假须在活动开始前提出。"
+        "請假須在活動開始前提出。" }
+    LeaveAlreadyRequested "leave_already_requested" 409 {
+        "There is a leave request for this event already."
+        "本次活动已提交过请假。"
+        "本次活動已提交過請假。" }
+    LeaveAlreadyDecided "leave_already_decided" 409 {
+        "This leave request has been decided."
+        "该请假已审批。"
+        "該請假已審批。" }
+}

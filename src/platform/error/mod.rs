@@ -1,0 +1,178 @@
+//! The one error type of services and handlers. What a client sees is a `Code` and its members; causes stay in the log.
+
+mod code;
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+pub use code::{Code, Language};
+
+use crate::platform::db;
+
+pub type AppResult<T> = Result<T, AppError>;
+
+/// A field that is wrong: a JSON pointer, a stable code, and words for a developer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct FieldError {
+    /// JSON pointer into the request's body, or the parameter's name.
+    #[schema(example = "/title")]
+    pub field: String,
+    #[schema(example = "too_long")]
+    pub code: &'static str,
+    pub message: String,
+}
+
+#[derive(Debug)]
+pub struct AppError(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    code: Code,
+    errors: Vec<FieldError>,
+    members: Map<String, Value>,
+    retry_after_s: Option<u64>,
+    cause: Option<String>,
+    retry: bool,
+}
+
+impl From<Code> for AppError {
+    fn from(code: Code) -> Self {
+        Self(Box::new(Inner {
+            code,
+            errors: Vec::new(),
+            members: Map::new(),
+            retry_after_s: None,
+            cause: None,
+            retry: false,
+        }))
+    }
+}
+
+impl AppError {
+    pub fn not_found() -> Self {
+        Code::NotFound.into()
+    }
+
+    pub fn forbidden() -> Self {
+        Code::Forbidden.into()
+    }
+
+    pub fn unauthorized() -> Self {
+        Code::Unauthorized.into()
+    }
+
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        let mut error = Self::from(Code::InvalidFields);
+        error.0.errors = errors;
+        error
+    }
+
+    /// One wrong field, found while doing the work.
+    pub fn invalid_field(field: &str, code: &'static str, message: impl Into<String>) -> Self {
+        Self::invalid(vec![FieldError { field: field.into(), code, message: message.into() }])
+    }
+
+    pub fn rate_limited(retry_after_s: u64) -> Self {
+        Self::from(Code::RateLimited).retry_after(retry_after_s)
+    }
+
+    /// Too much at once: the caller waits a little and repeats.
+    pub fn overloaded() -> Self {
+        Self::from(Code::Overloaded).retry_after(1)
+    }
+
+    /// The database, or something else that is needed, does not answer in time.
+    pub fn unavailable() -> Self {
+        Self::from(Code::Unavailable).retry_after(2)
+    }
+
+    /// A bug or a broken machine. The cause goes to the log, never to the client.
+    pub fn internal(cause: impl Into<String>) -> Self {
+        Self::from(Code::Internal).caused_by(cause)
+    }
+
+    /// Adds a member of the problem document, e.g. `opens_at`.
+    #[must_use]
+    pub fn with(mut self, member: &str, value: impl Serialize) -> Self {
+        let value = serde_json::to_value(value).unwrap_or(Value::Null);
+        self.0.members.insert(member.to_owned(), value);
+        self
+    }
+
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.0.retry_after_s = Some(seconds);
+        self
+    }
+
+    #[must_use]
+    pub fn caused_by(mut self, cause: impl Into<String>) -> Self {
+        self.0.cause = Some(cause.into());
+        self
+    }
+
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    pub fn errors(&self) -> &[FieldError] {
+        &self.0.errors
+    }
+
+    pub fn members(&self) -> &Map<String, Value> {
+        &self.0.members
+    }
+
+    pub fn retry_after_s(&self) -> Option<u64> {
+        self.0.retry_after_s
+    }
+
+    pub fn cause(&self) -> Option<&str> {
+        self.0.cause.as_deref()
+    }
+
+    /// Should the same transaction be tried again at once?
+    pub fn is_worth_retrying(&self) -> bool {
+        self.0.retry
+    }
+
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self.0.code, Code::Unavailable | Code::Overloaded)
+    }
+}
+
+impl fmt::Display for AppError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.code.wire())?;
+        match &self.0.cause {
+            Some(cause) => write!(f, ": {cause}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for AppError {}
+
+/// A database error nobody gave a meaning to: gone or slow is 503, everything else is our bug.
+impl From<diesel::result::Error> for AppError {
+    fn from(error: diesel::result::Error) -> Self {
+        let retry = db::asks_for_retry(&error);
+        let mut mapped = if retry || db::means_unavailable(&error) { Self::unavailable() } else { Code::Internal.into() };
+        mapped.0.cause = Some(error.to_string());
+        mapped.0.retry = retry;
+        mapped
+    }
+}
+
+/// Gives a unique violation its meaning at the call site: `insert(..).on_conflict_is(Code::NameTaken)?`.
+pub trait Conflict<T> {
+    fn on_conflict_is(self, code: Code) -> AppResult<T>;
+}
+
+impl<T> Conflict<T> for diesel::QueryResult<T> {
+    fn on_conflict_is(self, code: Code) -> AppResult<T> {
+        self.map_err(|error| if db::is_unique_violation(&error) { code.into() } else { error.into() })
+    }
+}

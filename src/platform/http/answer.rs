@@ -1,0 +1,107 @@
+//! Answers of writes, and the ETag that a client sends back as `If-Match` or `If-None-Match`.
+
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH, LOCATION};
+use actix_web::{HttpRequest, HttpResponse, Responder};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::platform::error::{AppError, AppResult, Code};
+
+/// What a write answers; in this form it is also kept for a repeat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    pub body: String,
+    pub etag: Option<String>,
+    pub location: Option<String>,
+    pub replayed: bool,
+}
+
+impl Answer {
+    pub fn ok(view: &impl Serialize) -> AppResult<Self> {
+        Self::with_status(200, view)
+    }
+
+    pub fn created(view: &impl Serialize) -> AppResult<Self> {
+        Self::with_status(201, view)
+    }
+
+    pub fn no_content() -> Self {
+        Self { status: 204, body: String::new(), etag: None, location: None, replayed: false }
+    }
+
+    fn with_status(status: u16, view: &impl Serialize) -> AppResult<Self> {
+        let body = serde_json::to_string(view).map_err(|error| AppError::internal(error.to_string()))?;
+        Ok(Self { status, body, etag: None, location: None, replayed: false })
+    }
+
+    /// The ETag of a thing that counts its versions.
+    #[must_use]
+    pub fn version(mut self, version: i32) -> Self {
+        self.etag = Some(format!("\"{version}\""));
+        self
+    }
+
+    /// Where the new thing is, as a path.
+    #[must_use]
+    pub fn at(mut self, path: String) -> Self {
+        self.location = Some(path);
+        self
+    }
+}
+
+impl Responder for Answer {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
+        let mut response = HttpResponse::build(status);
+        if let Some(etag) = self.etag {
+            response.insert_header((ETAG, etag));
+        }
+        if let Some(location) = self.location {
+            response.insert_header((LOCATION, location));
+        }
+        if self.replayed {
+            response.insert_header(("idempotency-replayed", "true"));
+        }
+        if self.body.is_empty() { response.finish() } else { response.content_type("application/json").body(self.body) }
+    }
+}
+
+/// The version a client has read, from `If-Match`: 428 when there is none. `*` means whatever is there.
+pub fn if_match(request: &HttpRequest) -> AppResult<Option<i32>> {
+    let value = request.headers().get(IF_MATCH).ok_or(Code::VersionRequired)?;
+    let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(None);
+    }
+    let version = text.trim_start_matches("W/").trim_matches('"').parse().map_err(|_| Code::VersionMismatch)?;
+    Ok(Some(version))
+}
+
+/// A read that a phone polls: 304 when what it has is still right.
+pub struct Tagged<T>(pub T);
+
+impl<T: Serialize> Responder for Tagged<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
+        let Ok(body) = serde_json::to_vec(&self.0) else {
+            return HttpResponse::from_error(AppError::internal("a view that cannot be written"));
+        };
+        let digest = Sha256::digest(&body);
+        let tag = format!("\"{}\"", hex::encode(digest.get(..12).unwrap_or_default()));
+        let has_it = request.headers().get_all(IF_NONE_MATCH).any(|value| matches(value, &tag));
+        let mut response = if has_it { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+        response.insert_header((ETAG, tag)).insert_header(("cache-control", "private, no-cache"));
+        if has_it { response.finish() } else { response.content_type("application/json").body(body) }
+    }
+}
+
+fn matches(value: &HeaderValue, tag: &str) -> bool {
+    let text = value.to_str().unwrap_or_default();
+    text.split(',').map(|t| t.trim().trim_start_matches("W/")).any(|t| t == tag || t == "*")
+}

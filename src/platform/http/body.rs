@@ -1,0 +1,152 @@
+//! JSON bodies: bounded, typed, strict, and refused with the pointer of what is wrong.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{FromRequest, HttpRequest, web};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
+
+use crate::platform::error::{AppError, AppResult, Code};
+use crate::platform::text::{Check, Problems};
+
+/// A JSON body is at most this long unless an operation says otherwise.
+pub const JSON_LIMIT: usize = 64 * 1024;
+
+/// How long a whole body may take to arrive; set once for the server.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyLimits {
+    pub arrival: Duration,
+}
+
+/// A checked JSON body.
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned + Check + 'static> FromRequest for Json<T> {
+    type Error = AppError;
+    type Future = Pin<Box<dyn Future<Output = AppResult<Self>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            require_json(&request)?;
+            let bytes = read_limited(&request, payload, JSON_LIMIT).await?;
+            Ok(Self(parse(&bytes)?))
+        })
+    }
+}
+
+pub(super) fn require_json(request: &HttpRequest) -> AppResult<()> {
+    let content_type = request.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
+    if is_json { Ok(()) } else { Err(Code::UnsupportedMediaType.into()) }
+}
+
+/// Reads a whole body of at most `limit` bytes, within the server's time for it.
+pub async fn read_limited(request: &HttpRequest, mut payload: Payload, limit: usize) -> AppResult<Bytes> {
+    let arrival = request.app_data::<web::Data<BodyLimits>>().map_or(Duration::from_secs(10), |l| l.arrival);
+    let read = async {
+        let mut body = BytesMut::new();
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|error| AppError::from(Code::BadRequest).caused_by(error.to_string()))?;
+            if body.len() + chunk.len() > limit {
+                return Err(AppError::from(Code::TooLarge).with("limit_bytes", limit));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    };
+    tokio::time::timeout(arrival, read).await.unwrap_or_else(|_| Err(Code::RequestTimeout.into()))
+}
+
+/// 400 for what is not JSON; 422 with a pointer for JSON of the wrong shape; then the body's own check.
+pub(super) fn parse<T: DeserializeOwned + Check>(bytes: &[u8]) -> AppResult<T> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let mut value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let pointer = pointer(error.path());
+        let cause = error.into_inner();
+        match cause.classify() {
+            serde_json::error::Category::Data => shape_error(pointer, &cause.to_string()),
+            _ => AppError::from(Code::MalformedJson).with("at", format!("line {}, column {}", cause.line(), cause.column())),
+        }
+    })?;
+    json.end().map_err(|_| AppError::from(Code::MalformedJson))?;
+    let mut problems = Problems::default();
+    value.check(&mut problems);
+    problems.into_result()?;
+    Ok(value)
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter()
+        .map(|segment| match segment {
+            Segment::Seq { index } => format!("/{index}"),
+            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Enum { .. } | Segment::Unknown => String::new(),
+        })
+        .collect()
+}
+
+/// serde tells the kind of a shape error only in its words; the words before ` at line` are ours to show.
+fn shape_error(mut pointer: String, words: &str) -> AppError {
+    let message = words.split(" at line ").next().unwrap_or(words);
+    let named = message.split('`').nth(1).unwrap_or_default();
+    let code = if message.starts_with("unknown field") {
+        "unknown_field"
+    } else if message.starts_with("missing field") {
+        "required"
+    } else if message.starts_with("duplicate field") {
+        "duplicate_field"
+    } else if message.starts_with("unknown variant") {
+        "unknown_value"
+    } else {
+        "wrong_type"
+    };
+    if matches!(code, "required" | "duplicate_field") && !pointer.ends_with(&format!("/{named}")) {
+        pointer.push('/');
+        pointer.push_str(named);
+    }
+    AppError::invalid_field(&pointer, code, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        #[expect(dead_code, reason = "only its parsing is tested")]
+        n: u8,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Body {
+        #[expect(dead_code, reason = "only its parsing is tested")]
+        inner: Vec<Inner>,
+    }
+    impl Check for Body {}
+
+    fn refusal(json: &str) -> (Code, String, &'static str) {
+        let error = parse::<Body>(json.as_bytes()).unwrap_err();
+        let first = error.errors().first().map(|e| (e.field.clone(), e.code)).unwrap_or_default();
+        (error.code(), first.0, first.1)
+    }
+
+    #[test]
+    fn each_kind_of_wrong_body_has_its_code_and_place() {
+        assert_eq!(refusal("{"), (Code::MalformedJson, String::new(), ""));
+        assert_eq!(refusal(r#"{"inner":[]} x"#), (Code::MalformedJson, String::new(), ""));
+        assert_eq!(refusal(r#"{"inner":[{"n":300}]}"#), (Code::InvalidFields, "/inner/0/n".into(), "wrong_type"));
+        assert_eq!(refusal(r#"{"inner":[],"x":1}"#), (Code::InvalidFields, "/x".into(), "unknown_field"));
+        assert_eq!(refusal(r#"{"inner":[],"inner":[]}"#), (Code::InvalidFields, "/inner".into(), "duplicate_field"));
+        assert_eq!(refusal(r#"{"inner":[{}]}"#), (Code::InvalidFields, "/inner/0/n".into(), "required"));
+    }
+}

@@ -1,0 +1,126 @@
+//! The frame around every request: its id, its span and log line, its metrics, its bounds, and problem documents.
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ACCEPT_LANGUAGE, ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpRequest, web};
+use tracing::Instrument;
+
+use super::problem::problem_response;
+use crate::platform::error::{AppError, Code, Language};
+use crate::platform::ids::Ids;
+
+const HEADER_LIMIT: usize = 16 * 1024;
+
+/// What the frame needs, as app data.
+#[derive(Clone)]
+pub struct Frame {
+    pub ids: Ids,
+}
+
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
+/// The language a request asks for.
+pub fn language(request: &HttpRequest) -> Language {
+    let header = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    header.map(Language::negotiate).unwrap_or_default()
+}
+
+pub async fn frame(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, Error> {
+    let started = std::time::Instant::now();
+    let ids = request.app_data::<web::Data<Frame>>().map(|frame| frame.ids.clone()).unwrap_or_default();
+    let id = ids.make::<uuid::Uuid>().to_string();
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let method = request.method().clone();
+    let span = tracing::info_span!("request", request_id = %id);
+
+    let http = request.request().clone();
+    let mut response = if header_bytes(&request) > HEADER_LIMIT {
+        request.into_response(problem_response(&Code::HeadersTooLarge.into(), language(&http), &id))
+    } else {
+        match next.call(request).instrument(span.clone()).await {
+            Ok(response) => explain(response.map_into_boxed_body(), &id),
+            Err(error) => {
+                let problem = as_problem(&error, &http, &id);
+                ServiceResponse::new(http, problem)
+            }
+        }
+    };
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
+    }
+    response.headers_mut().insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+
+    let route = response.request().match_pattern().unwrap_or_else(|| "none".into());
+    let (status, elapsed) = (response.status().as_u16(), started.elapsed());
+    metrics::histogram!("zhibu_http_request_seconds", "method" => method.to_string(), "route" => route.clone(), "status" => status.to_string())
+        .record(elapsed.as_secs_f64());
+    // The route, not the path: a check-in code in a path is a secret for some seconds.
+    span.in_scope(|| tracing::debug!(%method, %route, status, elapsed_us = elapsed.as_micros() as u64, "answered"));
+    Ok(response)
+}
+
+fn header_bytes(request: &ServiceRequest) -> usize {
+    let headers: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    headers + request.uri().to_string().len()
+}
+
+/// An error that left a handler, or a bare error status of the framework, becomes a problem document.
+fn explain(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
+    if !(response.status().is_client_error() || response.status().is_server_error()) {
+        return response;
+    }
+    let written = response.headers().get(CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"application/problem+json"));
+    if written {
+        return response;
+    }
+    let allow = response.headers().get(ALLOW).cloned();
+    let problem = match response.response().error() {
+        Some(error) => as_problem(error, response.request(), id),
+        None => problem_response(&by_status(response.status()), language(response.request()), id),
+    };
+    let (request, _) = response.into_parts();
+    let mut response = ServiceResponse::new(request, problem);
+    if let Some(allow) = allow {
+        response.headers_mut().insert(ALLOW, allow);
+    }
+    response
+}
+
+fn as_problem(error: &Error, request: &HttpRequest, id: &str) -> actix_web::HttpResponse {
+    let own = error.as_error::<AppError>();
+    let framework;
+    let error = match own {
+        Some(own) => own,
+        None => {
+            framework = by_status(error.as_response_error().status_code()).caused_by(error.to_string());
+            &framework
+        }
+    };
+    if error.code().status() >= 500 {
+        tracing::error!(request_id = id, %error, "answered with a server error");
+    }
+    problem_response(error, language(request), id)
+}
+
+fn by_status(status: StatusCode) -> AppError {
+    match status.as_u16() {
+        401 => Code::Unauthorized,
+        403 => Code::Forbidden,
+        404 => Code::NotFound,
+        405 => Code::MethodNotAllowed,
+        406 => Code::NotAcceptable,
+        408 => Code::RequestTimeout,
+        413 => Code::TooLarge,
+        415 => Code::UnsupportedMediaType,
+        431 => Code::HeadersTooLarge,
+        429 => Code::RateLimited,
+        503 => Code::Overloaded,
+        400..=499 => Code::BadRequest,
+        _ => Code::Internal,
+    }
+    .into()
+}

@@ -1,0 +1,138 @@
+//! `Idempotency-Key` (IETF draft): the answer of a write is committed together with its effect, so a repeat finds it.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use diesel::prelude::*;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+use crate::platform::db::AnyId;
+
+use super::answer::Answer;
+use super::body::{JSON_LIMIT, parse, read_limited, require_json};
+use crate::platform::db::schema::idempotency_keys;
+use crate::platform::db::{DbConnection, Instant};
+use crate::platform::error::{AppError, AppResult, Code};
+use crate::platform::text::Check;
+
+/// A checked JSON body that is applied at most once per `Idempotency-Key`. Without the header it is applied each time.
+pub struct Once<T> {
+    pub body: T,
+    pub key: Key,
+}
+
+#[derive(Clone)]
+pub struct Key(Option<Sent>);
+
+#[derive(Clone)]
+struct Sent {
+    key: String,
+    route: String,
+    fingerprint: Vec<u8>,
+}
+
+impl<T: DeserializeOwned + Check + 'static> FromRequest for Once<T> {
+    type Error = AppError;
+    type Future = Pin<Box<dyn Future<Output = AppResult<Self>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let bytes = read_limited(&request, payload, JSON_LIMIT).await?;
+            // A write without fields may come without a body.
+            let json: &[u8] = if bytes.is_empty() && std::mem::size_of::<T>() == 0 { b"null" } else { &bytes };
+            if !bytes.is_empty() || std::mem::size_of::<T>() != 0 {
+                require_json(&request)?;
+            }
+            Ok(Self { key: Key::from_request(&request, &bytes)?, body: parse(json)? })
+        })
+    }
+}
+
+impl Key {
+    /// For bodies that are not JSON: the caller has read the bytes.
+    pub fn from_request(request: &HttpRequest, body: &[u8]) -> AppResult<Self> {
+        let Some(header) = request.headers().get("idempotency-key") else { return Ok(Self(None)) };
+        let key = header.to_str().unwrap_or_default().trim().trim_matches('"').to_owned();
+        if key.is_empty() || key.len() > 255 {
+            return Err(AppError::invalid_field("Idempotency-Key", "malformed", "is not 1 to 255 visible characters"));
+        }
+        let route = format!("{} {}", request.method(), request.path());
+        let mut fingerprint = Sha256::new();
+        for part in [route.as_bytes(), request.query_string().as_bytes(), body] {
+            fingerprint.update((part.len() as u64).to_be_bytes());
+            fingerprint.update(part);
+        }
+        Ok(Self(Some(Sent { key, route, fingerprint: fingerprint.finalize().to_vec() })))
+    }
+
+    /// Does `work` and keeps its answer in the same transaction, or gives the answer that was kept.
+    /// A repeat that arrives while the first is running waits for its commit.
+    pub fn once(
+        &self,
+        conn: &mut DbConnection,
+        account: AnyId,
+        now: Instant,
+        work: impl FnOnce(&mut DbConnection) -> AppResult<Answer>,
+    ) -> AppResult<Answer> {
+        let Some(sent) = &self.0 else { return work(conn) };
+        if !insert_placeholder(conn, account, sent, now)? {
+            return replay(conn, account, sent);
+        }
+        let answer = work(conn)?;
+        store_answer(conn, account, sent, &answer)?;
+        Ok(answer)
+    }
+}
+
+fn insert_placeholder(conn: &mut DbConnection, account: AnyId, sent: &Sent, now: Instant) -> QueryResult<bool> {
+    use crate::platform::db::sql;
+    use diesel::sql_types::{Binary, Text};
+    let inserted = diesel::sql_query(
+        "INSERT INTO idempotency_keys (account_id, route, key, fingerprint, status, body, created_at) \
+         VALUES ($1, $2, $3, $4, 0, '', $5) ON CONFLICT DO NOTHING",
+    )
+    .bind::<sql::Uuid, _>(account)
+    .bind::<Text, _>(&sent.route)
+    .bind::<Text, _>(&sent.key)
+    .bind::<Binary, _>(&sent.fingerprint)
+    .bind::<sql::Instant, _>(now)
+    .execute(conn)?;
+    Ok(inserted == 1)
+}
+
+type Stored = (Vec<u8>, i32, String, Option<String>, Option<String>);
+
+fn replay(conn: &mut DbConnection, account: AnyId, sent: &Sent) -> AppResult<Answer> {
+    use idempotency_keys::dsl as k;
+    let (fingerprint, status, body, etag, location): Stored = k::idempotency_keys
+        .find((account, &sent.route, &sent.key))
+        .select((k::fingerprint, k::status, k::body, k::etag, k::location))
+        .first(conn)?;
+    if fingerprint != sent.fingerprint {
+        return Err(Code::IdempotencyKeyReused.into());
+    }
+    let status = u16::try_from(status).unwrap_or(200);
+    Ok(Answer { status, body, etag, location, replayed: true })
+}
+
+fn store_answer(conn: &mut DbConnection, account: AnyId, sent: &Sent, answer: &Answer) -> QueryResult<usize> {
+    use idempotency_keys::dsl as k;
+    diesel::update(k::idempotency_keys.find((account, &sent.route, &sent.key)))
+        .set((
+            k::status.eq(i32::from(answer.status)),
+            k::body.eq(&answer.body),
+            k::etag.eq(&answer.etag),
+            k::location.eq(&answer.location),
+        ))
+        .execute(conn)
+}
+
+/// Forgets answers older than a day.
+pub fn sweep_keys(conn: &mut DbConnection, now: Instant) -> AppResult<()> {
+    use idempotency_keys::dsl as k;
+    diesel::delete(k::idempotency_keys.filter(k::created_at.lt(now.plus_s(-86_400)))).execute(conn)?;
+    Ok(())
+}

@@ -1,0 +1,17 @@
+//! What every handler leans on: extractors, answers, the problem documents, and the request's frame.
+
+mod answer;
+mod body;
+mod frame;
+mod idempotency;
+mod page;
+mod problem;
+mod query;
+
+pub use answer::{Answer, Tagged, if_match};
+pub use body::{BodyLimits, Json, read_limited};
+pub use frame::{Frame, RequestId, frame, language};
+pub use idempotency::{Once, sweep_keys};
+pub use page::{List, Page, PageQuery};
+pub use problem::{Problem, problem_response};
+pub use query::{IdPath, Query};

@@ -1,0 +1,12 @@
+//! Everything a slice stands on. No word of the domain in here.
+
+pub mod cache;
+pub mod clock;
+pub mod config;
+pub mod db;
+pub mod error;
+pub mod http;
+pub mod ids;
+pub mod jobs;
+pub mod keys;
+pub mod text;
