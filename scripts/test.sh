@@ -92,7 +92,7 @@ check_tools() {
 }
 
 # The caller's own databases and settings must not leak into the tests.
-unset DATABASE_URL REDIS_URL "${!ZHIBU_@}" "${!PG@}"
+unset DATABASE_URL REDIS_URL PUBLIC_URL RUST_LOG "${!ZHIBU_@}" "${!PG@}"
 
 step 'Tools' check_tools
 test_command=(cargo test --locked)

@@ -1,2 +1,20 @@
-//! zhibu (支部, 'branch').
+//! zhibu (支部, 'branch'): study and check-in for grass-roots membership organisations.
+//!
+//! One crate over one small `platform`; each slice has the same inner order `http -> service -> store`, and a slice
+//! calls another slice's service inside the caller's transaction, never its store. `routes` is the whole URL map.
+
+pub mod app;
+pub mod attendance;
+pub mod audit;
+pub mod auth;
+pub mod cli;
+pub mod demo;
+pub mod doctor;
+pub mod events;
+pub mod home;
+pub mod members;
+pub mod openapi;
+pub mod organizations;
 pub mod platform;
+pub mod routes;
+pub mod server;

@@ -20,7 +20,9 @@ impl Clock {
 
     /// A clock that stands still until it is moved; clones share it.
     pub fn fixed(at: DateTime<Utc>) -> Self {
-        Self { fixed: Some(Arc::new(AtomicI64::new(at.timestamp_micros()))) }
+        Self {
+            fixed: Some(Arc::new(AtomicI64::new(at.timestamp_micros()))),
+        }
     }
 
     #[expect(clippy::disallowed_methods, reason = "the only reader of the wall clock")]

@@ -18,7 +18,9 @@ impl Ids {
 
     /// 00000000-0000-7000-8000-000000000001, …2, …3: for snapshots.
     pub fn seeded() -> Self {
-        Self { seeded: Some(Arc::new(AtomicU64::new(1))) }
+        Self {
+            seeded: Some(Arc::new(AtomicU64::new(1))),
+        }
     }
 
     #[expect(clippy::disallowed_methods, reason = "the only maker of ids")]

@@ -39,7 +39,8 @@ impl MacKey {
     pub fn verify(&self, parts: &[&[u8]], claimed: &[u8]) -> bool {
         use subtle::ConstantTimeEq;
         let tag = self.tag(parts);
-        tag.get(..claimed.len()).is_some_and(|own| !own.is_empty() && bool::from(own.ct_eq(claimed)))
+        tag.get(..claimed.len())
+            .is_some_and(|own| !own.is_empty() && bool::from(own.ct_eq(claimed)))
     }
 }
 
@@ -86,7 +87,8 @@ impl Keys {
         let secret = match &config.auth.secret_key {
             Some(secret) if secret.len() >= 32 => secret.clone(),
             Some(_) => {
-                let why = "ZHIBU_SECRET_KEY is too short: 32 characters at least, e.g. from `openssl rand -hex 32`";
+                let why =
+                    "ZHIBU_SECRET_KEY is too short: 32 characters at least, e.g. from `openssl rand -hex 32`";
                 return Err(std::io::Error::other(why));
             }
             None if config.database.url.is_some() => {
@@ -95,8 +97,16 @@ impl Keys {
             }
             None => key_file(&config.server.data.join("secret.key"))?,
         };
-        let old = config.auth.old_secret_keys.iter().map(|key| KeySet::from_secret(key.as_bytes())).collect();
-        Ok(Self { current: KeySet::from_secret(secret.as_bytes()), old })
+        let old = config
+            .auth
+            .old_secret_keys
+            .iter()
+            .map(|key| KeySet::from_secret(key.as_bytes()))
+            .collect();
+        Ok(Self {
+            current: KeySet::from_secret(secret.as_bytes()),
+            old,
+        })
     }
 
     /// Current first.
@@ -108,7 +118,10 @@ impl Keys {
 fn key_file(path: &Path) -> std::io::Result<String> {
     match std::fs::read_to_string(path) {
         Ok(secret) if secret.trim().len() >= 32 => Ok(secret.trim().to_owned()),
-        Ok(_) => Err(std::io::Error::other(format!("{} is damaged: it holds no key", path.display()))),
+        Ok(_) => Err(std::io::Error::other(format!(
+            "{} is damaged: it holds no key",
+            path.display()
+        ))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let secret = hex::encode(rand::random::<[u8; 32]>());
             let mut options = std::fs::OpenOptions::new();

@@ -9,4 +9,5 @@ pub mod http;
 pub mod ids;
 pub mod jobs;
 pub mod keys;
+pub mod sheet;
 pub mod text;

@@ -17,7 +17,11 @@ pub struct Problems(Vec<FieldError>);
 
 impl Problems {
     pub fn add(&mut self, field: impl Into<String>, code: &'static str, message: impl Into<String>) {
-        self.0.push(FieldError { field: field.into(), code, message: message.into() });
+        self.0.push(FieldError {
+            field: field.into(),
+            code,
+            message: message.into(),
+        });
     }
 
     /// Text of `min` to `max` characters on one line.
@@ -33,10 +37,17 @@ impl Problems {
     fn text(&mut self, field: &str, text: &mut String, min: usize, max: usize, lines: bool) {
         *text = clean(text);
         let length = text.chars().count();
-        if text.chars().any(|c| c.is_control() && !(lines && matches!(c, '\n' | '\t'))) {
+        if text
+            .chars()
+            .any(|c| c.is_control() && !(lines && matches!(c, '\n' | '\t')))
+        {
             self.add(field, "control_character", "control characters are not allowed");
         } else if length < min {
-            let (code, message) = if length == 0 { ("required", "must not be empty") } else { ("too_short", "is too short") };
+            let (code, message) = if length == 0 {
+                ("required", "must not be empty")
+            } else {
+                ("too_short", "is too short")
+            };
             self.add(field, code, format!("{message}; at least {min} characters"));
         } else if length > max {
             self.add(field, "too_long", format!("is longer than {max} characters"));
@@ -61,7 +72,13 @@ impl Problems {
         }
     }
 
-    pub fn optional_range<T: PartialOrd + std::fmt::Display>(&mut self, field: &str, value: &Option<T>, min: T, max: T) {
+    pub fn optional_range<T: PartialOrd + std::fmt::Display>(
+        &mut self,
+        field: &str,
+        value: &Option<T>,
+        min: T,
+        max: T,
+    ) {
         if let Some(value) = value {
             self.range(field, value, min, max);
         }
@@ -69,15 +86,27 @@ impl Problems {
 
     /// Ok when nothing is wrong, else 422 with everything that is.
     pub fn into_result(self) -> AppResult<()> {
-        if self.0.is_empty() { Ok(()) } else { Err(AppError::invalid(self.0)) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(AppError::invalid(self.0))
+        }
     }
 }
 
 /// NFC, line ends as `\n`, no surrounding white space.
 pub fn clean(text: &str) -> String {
     let trimmed = text.trim();
-    let nfc = if is_nfc(trimmed) { trimmed.to_owned() } else { trimmed.nfc().collect() };
-    if nfc.contains('\r') { nfc.replace("\r\n", "\n") } else { nfc }
+    let nfc = if is_nfc(trimmed) {
+        trimmed.to_owned()
+    } else {
+        trimmed.nfc().collect()
+    };
+    if nfc.contains('\r') {
+        nfc.replace("\r\n", "\n")
+    } else {
+        nfc
+    }
 }
 
 /// Three-state field of a merge patch: absent, null, a value. Use with `#[serde(default, with = "patch")]`.
@@ -86,7 +115,9 @@ pub type Patch<T> = Option<Option<T>>;
 pub mod patch {
     use serde::{Deserialize, Deserializer};
 
-    pub fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Option<Option<T>>, D::Error> {
+    pub fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        d: D,
+    ) -> Result<Option<Option<T>>, D::Error> {
         Option::<T>::deserialize(d).map(Some)
     }
 }
@@ -106,8 +137,14 @@ mod tests {
         let mut decomposed = " e\u{301} ".to_owned();
         assert!(codes(|p| p.line("/x", &mut decomposed, 1, 1)).is_empty());
         assert_eq!(decomposed, "\u{e9}");
-        assert_eq!(codes(|p| p.line("/x", &mut "\u{0}".into(), 1, 9)), ["control_character"]);
-        assert_eq!(codes(|p| p.line("/x", &mut "a\nb".into(), 1, 9)), ["control_character"]);
+        assert_eq!(
+            codes(|p| p.line("/x", &mut "\u{0}".into(), 1, 9)),
+            ["control_character"]
+        );
+        assert_eq!(
+            codes(|p| p.line("/x", &mut "a\nb".into(), 1, 9)),
+            ["control_character"]
+        );
         assert!(codes(|p| p.paragraph("/x", &mut "a\r\nb".into(), 1, 3)).is_empty());
         assert_eq!(codes(|p| p.line("/x", &mut "  ".into(), 1, 9)), ["required"]);
         assert_eq!(codes(|p| p.line("/x", &mut "黨支部".into(), 1, 2)), ["too_long"]);

@@ -27,7 +27,7 @@ CREATE TABLE check_ins (
     received_at timestamptz NOT NULL,
     review text, -- why a person should look at it; null: nothing to decide
     flags text NOT NULL, -- hints for a person, separated by commas
-    device_hash bytea,
+    device uuid, -- a hash of the device id, cut to 16 bytes
     location text, -- inside, outside, with the accuracy class; never coordinates
     reason text,
     reviewed_at timestamptz,
@@ -40,7 +40,7 @@ CREATE UNIQUE INDEX check_ins_effective ON check_ins (event_id, member_id) WHERE
 CREATE UNIQUE INDEX check_ins_client_event ON check_ins (submitted_by, client_event_id);
 CREATE INDEX check_ins_seq ON check_ins (event_id, seq);
 CREATE INDEX check_ins_member ON check_ins (member_id);
-CREATE INDEX check_ins_device ON check_ins (event_id, device_hash);
+CREATE INDEX check_ins_device ON check_ins (event_id, device);
 CREATE INDEX check_ins_tenant ON check_ins (tenant_id, received_at);
 
 CREATE TABLE leave_requests (

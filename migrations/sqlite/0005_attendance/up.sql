@@ -27,7 +27,7 @@ CREATE TABLE check_ins (
     received_at INTEGER NOT NULL,
     review TEXT, -- why a person should look at it; null: nothing to decide
     flags TEXT NOT NULL, -- hints for a person, separated by commas
-    device_hash BLOB,
+    device BLOB, -- a hash of the device id, cut to 16 bytes
     location TEXT, -- inside, outside, with the accuracy class; never coordinates
     reason TEXT,
     reviewed_at INTEGER,
@@ -40,7 +40,7 @@ CREATE UNIQUE INDEX check_ins_effective ON check_ins (event_id, member_id) WHERE
 CREATE UNIQUE INDEX check_ins_client_event ON check_ins (submitted_by, client_event_id);
 CREATE INDEX check_ins_seq ON check_ins (event_id, seq);
 CREATE INDEX check_ins_member ON check_ins (member_id);
-CREATE INDEX check_ins_device ON check_ins (event_id, device_hash);
+CREATE INDEX check_ins_device ON check_ins (event_id, device);
 CREATE INDEX check_ins_tenant ON check_ins (tenant_id, received_at);
 
 CREATE TABLE leave_requests (

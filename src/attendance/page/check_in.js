@@ -26,7 +26,7 @@
     account: ['账号', '帳號', 'Account'],
     password: ['密码', '密碼', 'Password'],
     showPassword: ['显示密码', '顯示密碼', 'Show the password'],
-    keep: ['在这部手机上保持登录（多人共用的手机请勿勾选）', '在這部手機上保持登入（多人共用的手機請勿勾選）', 'Keep me logged in (not on a shared phone)'],
+    keep: ['保持登录（共用手机请勿勾选）', '保持登入（共用手機請勿勾選）', 'Stay logged in (own phone only)'],
     login: ['登录并签到', '登入並簽到', 'Log in and check in'],
     firstTime: ['首次使用？用激活码设置密码', '首次使用？用啟用碼設定密碼', 'First time? Use your activation code'],
     activateHint: ['请输入书记发给您的激活码，并设置新密码。', '請輸入書記發給您的啟用碼，並設定新密碼。', 'Enter the activation code from your secretary and choose a password.'],
@@ -218,10 +218,8 @@
     return late ? 'late' : 'ok';
   }
 
-  function isUnderReview(record) {
-    var review = record.review;
-    return review === true || review === 'pending' || !!(review && review.state === 'pending');
-  }
+  // `review` is the reason why a person should look at it, null when nobody need.
+  function isUnderReview(record) { return !!record.review && !record.reviewed_at; }
 
   function paint() {
     var i, nodes = document.querySelectorAll('[data-t]'), icon = view.icon, event = page && page.event, values = {};
@@ -457,14 +455,16 @@
     if (!hasProof()) { refuse({ status: 410, code: 'expired_code', body: {} }, null); return; }
     var body = { proof: page.proof, client_event_id: clientEvent(fresh), occurred_at: page.at, device_id: deviceId };
     post('/check-ins', body, { busy: 'checkingIn', need: 'id', bearer: access, hot: true }, function (answer) {
-      var known = answer.code === 'already_checked_in';
-      if (answer.status === 200 || answer.status === 201 || known) {
+      var known = answer.code === 'already_checked_in', recorded = answer.status === 200 || answer.status === 201;
+      // An id whose record was annulled meanwhile finds that record again: it no longer makes anybody present.
+      var stale = recorded ? !!answer.body.annulled_at : answer.code === 'client_event_id_reused';
+      if (known || (recorded && !stale)) {
         succeed(known ? answer.body.check_in || {} : answer.body, known);
       } else if (answer.status === 401) {
         access = null;
         authTries += 1;
         if (authTries < 2) { refresh(); } else { closeSession(); askLogin('sessionEnded'); }
-      } else if (answer.code === 'client_event_id_reused' && !fresh) {
+      } else if (stale && !fresh) {
         checkIn(true);
       } else {
         if (answer.code && answer.status < 500 && !answer.gaveUp) { forget('localStorage', 'check_in.' + page.event.id); }
@@ -475,7 +475,7 @@
 
   function succeed(record, already) {
     forget('localStorage', 'check_in.' + page.event.id);
-    page.done = { record: { status: record.status, occurred_at: record.occurred_at, received_at: record.received_at, review: record.review }, already: already, name: session.name };
+    page.done = { record: { status: record.status, occurred_at: record.occurred_at, received_at: record.received_at, review: record.review, reviewed_at: record.reviewed_at }, already: already, name: session.name };
     save('sessionStorage', 'page', page);
     show({ icon: 'ok', done: page.done });
     if (!already) { page.done.already = true; save('sessionStorage', 'page', page); }

@@ -24,13 +24,18 @@ struct Counter {
 
 impl Default for MemoryCache {
     fn default() -> Self {
-        Self { counters: Arc::default(), news: broadcast::channel(1024).0 }
+        Self {
+            counters: Arc::default(),
+            news: broadcast::channel(1024).0,
+        }
     }
 }
 
 impl MemoryCache {
     fn counters(&self) -> MutexGuard<'_, HashMap<String, Counter>> {
-        self.counters.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.counters
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     pub fn count(&self, key: &str, window: Duration) -> (u32, u64) {
@@ -39,9 +44,15 @@ impl MemoryCache {
         if counters.len() > SWEEP_ABOVE {
             counters.retain(|_, counter| counter.until > now);
         }
-        let counter = counters.entry(key.to_owned()).or_insert(Counter { count: 0, until: now + window });
+        let counter = counters.entry(key.to_owned()).or_insert(Counter {
+            count: 0,
+            until: now + window,
+        });
         if counter.until <= now {
-            *counter = Counter { count: 0, until: now + window };
+            *counter = Counter {
+                count: 0,
+                until: now + window,
+            };
         }
         counter.count = counter.count.saturating_add(1);
         (counter.count, seconds_left(counter.until - now))

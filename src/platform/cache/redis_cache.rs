@@ -32,7 +32,13 @@ impl RedisCache {
     pub fn open(url: &str, deadline: Duration, fallback: MemoryCache) -> RedisResult<Self> {
         let client = Client::open(url)?;
         let (outbox, to_send) = mpsc::channel(4096);
-        let cache = Self { client, manager: Arc::default(), deadline, fallback, outbox };
+        let cache = Self {
+            client,
+            manager: Arc::default(),
+            deadline,
+            fallback,
+            outbox,
+        };
         tokio::spawn(cache.clone().send_news(to_send));
         tokio::spawn(cache.clone().receive_news());
         Ok(cache)
@@ -86,7 +92,8 @@ impl RedisCache {
             let key = format!("zhibu:count:{key}");
             let mut pipe = redis::pipe();
             pipe.get(&key).pttl(&key);
-            let (count, left_ms): (Option<u32>, i64) = pipe.query_async(&mut self.connection().await?).await?;
+            let (count, left_ms): (Option<u32>, i64) =
+                pipe.query_async(&mut self.connection().await?).await?;
             Ok((count.unwrap_or(0), left_ms))
         };
         let local = self.fallback.counted(key);
@@ -100,7 +107,10 @@ impl RedisCache {
         self.fallback.forget(key);
         let call = async {
             let key = format!("zhibu:count:{key}");
-            redis::cmd("DEL").arg(key).query_async::<()>(&mut self.connection().await?).await
+            redis::cmd("DEL")
+                .arg(key)
+                .query_async::<()>(&mut self.connection().await?)
+                .await
         };
         self.in_time(call).await;
     }
@@ -116,7 +126,11 @@ impl RedisCache {
     }
 
     pub async fn is_up(&self) -> bool {
-        let call = async { redis::cmd("PING").query_async::<String>(&mut self.connection().await?).await };
+        let call = async {
+            redis::cmd("PING")
+                .query_async::<String>(&mut self.connection().await?)
+                .await
+        };
         self.in_time(call).await.is_some()
     }
 
@@ -124,7 +138,11 @@ impl RedisCache {
         while let Some(news) = outbox.recv().await {
             let call = async {
                 let mut connection = self.connection().await?;
-                redis::cmd("PUBLISH").arg(CHANNEL).arg(&news.0).query_async::<()>(&mut connection).await
+                redis::cmd("PUBLISH")
+                    .arg(CHANNEL)
+                    .arg(&news.0)
+                    .query_async::<()>(&mut connection)
+                    .await
             };
             self.in_time(call).await;
         }

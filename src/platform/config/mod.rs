@@ -98,11 +98,19 @@ pub enum ConfigError {
     #[error("cannot read the settings: {0}")]
     Read(#[from] config::ConfigError),
     #[error("{name} = {value:?} is not allowed: {allowed}")]
-    Value { name: &'static str, value: String, allowed: &'static str },
+    Value {
+        name: &'static str,
+        value: String,
+        allowed: &'static str,
+    },
 }
 
 fn wrong(name: &'static str, value: impl ToString, allowed: &'static str) -> ConfigError {
-    ConfigError::Value { name, value: value.to_string(), allowed }
+    ConfigError::Value {
+        name,
+        value: value.to_string(),
+        allowed,
+    }
 }
 
 /// Refuses a number outside `range`, naming the setting.
@@ -112,19 +120,29 @@ fn within<T: PartialOrd + ToString + Copy>(
     range: std::ops::RangeInclusive<T>,
     allowed: &'static str,
 ) -> Result<T, ConfigError> {
-    if range.contains(&value) { Ok(value) } else { Err(wrong(name, value, allowed)) }
+    if range.contains(&value) {
+        Ok(value)
+    } else {
+        Err(wrong(name, value, allowed))
+    }
 }
 
 impl Config {
     pub fn load(overrides: &Overrides) -> Result<Self, ConfigError> {
-        let mut sources = config::Config::builder()
-            .add_source(config::File::from_str(include_str!("defaults.toml"), config::FileFormat::Toml));
+        let mut sources = config::Config::builder().add_source(config::File::from_str(
+            include_str!("defaults.toml"),
+            config::FileFormat::Toml,
+        ));
         sources = match &overrides.file {
             Some(file) => sources.add_source(config::File::from(file.as_path())),
             None => sources.add_source(config::File::from(Path::new("zhibu.toml")).required(false)),
         };
-        sources = sources
-            .add_source(config::Environment::with_prefix("ZHIBU").prefix_separator("__").separator("__").try_parsing(true));
+        sources = sources.add_source(
+            config::Environment::with_prefix("ZHIBU")
+                .prefix_separator("__")
+                .separator("__")
+                .try_parsing(true),
+        );
         for (name, variable) in [
             ("server.listen", "ZHIBU_LISTEN"),
             ("server.data", "ZHIBU_DATA"),
@@ -133,16 +151,26 @@ impl Config {
             ("cache.url", "REDIS_URL"),
             ("log.filter", "RUST_LOG"),
         ] {
-            sources = sources.set_override_option(name, std::env::var(variable).ok().filter(|v| !v.is_empty()))?;
+            sources =
+                sources.set_override_option(name, std::env::var(variable).ok().filter(|v| !v.is_empty()))?;
         }
         sources = sources
             .set_override_option("server.listen", overrides.listen.clone())?
-            .set_override_option("server.data", overrides.data.as_ref().map(|d| d.to_string_lossy().into_owned()))?;
+            .set_override_option(
+                "server.data",
+                overrides.data.as_ref().map(|d| d.to_string_lossy().into_owned()),
+            )?;
         let raw: Raw = sources.build()?.try_deserialize()?;
         let mut config = raw.validate()?;
         config.auth.secret_key = std::env::var("ZHIBU_SECRET_KEY").ok().filter(|v| !v.is_empty());
         config.auth.old_secret_keys = std::env::var("ZHIBU_OLD_SECRET_KEYS")
-            .map(|keys| keys.split(',').map(str::trim).filter(|k| !k.is_empty()).map(str::to_owned).collect())
+            .map(|keys| {
+                keys.split(',')
+                    .map(str::trim)
+                    .filter(|k| !k.is_empty())
+                    .map(str::to_owned)
+                    .collect()
+            })
             .unwrap_or_default();
         Ok(config)
     }
@@ -150,11 +178,16 @@ impl Config {
     /// The embedded defaults with everything in `folder`; tests change what they need.
     pub fn for_testing(folder: &Path) -> Self {
         let raw: Raw = config::Config::builder()
-            .add_source(config::File::from_str(include_str!("defaults.toml"), config::FileFormat::Toml))
+            .add_source(config::File::from_str(
+                include_str!("defaults.toml"),
+                config::FileFormat::Toml,
+            ))
             .build()
             .and_then(config::Config::try_deserialize)
             .unwrap_or_else(|error| unreachable!("the embedded defaults: {error}"));
-        let mut config = raw.validate().unwrap_or_else(|error| unreachable!("the embedded defaults: {error}"));
+        let mut config = raw
+            .validate()
+            .unwrap_or_else(|error| unreachable!("the embedded defaults: {error}"));
         config.server.data = folder.to_owned();
         config.server.public_url = "https://zhibu.test".into();
         config.database.sqlite_path = folder.join("zhibu.db");
@@ -259,17 +292,38 @@ impl Raw {
 
 impl RawServer {
     fn validate(self) -> Result<ServerConfig, ConfigError> {
-        let listen: SocketAddr = self
-            .listen
-            .parse()
-            .map_err(|_| wrong("server.listen", &self.listen, "an address and a port, like 127.0.0.1:8080"))?;
-        let public_url = if self.public_url.is_empty() { format!("http://{listen}") } else { self.public_url };
+        let listen: SocketAddr = self.listen.parse().map_err(|_| {
+            wrong(
+                "server.listen",
+                &self.listen,
+                "an address and a port, like 127.0.0.1:8080",
+            )
+        })?;
+        let public_url = if self.public_url.is_empty() {
+            format!("http://{listen}")
+        } else {
+            self.public_url
+        };
         if !(public_url.starts_with("http://") || public_url.starts_with("https://")) {
-            return Err(wrong("server.public_url", public_url, "a URL that begins with http:// or https://"));
+            return Err(wrong(
+                "server.public_url",
+                public_url,
+                "a URL that begins with http:// or https://",
+            ));
         }
         within("server.workers", self.workers, 0..=256, "0 (one per core) to 256")?;
-        within("server.request_timeout_s", self.request_timeout_s, 1..=300, "1 to 300 seconds")?;
-        within("server.shutdown_timeout_s", self.shutdown_timeout_s, 1..=600, "1 to 600 seconds")?;
+        within(
+            "server.request_timeout_s",
+            self.request_timeout_s,
+            1..=300,
+            "1 to 300 seconds",
+        )?;
+        within(
+            "server.shutdown_timeout_s",
+            self.shutdown_timeout_s,
+            1..=600,
+            "1 to 600 seconds",
+        )?;
         Ok(ServerConfig {
             listen,
             data: self.data,
@@ -288,11 +342,25 @@ impl RawDatabase {
             "" => Ok(None),
             u if u.starts_with("postgres://") || u.starts_with("postgresql://") => Ok(Some(url)),
             // The value holds a password: it is not repeated.
-            _ => Err(wrong(name, "…", "postgres://user:password@host/name, or empty for SQLite in the data folder")),
+            _ => Err(wrong(
+                name,
+                "…",
+                "postgres://user:password@host/name, or empty for SQLite in the data folder",
+            )),
         };
         within("database.connections", self.connections, 1..=500, "1 to 500")?;
-        within("database.deadline_ms", self.deadline_ms, 100..=60_000, "100 to 60000 milliseconds")?;
-        within("database.statement_timeout_ms", self.statement_timeout_ms, 100..=600_000, "100 to 600000 milliseconds")?;
+        within(
+            "database.deadline_ms",
+            self.deadline_ms,
+            100..=60_000,
+            "100 to 60000 milliseconds",
+        )?;
+        within(
+            "database.statement_timeout_ms",
+            self.statement_timeout_ms,
+            100..=600_000,
+            "100 to 600000 milliseconds",
+        )?;
         Ok(DatabaseConfig {
             url: postgres("database.url", self.url)?,
             read_url: postgres("database.read_url", self.read_url)?,
@@ -309,21 +377,60 @@ impl RawCache {
         let url = match self.url.as_str() {
             "" => None,
             u if u.starts_with("redis://") || u.starts_with("rediss://") => Some(self.url),
-            _ => return Err(wrong("cache.url", "…", "redis://host:port or rediss://…, or empty for in-process")),
+            _ => {
+                return Err(wrong(
+                    "cache.url",
+                    "…",
+                    "redis://host:port or rediss://…, or empty for in-process",
+                ));
+            }
         };
-        within("cache.deadline_ms", self.deadline_ms, 10..=5_000, "10 to 5000 milliseconds")?;
-        Ok(CacheConfig { url, deadline: Duration::from_millis(self.deadline_ms) })
+        within(
+            "cache.deadline_ms",
+            self.deadline_ms,
+            10..=5_000,
+            "10 to 5000 milliseconds",
+        )?;
+        Ok(CacheConfig {
+            url,
+            deadline: Duration::from_millis(self.deadline_ms),
+        })
     }
 }
 
 impl RawAuth {
     fn validate(self) -> Result<AuthConfig, ConfigError> {
         const DAY_S: i64 = 86_400;
-        within("auth.access_token_s", self.access_token_s, 60..=3_600, "60 to 3600 seconds")?;
-        within("auth.refresh_token_days", self.refresh_token_days, 1..=400, "1 to 400 days")?;
-        within("auth.activation_code_days", self.activation_code_days, 1..=90, "1 to 90 days")?;
-        within("auth.password_min_length", self.password_min_length, 8..=64, "8 to 64 characters")?;
-        within("auth.login_failures_per_hour", self.login_failures_per_hour, 3..=1_000, "3 to 1000")?;
+        within(
+            "auth.access_token_s",
+            self.access_token_s,
+            60..=3_600,
+            "60 to 3600 seconds",
+        )?;
+        within(
+            "auth.refresh_token_days",
+            self.refresh_token_days,
+            1..=400,
+            "1 to 400 days",
+        )?;
+        within(
+            "auth.activation_code_days",
+            self.activation_code_days,
+            1..=90,
+            "1 to 90 days",
+        )?;
+        within(
+            "auth.password_min_length",
+            self.password_min_length,
+            8..=64,
+            "8 to 64 characters",
+        )?;
+        within(
+            "auth.login_failures_per_hour",
+            self.login_failures_per_hour,
+            3..=1_000,
+            "3 to 1000",
+        )?;
         within("auth.hashing_threads", self.hashing_threads, 1..=64, "1 to 64")?;
         within("auth.hashing_queue", self.hashing_queue, 1..=10_000, "1 to 10000")?;
         Ok(AuthConfig {
@@ -345,14 +452,49 @@ impl RawAuth {
 impl RawCheckIn {
     fn validate(self) -> Result<CheckInConfig, ConfigError> {
         const DAY_S: i32 = 86_400;
-        within("check_in.code_window_s", self.code_window_s, 5..=120, "5 to 120 seconds")?;
-        within("check_in.opens_before_s", self.opens_before_s, 0..=DAY_S, "0 to 86400 seconds")?;
-        within("check_in.late_after_s", self.late_after_s, 0..=DAY_S, "0 to 86400 seconds")?;
-        within("check_in.closes_after_s", self.closes_after_s, 60..=7 * DAY_S, "60 to 604800 seconds")?;
+        within(
+            "check_in.code_window_s",
+            self.code_window_s,
+            5..=120,
+            "5 to 120 seconds",
+        )?;
+        within(
+            "check_in.opens_before_s",
+            self.opens_before_s,
+            0..=DAY_S,
+            "0 to 86400 seconds",
+        )?;
+        within(
+            "check_in.late_after_s",
+            self.late_after_s,
+            0..=DAY_S,
+            "0 to 86400 seconds",
+        )?;
+        within(
+            "check_in.closes_after_s",
+            self.closes_after_s,
+            60..=7 * DAY_S,
+            "60 to 604800 seconds",
+        )?;
         within("check_in.proof_s", self.proof_s, 60..=3_600, "60 to 3600 seconds")?;
-        within("check_in.personal_code_s", self.personal_code_s, 10..=300, "10 to 300 seconds")?;
-        within("check_in.offline_max_age_h", self.offline_max_age_h, 1..=720, "1 to 720 hours")?;
-        within("check_in.lane_queue", self.lane_queue, 16..=1_000_000, "16 to 1000000")?;
+        within(
+            "check_in.personal_code_s",
+            self.personal_code_s,
+            10..=300,
+            "10 to 300 seconds",
+        )?;
+        within(
+            "check_in.offline_max_age_h",
+            self.offline_max_age_h,
+            1..=720,
+            "1 to 720 hours",
+        )?;
+        within(
+            "check_in.lane_queue",
+            self.lane_queue,
+            16..=1_000_000,
+            "16 to 1000000",
+        )?;
         within("check_in.lane_batch", self.lane_batch, 1..=4_096, "1 to 4096")?;
         Ok(CheckInConfig {
             code_window_s: self.code_window_s,
@@ -377,6 +519,9 @@ impl RawLog {
             "json" => true,
             _ => return Err(wrong("log.format", &self.format, "text or json")),
         };
-        Ok(LogConfig { json, filter: self.filter })
+        Ok(LogConfig {
+            json,
+            filter: self.filter,
+        })
     }
 }

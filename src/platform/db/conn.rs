@@ -29,9 +29,15 @@ impl DbConnection {
 
     /// The SQL condition 'is one of the ids bound at `bind`' (a `UuidList`), e.g. `id {among}` with `among("$1")`.
     pub fn among(&self, bind: &str) -> String {
+        let (open, close) = self.among_parts();
+        format!("{open}{bind}{close}")
+    }
+
+    /// The same condition, as what stands before and after the bind.
+    pub fn among_parts(&self) -> (&'static str, &'static str) {
         match self {
-            Self::Pg(_) => format!("= ANY({bind})"),
-            Self::Sqlite(_) => format!("IN (SELECT unhex(value) FROM json_each({bind}))"),
+            Self::Pg(_) => ("= ANY(", ")"),
+            Self::Sqlite(_) => ("IN (SELECT unhex(value) FROM json_each(", "))"),
         }
     }
 
@@ -102,7 +108,11 @@ impl Manager {
 /// A dead or silent peer must not hold a thread for longer than a caller waits (RELIABILITY.md P5).
 fn with_network_deadlines(url: &str) -> String {
     let mut url = url.to_owned();
-    for (name, value) in [("connect_timeout", "2"), ("tcp_user_timeout", "3000"), ("keepalives_idle", "5")] {
+    for (name, value) in [
+        ("connect_timeout", "2"),
+        ("tcp_user_timeout", "3000"),
+        ("keepalives_idle", "5"),
+    ] {
         if !url.contains(name) {
             url.push(if url.contains('?') { '&' } else { '?' });
             url.push_str(&format!("{name}={value}"));

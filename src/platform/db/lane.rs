@@ -26,7 +26,11 @@ pub struct Lane<C, O> {
 
 impl<C, O> Clone for Lane<C, O> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone(), thread: self.thread.clone(), deadline: self.deadline }
+        Self {
+            queue: self.queue.clone(),
+            thread: self.thread.clone(),
+            deadline: self.deadline,
+        }
     }
 }
 
@@ -49,18 +53,32 @@ impl<C: Send + 'static, O: Send + 'static> Lane<C, O> {
         F: Fn(&[O]) + Send + 'static,
     {
         let (queue, receiver) = mpsc::channel(limits.queue);
-        let worker = Worker { name, db, batch: limits.batch, apply, committed };
-        let thread = std::thread::Builder::new().name(format!("lane-{name}")).spawn(move || worker.run(receiver));
+        let worker = Worker {
+            name,
+            db,
+            batch: limits.batch,
+            apply,
+            committed,
+        };
+        let thread = std::thread::Builder::new()
+            .name(format!("lane-{name}"))
+            .spawn(move || worker.run(receiver));
         if let Err(error) = &thread {
             tracing::error!(%error, lane = name, "cannot start the lane");
         }
-        Self { queue, thread: Arc::new(Mutex::new(thread.ok())), deadline: limits.deadline }
+        Self {
+            queue,
+            thread: Arc::new(Mutex::new(thread.ok())),
+            deadline: limits.deadline,
+        }
     }
 
     /// Hands a command in and waits for its outcome, which is durable when it comes.
     pub async fn submit(&self, command: C) -> AppResult<O> {
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send(Message::Command(command, reply)).map_err(|_| AppError::overloaded())?;
+        self.queue
+            .try_send(Message::Command(command, reply))
+            .map_err(|_| AppError::overloaded())?;
         match tokio::time::timeout(self.deadline, answer).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) | Err(_) => Err(AppError::unavailable()),
@@ -133,7 +151,9 @@ impl<A, F> Worker<A, F> {
                     let _ = reply.send(Ok(outcome));
                 }
             }
-            Ok(_) => fail_all(replies, || AppError::internal("a lane lost count of its outcomes")),
+            Ok(_) => fail_all(replies, || {
+                AppError::internal("a lane lost count of its outcomes")
+            }),
             Err(error) if commands.len() == 1 || error.is_unavailable() => {
                 let mut error = Some(error);
                 fail_all(replies, || error.take().unwrap_or_else(AppError::unavailable));

@@ -17,8 +17,16 @@ pub fn run(manager: &Manager) -> Result<Vec<String>, MigrateError> {
     let mut conn = connect(manager)?;
     lock(&mut conn)?;
     let ran = match &mut conn {
-        DbConnection::Pg(c) => c.run_pending_migrations(POSTGRES)?.iter().map(ToString::to_string).collect(),
-        DbConnection::Sqlite(c) => c.run_pending_migrations(SQLITE)?.iter().map(ToString::to_string).collect(),
+        DbConnection::Pg(c) => c
+            .run_pending_migrations(POSTGRES)?
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        DbConnection::Sqlite(c) => c
+            .run_pending_migrations(SQLITE)?
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
     };
     Ok(ran)
 }
@@ -27,8 +35,16 @@ pub fn run(manager: &Manager) -> Result<Vec<String>, MigrateError> {
 pub fn pending(manager: &Manager) -> Result<Vec<String>, MigrateError> {
     use diesel::migration::Migration;
     let names = match &mut connect(manager)? {
-        DbConnection::Pg(c) => c.pending_migrations(POSTGRES)?.iter().map(|m| m.name().to_string()).collect(),
-        DbConnection::Sqlite(c) => c.pending_migrations(SQLITE)?.iter().map(|m| m.name().to_string()).collect(),
+        DbConnection::Pg(c) => c
+            .pending_migrations(POSTGRES)?
+            .iter()
+            .map(|m| m.name().to_string())
+            .collect(),
+        DbConnection::Sqlite(c) => c
+            .pending_migrations(SQLITE)?
+            .iter()
+            .map(|m| m.name().to_string())
+            .collect(),
     };
     Ok(names)
 }
@@ -48,7 +64,9 @@ fn connect(manager: &Manager) -> Result<DbConnection, MigrateError> {
 fn lock(conn: &mut DbConnection) -> Result<(), MigrateError> {
     use diesel::connection::SimpleConnection;
     if let DbConnection::Pg(c) = conn {
-        c.batch_execute(&format!("SET statement_timeout = 0; SET lock_timeout = 0; SELECT pg_advisory_lock({POSTGRES_LOCK});"))?;
+        c.batch_execute(&format!(
+            "SET statement_timeout = 0; SET lock_timeout = 0; SELECT pg_advisory_lock({POSTGRES_LOCK});"
+        ))?;
     }
     Ok(())
 }

@@ -46,18 +46,29 @@ impl Db {
             Some(url) => (
                 Backend::Postgres,
                 Target::Postgres { url: url.to_owned() },
-                Target::Postgres { url: config.read_url.clone().unwrap_or_else(|| url.to_owned()) },
+                Target::Postgres {
+                    url: config.read_url.clone().unwrap_or_else(|| url.to_owned()),
+                },
                 config.connections,
                 config.connections,
             ),
             None => {
                 let path = config.sqlite_path.to_string_lossy().into_owned();
                 let reader = Target::SqliteReader { path: path.clone() };
-                (Backend::Sqlite, Target::SqliteWriter { path }, reader, 1, config.connections)
+                (
+                    Backend::Sqlite,
+                    Target::SqliteWriter { path },
+                    reader,
+                    1,
+                    config.connections,
+                )
             }
         };
         let open = |target: Target, size: u32| {
-            let manager = Manager { target, statement_timeout: config.statement_timeout };
+            let manager = Manager {
+                target,
+                statement_timeout: config.statement_timeout,
+            };
             r2d2::Pool::builder()
                 .max_size(size)
                 .min_idle(Some(1))
@@ -88,7 +99,10 @@ impl Db {
         T: Send + 'static,
     {
         let db = self.clone();
-        self.hop(&self.0.read_turns, self.0.deadline, move || db.read_blocking(work)).await
+        self.hop(&self.0.read_turns, self.0.deadline, move || {
+            db.read_blocking(work)
+        })
+        .await
     }
 
     /// One transaction on the writer. `work` may be called again from the start when the database asks for it,
@@ -99,7 +113,10 @@ impl Db {
         T: Send + 'static,
     {
         let db = self.clone();
-        self.hop(&self.0.write_turns, self.0.deadline, move || db.write_blocking(work)).await
+        self.hop(&self.0.write_turns, self.0.deadline, move || {
+            db.write_blocking(work)
+        })
+        .await
     }
 
     /// `write` for the few jobs that may take long (a roster of thousands of rows): same rules, longer deadline.
@@ -109,7 +126,10 @@ impl Db {
         T: Send + 'static,
     {
         let db = self.clone();
-        self.hop(&self.0.write_turns, Duration::from_secs(60), move || db.write_blocking(work)).await
+        self.hop(&self.0.write_turns, Duration::from_secs(60), move || {
+            db.write_blocking(work)
+        })
+        .await
     }
 
     async fn hop<T, F>(&self, turns: &Arc<Semaphore>, deadline: Duration, work: F) -> AppResult<T>
@@ -119,7 +139,11 @@ impl Db {
     {
         let span = tracing::Span::current();
         let in_time = tokio::time::timeout(deadline, async {
-            let turn = turns.clone().acquire_owned().await.map_err(|_| AppError::unavailable())?;
+            let turn = turns
+                .clone()
+                .acquire_owned()
+                .await
+                .map_err(|_| AppError::unavailable())?;
             tokio::task::spawn_blocking(move || {
                 let _turn = turn;
                 span.in_scope(work)
@@ -165,7 +189,9 @@ impl Db {
 fn begin(conn: &mut DbConnection, writes: bool) -> Result<(), DieselError> {
     match conn {
         // IMMEDIATE takes the write lock first: upgrading later is what loses writes to 'database is locked'.
-        DbConnection::Sqlite(c) if writes => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE"),
+        DbConnection::Sqlite(c) if writes => {
+            AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE")
+        }
         DbConnection::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN"),
         DbConnection::Pg(c) if writes => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN"),
         DbConnection::Pg(c) => AnsiTransactionManager::begin_transaction_sql(
@@ -229,7 +255,10 @@ pub fn means_unavailable(error: &DieselError) -> bool {
 
 /// Is this a second row where a unique key allows one? The caller knows which key it meant.
 pub fn is_unique_violation(error: &DieselError) -> bool {
-    matches!(error, DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _))
+    matches!(
+        error,
+        DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)
+    )
 }
 
 #[derive(Debug)]

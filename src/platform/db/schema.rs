@@ -314,7 +314,7 @@ diesel::table! {
         received_at -> Instant,
         review -> Nullable<Text>,
         flags -> Text,
-        device_hash -> Nullable<Binary>,
+        device -> Nullable<Uuid>,
         location -> Nullable<Text>,
         reason -> Nullable<Text>,
         reviewed_at -> Nullable<Instant>,

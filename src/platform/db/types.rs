@@ -152,7 +152,9 @@ macro_rules! id_types {
 }
 
 /// A point in time in UTC with the precision both databases keep: microseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, AsExpression, FromSqlRow, utoipa::ToSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, AsExpression, FromSqlRow, utoipa::ToSchema,
+)]
 #[diesel(sql_type = sql::Instant)]
 #[schema(value_type = String, format = DateTime, example = "2026-11-24T01:30:00Z")]
 pub struct Instant(DateTime<Utc>);

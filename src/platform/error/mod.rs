@@ -71,7 +71,11 @@ impl AppError {
 
     /// One wrong field, found while doing the work.
     pub fn invalid_field(field: &str, code: &'static str, message: impl Into<String>) -> Self {
-        Self::invalid(vec![FieldError { field: field.into(), code, message: message.into() }])
+        Self::invalid(vec![FieldError {
+            field: field.into(),
+            code,
+            message: message.into(),
+        }])
     }
 
     pub fn rate_limited(retry_after_s: u64) -> Self {
@@ -159,7 +163,11 @@ impl std::error::Error for AppError {}
 impl From<diesel::result::Error> for AppError {
     fn from(error: diesel::result::Error) -> Self {
         let retry = db::asks_for_retry(&error);
-        let mut mapped = if retry || db::means_unavailable(&error) { Self::unavailable() } else { Code::Internal.into() };
+        let mut mapped = if retry || db::means_unavailable(&error) {
+            Self::unavailable()
+        } else {
+            Code::Internal.into()
+        };
         mapped.0.cause = Some(error.to_string());
         mapped.0.retry = retry;
         mapped
@@ -173,6 +181,12 @@ pub trait Conflict<T> {
 
 impl<T> Conflict<T> for diesel::QueryResult<T> {
     fn on_conflict_is(self, code: Code) -> AppResult<T> {
-        self.map_err(|error| if db::is_unique_violation(&error) { code.into() } else { error.into() })
+        self.map_err(|error| {
+            if db::is_unique_violation(&error) {
+                code.into()
+            } else {
+                error.into()
+            }
+        })
     }
 }

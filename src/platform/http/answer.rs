@@ -29,12 +29,24 @@ impl Answer {
     }
 
     pub fn no_content() -> Self {
-        Self { status: 204, body: String::new(), etag: None, location: None, replayed: false }
+        Self {
+            status: 204,
+            body: String::new(),
+            etag: None,
+            location: None,
+            replayed: false,
+        }
     }
 
     fn with_status(status: u16, view: &impl Serialize) -> AppResult<Self> {
         let body = serde_json::to_string(view).map_err(|error| AppError::internal(error.to_string()))?;
-        Ok(Self { status, body, etag: None, location: None, replayed: false })
+        Ok(Self {
+            status,
+            body,
+            etag: None,
+            location: None,
+            replayed: false,
+        })
     }
 
     /// The ETag of a thing that counts its versions.
@@ -67,7 +79,11 @@ impl Responder for Answer {
         if self.replayed {
             response.insert_header(("idempotency-replayed", "true"));
         }
-        if self.body.is_empty() { response.finish() } else { response.content_type("application/json").body(self.body) }
+        if self.body.is_empty() {
+            response.finish()
+        } else {
+            response.content_type("application/json").body(self.body)
+        }
     }
 }
 
@@ -78,7 +94,11 @@ pub fn if_match(request: &HttpRequest) -> AppResult<Option<i32>> {
     if text == "*" {
         return Ok(None);
     }
-    let version = text.trim_start_matches("W/").trim_matches('"').parse().map_err(|_| Code::VersionMismatch)?;
+    let version = text
+        .trim_start_matches("W/")
+        .trim_matches('"')
+        .parse()
+        .map_err(|_| Code::VersionMismatch)?;
     Ok(Some(version))
 }
 
@@ -94,14 +114,29 @@ impl<T: Serialize> Responder for Tagged<T> {
         };
         let digest = Sha256::digest(&body);
         let tag = format!("\"{}\"", hex::encode(digest.get(..12).unwrap_or_default()));
-        let has_it = request.headers().get_all(IF_NONE_MATCH).any(|value| matches(value, &tag));
-        let mut response = if has_it { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-        response.insert_header((ETAG, tag)).insert_header(("cache-control", "private, no-cache"));
-        if has_it { response.finish() } else { response.content_type("application/json").body(body) }
+        let has_it = request
+            .headers()
+            .get_all(IF_NONE_MATCH)
+            .any(|value| matches(value, &tag));
+        let mut response = if has_it {
+            HttpResponse::NotModified()
+        } else {
+            HttpResponse::Ok()
+        };
+        response
+            .insert_header((ETAG, tag))
+            .insert_header(("cache-control", "private, no-cache"));
+        if has_it {
+            response.finish()
+        } else {
+            response.content_type("application/json").body(body)
+        }
     }
 }
 
 fn matches(value: &HeaderValue, tag: &str) -> bool {
     let text = value.to_str().unwrap_or_default();
-    text.split(',').map(|t| t.trim().trim_start_matches("W/")).any(|t| t == tag || t == "*")
+    text.split(',')
+        .map(|t| t.trim().trim_start_matches("W/"))
+        .any(|t| t == tag || t == "*")
 }

@@ -41,19 +41,36 @@ impl<T: DeserializeOwned + Check + 'static> FromRequest for Json<T> {
 }
 
 pub(super) fn require_json(request: &HttpRequest) -> AppResult<()> {
-    let content_type = request.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let is_json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
-    if is_json { Ok(()) } else { Err(Code::UnsupportedMediaType.into()) }
+    let content_type = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    let is_json =
+        essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
+    if is_json {
+        Ok(())
+    } else {
+        Err(Code::UnsupportedMediaType.into())
+    }
 }
 
 /// Reads a whole body of at most `limit` bytes, within the server's time for it.
 pub async fn read_limited(request: &HttpRequest, mut payload: Payload, limit: usize) -> AppResult<Bytes> {
-    let arrival = request.app_data::<web::Data<BodyLimits>>().map_or(Duration::from_secs(10), |l| l.arrival);
+    let arrival = request
+        .app_data::<web::Data<BodyLimits>>()
+        .map_or(Duration::from_secs(10), |l| l.arrival);
     let read = async {
         let mut body = BytesMut::new();
         while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|error| AppError::from(Code::BadRequest).caused_by(error.to_string()))?;
+            let chunk =
+                chunk.map_err(|error| AppError::from(Code::BadRequest).caused_by(error.to_string()))?;
             if body.len() + chunk.len() > limit {
                 return Err(AppError::from(Code::TooLarge).with("limit_bytes", limit));
             }
@@ -61,7 +78,9 @@ pub async fn read_limited(request: &HttpRequest, mut payload: Payload, limit: us
         }
         Ok(body.freeze())
     };
-    tokio::time::timeout(arrival, read).await.unwrap_or_else(|_| Err(Code::RequestTimeout.into()))
+    tokio::time::timeout(arrival, read)
+        .await
+        .unwrap_or_else(|_| Err(Code::RequestTimeout.into()))
 }
 
 /// 400 for what is not JSON; 422 with a pointer for JSON of the wrong shape; then the body's own check.
@@ -72,7 +91,8 @@ pub(super) fn parse<T: DeserializeOwned + Check>(bytes: &[u8]) -> AppResult<T> {
         let cause = error.into_inner();
         match cause.classify() {
             serde_json::error::Category::Data => shape_error(pointer, &cause.to_string()),
-            _ => AppError::from(Code::MalformedJson).with("at", format!("line {}, column {}", cause.line(), cause.column())),
+            _ => AppError::from(Code::MalformedJson)
+                .with("at", format!("line {}, column {}", cause.line(), cause.column())),
         }
     })?;
     json.end().map_err(|_| AppError::from(Code::MalformedJson))?;
@@ -136,17 +156,36 @@ mod tests {
 
     fn refusal(json: &str) -> (Code, String, &'static str) {
         let error = parse::<Body>(json.as_bytes()).unwrap_err();
-        let first = error.errors().first().map(|e| (e.field.clone(), e.code)).unwrap_or_default();
+        let first = error
+            .errors()
+            .first()
+            .map(|e| (e.field.clone(), e.code))
+            .unwrap_or_default();
         (error.code(), first.0, first.1)
     }
 
     #[test]
     fn each_kind_of_wrong_body_has_its_code_and_place() {
         assert_eq!(refusal("{"), (Code::MalformedJson, String::new(), ""));
-        assert_eq!(refusal(r#"{"inner":[]} x"#), (Code::MalformedJson, String::new(), ""));
-        assert_eq!(refusal(r#"{"inner":[{"n":300}]}"#), (Code::InvalidFields, "/inner/0/n".into(), "wrong_type"));
-        assert_eq!(refusal(r#"{"inner":[],"x":1}"#), (Code::InvalidFields, "/x".into(), "unknown_field"));
-        assert_eq!(refusal(r#"{"inner":[],"inner":[]}"#), (Code::InvalidFields, "/inner".into(), "duplicate_field"));
-        assert_eq!(refusal(r#"{"inner":[{}]}"#), (Code::InvalidFields, "/inner/0/n".into(), "required"));
+        assert_eq!(
+            refusal(r#"{"inner":[]} x"#),
+            (Code::MalformedJson, String::new(), "")
+        );
+        assert_eq!(
+            refusal(r#"{"inner":[{"n":300}]}"#),
+            (Code::InvalidFields, "/inner/0/n".into(), "wrong_type")
+        );
+        assert_eq!(
+            refusal(r#"{"inner":[],"x":1}"#),
+            (Code::InvalidFields, "/x".into(), "unknown_field")
+        );
+        assert_eq!(
+            refusal(r#"{"inner":[],"inner":[]}"#),
+            (Code::InvalidFields, "/inner".into(), "duplicate_field")
+        );
+        assert_eq!(
+            refusal(r#"{"inner":[{}]}"#),
+            (Code::InvalidFields, "/inner/0/n".into(), "required")
+        );
     }
 }

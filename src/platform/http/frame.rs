@@ -2,6 +2,7 @@
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT_LANGUAGE, ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
@@ -25,46 +26,70 @@ pub struct RequestId(pub String);
 
 /// The language a request asks for.
 pub fn language(request: &HttpRequest) -> Language {
-    let header = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let header = request
+        .headers()
+        .get(ACCEPT_LANGUAGE)
+        .and_then(|value| value.to_str().ok());
     header.map(Language::negotiate).unwrap_or_default()
 }
 
-pub async fn frame(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, Error> {
+pub async fn frame(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = std::time::Instant::now();
-    let ids = request.app_data::<web::Data<Frame>>().map(|frame| frame.ids.clone()).unwrap_or_default();
+    let ids = request
+        .app_data::<web::Data<Frame>>()
+        .map(|frame| frame.ids.clone())
+        .unwrap_or_default();
     let id = ids.make::<uuid::Uuid>().to_string();
     request.extensions_mut().insert(RequestId(id.clone()));
     let method = request.method().clone();
     let span = tracing::info_span!("request", request_id = %id);
 
-    let http = request.request().clone();
+    // No clone of the request may live across the call: the router needs it for itself.
+    let language = language(request.request());
     let mut response = if header_bytes(&request) > HEADER_LIMIT {
-        request.into_response(problem_response(&Code::HeadersTooLarge.into(), language(&http), &id))
+        request.into_response(problem_response(&Code::HeadersTooLarge.into(), language, &id))
     } else {
         match next.call(request).instrument(span.clone()).await {
             Ok(response) => explain(response.map_into_boxed_body(), &id),
             Err(error) => {
-                let problem = as_problem(&error, &http, &id);
-                ServiceResponse::new(http, problem)
+                let problem = as_problem(&error, language, &id);
+                return Err(InternalError::from_response(error, problem).into());
             }
         }
     };
     if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static("x-request-id"), value);
     }
-    response.headers_mut().insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+    response.headers_mut().insert(
+        HeaderName::from_static("x-content-type-options"),
+        HeaderValue::from_static("nosniff"),
+    );
 
-    let route = response.request().match_pattern().unwrap_or_else(|| "none".into());
+    let route = response
+        .request()
+        .match_pattern()
+        .unwrap_or_else(|| "none".into());
     let (status, elapsed) = (response.status().as_u16(), started.elapsed());
     metrics::histogram!("zhibu_http_request_seconds", "method" => method.to_string(), "route" => route.clone(), "status" => status.to_string())
         .record(elapsed.as_secs_f64());
     // The route, not the path: a check-in code in a path is a secret for some seconds.
-    span.in_scope(|| tracing::debug!(%method, %route, status, elapsed_us = elapsed.as_micros() as u64, "answered"));
+    span.in_scope(
+        || tracing::debug!(%method, %route, status, elapsed_us = elapsed.as_micros() as u64, "answered"),
+    );
     Ok(response)
 }
 
 fn header_bytes(request: &ServiceRequest) -> usize {
-    let headers: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let headers: usize = request
+        .headers()
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
     headers + request.uri().to_string().len()
 }
 
@@ -73,13 +98,16 @@ fn explain(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxB
     if !(response.status().is_client_error() || response.status().is_server_error()) {
         return response;
     }
-    let written = response.headers().get(CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"application/problem+json"));
+    let written = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|t| t.as_bytes().starts_with(b"application/problem+json"));
     if written {
         return response;
     }
     let allow = response.headers().get(ALLOW).cloned();
     let problem = match response.response().error() {
-        Some(error) => as_problem(error, response.request(), id),
+        Some(error) => as_problem(error, language(response.request()), id),
         None => problem_response(&by_status(response.status()), language(response.request()), id),
     };
     let (request, _) = response.into_parts();
@@ -90,7 +118,7 @@ fn explain(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxB
     response
 }
 
-fn as_problem(error: &Error, request: &HttpRequest, id: &str) -> actix_web::HttpResponse {
+fn as_problem(error: &Error, language: Language, id: &str) -> actix_web::HttpResponse {
     let own = error.as_error::<AppError>();
     let framework;
     let error = match own {
@@ -103,7 +131,7 @@ fn as_problem(error: &Error, request: &HttpRequest, id: &str) -> actix_web::Http
     if error.code().status() >= 500 {
         tracing::error!(request_id = id, %error, "answered with a server error");
     }
-    problem_response(error, language(request), id)
+    problem_response(error, language, id)
 }
 
 fn by_status(status: StatusCode) -> AppError {

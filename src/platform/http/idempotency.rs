@@ -3,12 +3,12 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use crate::platform::db::AnyId;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use diesel::prelude::*;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
-use crate::platform::db::AnyId;
 
 use super::answer::Answer;
 use super::body::{JSON_LIMIT, parse, read_limited, require_json};
@@ -42,11 +42,18 @@ impl<T: DeserializeOwned + Check + 'static> FromRequest for Once<T> {
         Box::pin(async move {
             let bytes = read_limited(&request, payload, JSON_LIMIT).await?;
             // A write without fields may come without a body.
-            let json: &[u8] = if bytes.is_empty() && std::mem::size_of::<T>() == 0 { b"null" } else { &bytes };
+            let json: &[u8] = if bytes.is_empty() && std::mem::size_of::<T>() == 0 {
+                b"null"
+            } else {
+                &bytes
+            };
             if !bytes.is_empty() || std::mem::size_of::<T>() != 0 {
                 require_json(&request)?;
             }
-            Ok(Self { key: Key::from_request(&request, &bytes)?, body: parse(json)? })
+            Ok(Self {
+                key: Key::from_request(&request, &bytes)?,
+                body: parse(json)?,
+            })
         })
     }
 }
@@ -54,10 +61,21 @@ impl<T: DeserializeOwned + Check + 'static> FromRequest for Once<T> {
 impl Key {
     /// For bodies that are not JSON: the caller has read the bytes.
     pub fn from_request(request: &HttpRequest, body: &[u8]) -> AppResult<Self> {
-        let Some(header) = request.headers().get("idempotency-key") else { return Ok(Self(None)) };
-        let key = header.to_str().unwrap_or_default().trim().trim_matches('"').to_owned();
+        let Some(header) = request.headers().get("idempotency-key") else {
+            return Ok(Self(None));
+        };
+        let key = header
+            .to_str()
+            .unwrap_or_default()
+            .trim()
+            .trim_matches('"')
+            .to_owned();
         if key.is_empty() || key.len() > 255 {
-            return Err(AppError::invalid_field("Idempotency-Key", "malformed", "is not 1 to 255 visible characters"));
+            return Err(AppError::invalid_field(
+                "Idempotency-Key",
+                "malformed",
+                "is not 1 to 255 visible characters",
+            ));
         }
         let route = format!("{} {}", request.method(), request.path());
         let mut fingerprint = Sha256::new();
@@ -65,7 +83,11 @@ impl Key {
             fingerprint.update((part.len() as u64).to_be_bytes());
             fingerprint.update(part);
         }
-        Ok(Self(Some(Sent { key, route, fingerprint: fingerprint.finalize().to_vec() })))
+        Ok(Self(Some(Sent {
+            key,
+            route,
+            fingerprint: fingerprint.finalize().to_vec(),
+        })))
     }
 
     /// Does `work` and keeps its answer in the same transaction, or gives the answer that was kept.
@@ -87,7 +109,12 @@ impl Key {
     }
 }
 
-fn insert_placeholder(conn: &mut DbConnection, account: AnyId, sent: &Sent, now: Instant) -> QueryResult<bool> {
+fn insert_placeholder(
+    conn: &mut DbConnection,
+    account: AnyId,
+    sent: &Sent,
+    now: Instant,
+) -> QueryResult<bool> {
     use crate::platform::db::sql;
     use diesel::sql_types::{Binary, Text};
     let inserted = diesel::sql_query(
@@ -115,7 +142,13 @@ fn replay(conn: &mut DbConnection, account: AnyId, sent: &Sent) -> AppResult<Ans
         return Err(Code::IdempotencyKeyReused.into());
     }
     let status = u16::try_from(status).unwrap_or(200);
-    Ok(Answer { status, body, etag, location, replayed: true })
+    Ok(Answer {
+        status,
+        body,
+        etag,
+        location,
+        replayed: true,
+    })
 }
 
 fn store_answer(conn: &mut DbConnection, account: AnyId, sent: &Sent, answer: &Answer) -> QueryResult<usize> {

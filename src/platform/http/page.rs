@@ -39,13 +39,29 @@ impl<K: Serialize + DeserializeOwned> Page<K> {
     pub fn from_query(limit: Option<u16>, cursor: Option<&str>) -> AppResult<Self> {
         let limit = limit.unwrap_or(50);
         if !(1..=200).contains(&limit) {
-            return Err(AppError::invalid_field("limit", "out_of_range", "is not between 1 and 200"));
+            return Err(AppError::invalid_field(
+                "limit",
+                "out_of_range",
+                "is not between 1 and 200",
+            ));
         }
         let after = cursor
-            .map(|text| URL_SAFE_NO_PAD.decode(text).ok().and_then(|json| serde_json::from_slice(&json).ok()))
-            .map(|key| key.ok_or_else(|| AppError::invalid_field("cursor", "not_a_cursor", "is not a next_cursor of ours")))
+            .map(|text| {
+                URL_SAFE_NO_PAD
+                    .decode(text)
+                    .ok()
+                    .and_then(|json| serde_json::from_slice(&json).ok())
+            })
+            .map(|key| {
+                key.ok_or_else(|| {
+                    AppError::invalid_field("cursor", "not_a_cursor", "is not a next_cursor of ours")
+                })
+            })
             .transpose()?;
-        Ok(Self { limit: usize::from(limit), after })
+        Ok(Self {
+            limit: usize::from(limit),
+            after,
+        })
     }
 
     /// Stores fetch this many: the one too many tells that there is a next page.
@@ -58,9 +74,14 @@ impl<K: Serialize + DeserializeOwned> Page<K> {
         let more = rows.len() > self.limit;
         rows.truncate(self.limit);
         let next_cursor = match rows.last() {
-            Some(last) if more => serde_json::to_vec(&key(last)).ok().map(|json| URL_SAFE_NO_PAD.encode(json)),
+            Some(last) if more => serde_json::to_vec(&key(last))
+                .ok()
+                .map(|json| URL_SAFE_NO_PAD.encode(json)),
             _ => None,
         };
-        List { items: rows.into_iter().map(view).collect(), next_cursor }
+        List {
+            items: rows.into_iter().map(view).collect(),
+            next_cursor,
+        }
     }
 }

@@ -10,7 +10,10 @@ use crate::platform::error::{AppError, Code, FieldError, Language};
 
 /// The shape of every 4xx and 5xx answer. Each `code` may add members of its own.
 #[derive(utoipa::ToSchema)]
-#[expect(dead_code, reason = "only its schema is used; the document is written member by member")]
+#[expect(
+    dead_code,
+    reason = "only its schema is used; the document is written member by member"
+)]
 pub struct Problem {
     #[schema(example = "https://zhibu.example.org/errors/already_checked_in")]
     r#type: String,
@@ -60,17 +63,25 @@ pub fn problem_response(error: &AppError, language: Language, request_id: &str) 
     response.insert_header((CONTENT_LANGUAGE, language.tag()));
     if let Some(seconds) = error.retry_after_s() {
         // Spread the repeats of a crowd that was refused together.
-        response.insert_header((RETRY_AFTER, (seconds + u64::from(rand::random::<u8>() % 2)).to_string()));
+        response.insert_header((
+            RETRY_AFTER,
+            (seconds + u64::from(rand::random::<u8>() % 2)).to_string(),
+        ));
     }
     if code == Code::Unauthorized {
         response.insert_header(("www-authenticate", "Bearer"));
     }
-    response.content_type("application/problem+json").body(document.to_string())
+    response
+        .content_type("application/problem+json")
+        .body(document.to_string())
 }
 
 /// The wire code in words: the same for every language, as RFC 9457 wants it for one type.
 fn title(code: Code) -> String {
     let words = code.wire().replace('_', " ");
     let mut letters = words.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
 }

@@ -28,7 +28,11 @@ fn parse<T: DeserializeOwned + Check>(query: &str) -> AppResult<T> {
             let words = error.to_string();
             let words = words.strip_prefix("Query deserialize error: ").unwrap_or(&words);
             let named = words.split('`').nth(1).unwrap_or_default();
-            let code = if words.starts_with("unknown field") { "unknown_parameter" } else { "wrong_type" };
+            let code = if words.starts_with("unknown field") {
+                "unknown_parameter"
+            } else {
+                "wrong_type"
+            };
             AppError::invalid_field(named, code, words)
         })?
         .into_inner();

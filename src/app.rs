@@ -1,0 +1,83 @@
+//! `App`: the one context that handlers get; `Ctx`: what one request hands down to services.
+
+use std::sync::Arc;
+
+use crate::attendance::{CheckInLane, LiveHub};
+use crate::auth::{Actor, Auth};
+use crate::platform::cache::Cache;
+use crate::platform::clock::Clock;
+use crate::platform::config::Config;
+use crate::platform::db::{Db, Instant};
+use crate::platform::ids::Ids;
+use crate::platform::keys::Keys;
+
+pub struct App {
+    pub config: Arc<Config>,
+    pub db: Db,
+    pub cache: Cache,
+    pub clock: Clock,
+    pub ids: Ids,
+    pub keys: Arc<Keys>,
+    pub auth: Auth,
+    pub check_ins: CheckInLane,
+    pub live: LiveHub,
+}
+
+/// Who asks, when, and what is needed to answer; cheap to make, moved into the blocking hop.
+#[derive(Clone)]
+pub struct Ctx {
+    pub now: Instant,
+    pub ids: Ids,
+    pub actor: Actor,
+    pub config: Arc<Config>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    #[error("{0}")]
+    Keys(#[from] std::io::Error),
+    #[error("cannot open the database: {0}")]
+    Database(#[from] r2d2::Error),
+    #[error("cannot use REDIS_URL: {0}")]
+    Cache(#[from] redis::RedisError),
+}
+
+impl App {
+    /// Opens everything the settings name. Migrations have run before. Call it inside the runtime.
+    pub fn build(config: Config, clock: Clock, ids: Ids) -> Result<Self, BuildError> {
+        let config = Arc::new(config);
+        let keys = Arc::new(Keys::load(&config)?);
+        let db = Db::open(&config.database)?;
+        let cache = Cache::open(&config.cache)?;
+        let auth = Auth::new(&config, keys.clone());
+        let live = LiveHub::new(db.clone(), cache.clone());
+        let check_ins = CheckInLane::start(
+            &config.check_in,
+            db.clone(),
+            ids.clone(),
+            keys.clone(),
+            clock.clone(),
+            cache.clone(),
+        );
+        Ok(Self {
+            config,
+            db,
+            cache,
+            clock,
+            ids,
+            keys,
+            auth,
+            check_ins,
+            live,
+        })
+    }
+
+    pub fn ctx(&self, actor: Actor) -> Ctx {
+        Ctx {
+            now: self.clock.now(),
+            ids: self.ids.clone(),
+            actor,
+            config: self.config.clone(),
+        }
+    }
+}

@@ -1,0 +1,492 @@
+//! Checking in: by oneself, in a batch after being offline, and by an organiser.
+
+use std::time::Duration;
+
+use actix_web::{post, web};
+use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::attendance::codes::{self, Age};
+use crate::attendance::rules::{Claim, Location, Source};
+use crate::attendance::service::{self, CheckIn, CheckedIn, Whom};
+use crate::attendance::store::CheckInRow;
+use crate::attendance::{CheckInId, news_of};
+use crate::auth::{Actor, SignedIn};
+use crate::events::EventId;
+use crate::members::MemberId;
+use crate::platform::db::{AnyId, Instant};
+use crate::platform::error::{AppError, AppResult, Code};
+use crate::platform::http::{Answer, IdPath, Json, Once};
+use crate::platform::text::{Check, Problems};
+
+/// A check-in on record. The same for every repeat of the same `client_event_id`.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct CheckInView {
+    pub id: CheckInId,
+    pub event_id: EventId,
+    pub member_id: MemberId,
+    #[schema(example = "present")]
+    status: String,
+    source: Source,
+    /// The phone's claim.
+    occurred_at: Instant,
+    /// The server's clock.
+    received_at: Instant,
+    /// A person will look at it before it counts for a quorum.
+    review: bool,
+}
+
+impl From<&CheckInRow> for CheckInView {
+    fn from(row: &CheckInRow) -> Self {
+        Self {
+            id: row.id,
+            event_id: row.event_id,
+            member_id: row.member_id,
+            status: row.status.clone(),
+            source: Source::parse(&row.source).unwrap_or(Source::Code),
+            occurred_at: row.occurred_at,
+            received_at: row.received_at,
+            review: row.review.is_some(),
+        }
+    }
+}
+
+/// One of `code`; `event_id` with `typed_code`; `proof`.
+#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateCheckIn {
+    /// What the screen shows, or the whole address in the QR picture.
+    code: Option<String>,
+    event_id: Option<EventId>,
+    #[schema(example = "042917")]
+    typed_code: Option<String>,
+    proof: Option<String>,
+    /// A UUID made on the phone: the same id again gives the same answer.
+    client_event_id: Uuid,
+    occurred_at: Instant,
+    device_id: Option<String>,
+    location: Option<Location>,
+}
+
+impl Check for CreateCheckIn {
+    fn check(&mut self, problems: &mut Problems) {
+        self.check_at("", problems);
+    }
+}
+
+impl CreateCheckIn {
+    fn check_at(&mut self, at: &str, problems: &mut Problems) {
+        let ways = [
+            self.code.is_some(),
+            self.typed_code.is_some(),
+            self.proof.is_some(),
+        ];
+        if ways.iter().filter(|given| **given).count() != 1
+            || self.event_id.is_some() != self.typed_code.is_some()
+        {
+            let message = "give exactly one of: code; event_id with typed_code; proof";
+            problems.add(format!("{at}/code"), "one_of", message);
+        }
+        problems.optional_line(&format!("{at}/device_id"), &mut self.device_id, 200);
+        if let Some(location) = &self.location {
+            problems.range(
+                &format!("{at}/location/latitude"),
+                &location.latitude,
+                -90.0,
+                90.0,
+            );
+            problems.range(
+                &format!("{at}/location/longitude"),
+                &location.longitude,
+                -180.0,
+                180.0,
+            );
+            problems.range(
+                &format!("{at}/location/accuracy_m"),
+                &location.accuracy_m,
+                0.0,
+                100_000.0,
+            );
+        }
+    }
+
+    /// Reads the code or proof; everything that needs the database is decided by the lane.
+    fn into_wish(self, app: &App, actor: &Actor, late_upload: bool) -> AppResult<CheckIn> {
+        let now = app.clock.now();
+        let read = if let Some(code) = &self.code {
+            read_code(app, code, now, late_upload)?
+        } else if let Some(proof) = &self.proof {
+            self.read_proof(app, proof, now)?
+        } else {
+            let judged_at = if late_upload {
+                self.occurred_at.min(now)
+            } else {
+                now
+            };
+            let event = self.event_id.ok_or(Code::InvalidCode)?;
+            let is_late = now.minus(judged_at) > chrono::TimeDelta::minutes(2);
+            Read {
+                event,
+                judged_at,
+                source: if is_late {
+                    Source::Offline
+                } else {
+                    Source::TypedCode
+                },
+            }
+        };
+        if now.minus(read.judged_at).num_seconds() > app.config.check_in.offline_max_age_s {
+            return Err(Code::ExpiredCode.into());
+        }
+        Ok(CheckIn {
+            event: read.event,
+            member: actor.member()?,
+            submitted_by: actor.account,
+            tenant: actor.tenant.ok_or_else(AppError::forbidden)?,
+            client_event_id: AnyId(self.client_event_id),
+            claim: Claim {
+                source: read.source,
+                judged_at: read.judged_at,
+                claimed_at: self.occurred_at,
+                received_at: now,
+                location: self.location,
+                device: self.device_id.as_deref().map(codes::device_of),
+            },
+            typed_code: self.typed_code,
+            reason: None,
+        })
+    }
+
+    fn read_proof(&self, app: &App, text: &str, now: Instant) -> AppResult<Read> {
+        let proof = codes::read_proof(&app.keys, text).ok_or(Code::InvalidCode)?;
+        if self.device_id.as_deref().map(codes::device_of) != Some(proof.device) {
+            return Err(Code::InvalidCode.into());
+        }
+        if now.minus(proof.at).num_seconds() > app.config.check_in.proof_s {
+            return Err(Code::ExpiredCode.into());
+        }
+        Ok(Read {
+            event: proof.event,
+            judged_at: proof.at,
+            source: Source::Proof,
+        })
+    }
+}
+
+struct Read {
+    event: EventId,
+    judged_at: Instant,
+    source: Source,
+}
+
+/// A code that was kept offline is judged by its own window; otherwise it must be the current one or the one before.
+fn read_code(app: &App, text: &str, now: Instant, late_upload: bool) -> AppResult<Read> {
+    let code = codes::read(&app.keys, codes::code_in(text)).ok_or(Code::InvalidCode)?;
+    match code.age(now) {
+        Age::Fresh => Ok(Read {
+            event: code.event,
+            judged_at: now,
+            source: Source::Code,
+        }),
+        Age::NotYet => Err(Code::InvalidCode.into()),
+        Age::Expired if late_upload => Ok(Read {
+            event: code.event,
+            judged_at: code.starts,
+            source: Source::Offline,
+        }),
+        Age::Expired => Err(Code::ExpiredCode.into()),
+    }
+}
+
+/// Check in with what the screen at the door shows. Repeating it with the same `client_event_id` is harmless.
+#[utoipa::path(tag = "attendance", request_body = CreateCheckIn, responses(
+    (status = 201, description = "Checked in", body = CheckInView),
+    (status = 200, description = "The same check-in, sent again", body = CheckInView),
+    (status = 403, description = "not_expected, outside_area"),
+    (status = 409, description = "already_checked_in (with `check_in`), not_open_yet, closed, on_leave, event_cancelled"),
+    (status = 410, description = "expired_code"),
+    (status = 422, description = "invalid_code, location_required, client_event_id_reused, invalid_fields"),
+    (status = 429, description = "rate_limited: too many wrong typed codes"),
+    (status = 503, description = "overloaded, unavailable: repeat the same request"),
+))]
+#[post("/check-ins")]
+pub async fn check_in(app: web::Data<App>, who: SignedIn, body: Json<CreateCheckIn>) -> AppResult<Answer> {
+    let done = submit(&app, &who.0, body.0, false).await?;
+    answer(&done)
+}
+
+fn answer(done: &CheckedIn) -> AppResult<Answer> {
+    let view = CheckInView::from(&done.row);
+    if done.created {
+        Answer::created(&view)
+    } else {
+        Answer::ok(&view)
+    }
+}
+
+async fn submit(app: &App, actor: &Actor, body: CreateCheckIn, late_upload: bool) -> AppResult<CheckedIn> {
+    let wish = body.into_wish(app, actor, late_upload)?;
+    if wish.typed_code.is_none() {
+        return app.check_ins.submit(wish).await;
+    }
+    let guesses = Guesses::of(app, &wish);
+    guesses.admit().await?;
+    let outcome = app.check_ins.submit(wish).await;
+    guesses.learn(&outcome).await;
+    outcome
+}
+
+/// Six digits could be guessed: wrong ones are counted for each member and for the event.
+struct Guesses<'a> {
+    app: &'a App,
+    member_key: String,
+    event_key: String,
+}
+
+impl<'a> Guesses<'a> {
+    const WINDOW: Duration = Duration::from_secs(300);
+
+    fn of(app: &'a App, wish: &CheckIn) -> Self {
+        Self {
+            app,
+            member_key: format!("typed:{}:{}", wish.event, wish.member),
+            event_key: format!("typed:{}", wish.event),
+        }
+    }
+
+    /// Counts the try before it is made, so that parallel guesses cannot slip through together.
+    async fn admit(&self) -> AppResult<()> {
+        let limits = &self.app.config.check_in;
+        let (tries, left_s) = self.app.cache.count(&self.member_key, Self::WINDOW).await;
+        if tries > limits.typed_guesses_per_member {
+            return Err(AppError::rate_limited(left_s));
+        }
+        let (wrong, left_s) = self.app.cache.counted(&self.event_key).await;
+        if wrong >= limits.typed_guesses_per_event {
+            return Err(AppError::rate_limited(left_s));
+        }
+        Ok(())
+    }
+
+    async fn learn(&self, outcome: &AppResult<CheckedIn>) {
+        match outcome {
+            Err(error) if error.code() == Code::InvalidCode => {
+                self.app.cache.count(&self.event_key, Self::WINDOW).await;
+            }
+            // Any other outcome had the right code.
+            _ => self.app.cache.forget(&self.member_key).await,
+        }
+    }
+}
+
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckInBatch {
+    /// 1 to 100, in the order they happened.
+    items: Vec<CreateCheckIn>,
+}
+
+impl Check for CheckInBatch {
+    fn check(&mut self, problems: &mut Problems) {
+        if self.items.is_empty() || self.items.len() > 100 {
+            problems.add("/items", "wrong_count", "needs 1 to 100 items");
+            return;
+        }
+        for (i, item) in self.items.iter_mut().enumerate() {
+            item.check_at(&format!("/items/{i}"), problems);
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum ItemOutcome {
+    Created,
+    Duplicate,
+    Rejected,
+    /// Recorded, and waits for a person.
+    Review,
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct BatchItemView {
+    client_event_id: Uuid,
+    outcome: ItemOutcome,
+    /// Of a rejected item; `unavailable` and `overloaded` mean: send this one again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check_in: Option<CheckInView>,
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct BatchView {
+    items: Vec<BatchItemView>,
+}
+
+/// Upload check-ins that were made offline. Each item has its own outcome; an old code becomes `review`.
+#[utoipa::path(tag = "attendance", request_body = CheckInBatch, responses((status = 200, body = BatchView)))]
+#[post("/check-ins/batch")]
+pub async fn check_in_batch(
+    app: web::Data<App>,
+    who: SignedIn,
+    body: Json<CheckInBatch>,
+) -> AppResult<Answer> {
+    let actor = &who.0;
+    let app = &app;
+    let items = join_all(body.0.items.into_iter().map(|item| async move {
+        let client_event_id = item.client_event_id;
+        item_view(client_event_id, submit(app, actor, item, true).await)
+    }))
+    .await;
+    Answer::ok(&BatchView { items })
+}
+
+fn item_view(client_event_id: Uuid, outcome: AppResult<CheckedIn>) -> BatchItemView {
+    let (outcome, code, record) = match outcome {
+        Ok(done) => {
+            let view = CheckInView::from(&done.row);
+            let outcome = match (done.created, view.review) {
+                (true, true) => ItemOutcome::Review,
+                (true, false) => ItemOutcome::Created,
+                (false, _) => ItemOutcome::Duplicate,
+            };
+            (outcome, None, Some(view))
+        }
+        Err(error) => (ItemOutcome::Rejected, Some(error.code().wire()), None),
+    };
+    BatchItemView {
+        client_event_id,
+        outcome,
+        code,
+        check_in: record,
+    }
+}
+
+/// Either `member_code`, read from the member's phone; or `member_id` with a reason.
+#[derive(Clone, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckInMember {
+    member_code: Option<String>,
+    member_id: Option<MemberId>,
+    reason: Option<String>,
+    client_event_id: Uuid,
+    /// When the person came, if that is some time ago.
+    occurred_at: Option<Instant>,
+}
+
+impl Check for CheckInMember {
+    fn check(&mut self, problems: &mut Problems) {
+        problems.optional_line("/reason", &mut self.reason, 500);
+        match (&self.member_code, &self.member_id, &self.reason) {
+            (Some(_), None, _) | (None, Some(_), Some(_)) => {}
+            (None, Some(_), None) => {
+                problems.add("/reason", "required", "say why this person is marked by hand")
+            }
+            _ => problems.add(
+                "/member_code",
+                "one_of",
+                "give either member_code, or member_id with a reason",
+            ),
+        }
+    }
+}
+
+/// Check somebody in as an organiser: by the code on their phone, or by hand with a reason.
+#[utoipa::path(tag = "attendance", params(("id" = EventId, Path)), request_body = CheckInMember, responses(
+    (status = 201, body = CheckInView), (status = 200, description = "Sent again", body = CheckInView),
+    (status = 409, description = "already_checked_in, not_open_yet, event_cancelled"),
+    (status = 410, description = "expired_code"), (status = 422, description = "invalid_code, invalid_fields"),
+))]
+#[post("/events/{id}/check-ins")]
+pub async fn check_in_member(
+    app: web::Data<App>,
+    who: SignedIn,
+    id: IdPath<EventId>,
+    body: Json<CheckInMember>,
+) -> AppResult<Answer> {
+    let (ctx, keys, body) = (app.ctx(who.0), app.keys.clone(), body.0);
+    let whom = match (&body.member_code, body.member_id) {
+        (Some(code), _) => {
+            let (member, at) = codes::read_personal(&app.keys, code).ok_or(Code::InvalidCode)?;
+            if ctx.now.minus(at).num_seconds() >= 2 * app.config.check_in.personal_code_s {
+                return Err(Code::ExpiredCode.into());
+            }
+            Whom::Code(member)
+        }
+        (None, Some(member)) => Whom::Named(member, body.reason.clone().unwrap_or_default()),
+        (None, None) => return Err(Code::InvalidCode.into()),
+    };
+    let client_event_id = AnyId(body.client_event_id);
+    let done = app
+        .db
+        .write(move |conn| {
+            service::check_in_for(conn, &ctx, &keys, id.0, &whom, client_event_id, body.occurred_at)
+        })
+        .await?;
+    if done.created {
+        app.cache.announce(news_of(done.row.event_id));
+    }
+    answer(&done)
+}
+
+#[derive(Clone, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AnnulCheckIn {
+    reason: String,
+}
+
+impl Check for AnnulCheckIn {
+    fn check(&mut self, problems: &mut Problems) {
+        problems.line("/reason", &mut self.reason, 1, 500);
+    }
+}
+
+/// Annul a check-in, with a reason. The record stays; the person may check in again.
+#[utoipa::path(tag = "attendance", params(("id" = CheckInId, Path)), request_body = AnnulCheckIn, responses((status = 200, body = CheckInView), (status = 409, description = "already_annulled")))]
+#[post("/check-ins/{id}/annul")]
+pub async fn annul_check_in(
+    app: web::Data<App>,
+    who: SignedIn,
+    id: IdPath<CheckInId>,
+    once: Once<AnnulCheckIn>,
+) -> AppResult<Answer> {
+    let ctx = app.ctx(who.0);
+    let (answer, event) = app
+        .db
+        .write(move |conn| {
+            let mut event = None;
+            let answer = once.key.once(conn, AnyId(ctx.actor.account.0), ctx.now, |conn| {
+                let row = service::annul_check_in(conn, &ctx, id.0, &once.body.reason)?;
+                event = Some(row.event_id);
+                Answer::ok(&CheckInView::from(&row))
+            })?;
+            Ok((answer, event))
+        })
+        .await?;
+    if let Some(event) = event {
+        app.cache.announce(news_of(event));
+    }
+    Ok(answer)
+}
+
+/// Accept a check-in that waits for review, so that it counts.
+#[utoipa::path(tag = "attendance", params(("id" = CheckInId, Path)), responses((status = 200, body = CheckInView), (status = 409, description = "not_in_review")))]
+#[post("/check-ins/{id}/accept")]
+pub async fn accept_check_in(
+    app: web::Data<App>,
+    who: SignedIn,
+    id: IdPath<CheckInId>,
+    once: Once<()>,
+) -> AppResult<Answer> {
+    let ctx = app.ctx(who.0);
+    app.db
+        .write(move |conn| {
+            once.key.once(conn, AnyId(ctx.actor.account.0), ctx.now, |conn| {
+                Answer::ok(&CheckInView::from(&service::accept_check_in(conn, &ctx, id.0)?))
+            })
+        })
+        .await
+}

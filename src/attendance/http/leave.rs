@@ -1,0 +1,150 @@
+//! Leave requests (請假): asked before the event, decided by the organiser.
+
+use actix_web::{get, post, web};
+use serde::{Deserialize, Serialize};
+
+use crate::app::App;
+use crate::attendance::LeaveRequestId;
+use crate::attendance::service;
+use crate::attendance::store::LeaveRow;
+use crate::auth::SignedIn;
+use crate::events::EventId;
+use crate::members::MemberId;
+use crate::platform::db::{AnyId, Instant};
+use crate::platform::error::AppResult;
+use crate::platform::http::{Answer, IdPath, List, Once, Tagged};
+use crate::platform::text::{Check, Problems};
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct LeaveView {
+    id: LeaveRequestId,
+    event_id: EventId,
+    member_id: MemberId,
+    reason: String,
+    /// pending, approved, rejected
+    #[schema(example = "pending")]
+    status: String,
+    requested_at: Instant,
+    decided_at: Option<Instant>,
+    decision_note: Option<String>,
+}
+
+impl From<LeaveRow> for LeaveView {
+    fn from(row: LeaveRow) -> Self {
+        Self {
+            id: row.id,
+            event_id: row.event_id,
+            member_id: row.member_id,
+            reason: row.reason,
+            status: row.status,
+            requested_at: row.requested_at,
+            decided_at: row.decided_at,
+            decision_note: row.decision_note,
+        }
+    }
+}
+
+#[derive(Clone, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestLeave {
+    reason: String,
+}
+
+impl Check for RequestLeave {
+    fn check(&mut self, problems: &mut Problems) {
+        problems.line("/reason", &mut self.reason, 1, 500);
+    }
+}
+
+/// Ask for leave from an event I am expected at, before it begins.
+#[utoipa::path(tag = "attendance", params(("id" = EventId, Path)), request_body = RequestLeave, responses((status = 201, body = LeaveView), (status = 403, description = "not_expected"), (status = 409, description = "leave_too_late, leave_already_requested, event_over")))]
+#[post("/events/{id}/leave-requests")]
+pub async fn request_leave(
+    app: web::Data<App>,
+    who: SignedIn,
+    id: IdPath<EventId>,
+    once: Once<RequestLeave>,
+) -> AppResult<Answer> {
+    let ctx = app.ctx(who.0);
+    app.db
+        .write(move |conn| {
+            once.key.once(conn, AnyId(ctx.actor.account.0), ctx.now, |conn| {
+                let row = service::request_leave(conn, &ctx, id.0, &once.body.reason)?;
+                Answer::created(&LeaveView::from(row))
+            })
+        })
+        .await
+}
+
+/// List the leave requests of an event, oldest first.
+#[utoipa::path(tag = "attendance", params(("id" = EventId, Path)), responses((status = 200, body = List<LeaveView>)))]
+#[get("/events/{id}/leave-requests")]
+pub async fn list_leave_requests(
+    app: web::Data<App>,
+    who: SignedIn,
+    id: IdPath<EventId>,
+) -> AppResult<Tagged<List<LeaveView>>> {
+    let ctx = app.ctx(who.0);
+    let rows = app
+        .db
+        .read(move |conn| service::list_leave(conn, &ctx, id.0))
+        .await?;
+    Ok(Tagged(List {
+        items: rows.into_iter().map(LeaveView::from).collect(),
+        next_cursor: None,
+    }))
+}
+
+#[derive(Clone, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecideLeave {
+    note: Option<String>,
+}
+
+impl Check for DecideLeave {
+    fn check(&mut self, problems: &mut Problems) {
+        problems.optional_line("/note", &mut self.note, 500);
+    }
+}
+
+async fn decide(
+    app: &App,
+    who: SignedIn,
+    id: LeaveRequestId,
+    once: Once<DecideLeave>,
+    approve: bool,
+) -> AppResult<Answer> {
+    let ctx = app.ctx(who.0);
+    app.db
+        .write(move |conn| {
+            once.key.once(conn, AnyId(ctx.actor.account.0), ctx.now, |conn| {
+                let row = service::decide_leave(conn, &ctx, id, approve, once.body.note.as_deref())?;
+                Answer::ok(&LeaveView::from(row))
+            })
+        })
+        .await
+}
+
+/// Approve a leave request: an excused absence.
+#[utoipa::path(tag = "attendance", params(("id" = LeaveRequestId, Path)), request_body = DecideLeave, responses((status = 200, body = LeaveView), (status = 409, description = "leave_already_decided")))]
+#[post("/leave-requests/{id}/approve")]
+pub async fn approve_leave(
+    app: web::Data<App>,
+    who: SignedIn,
+    id: IdPath<LeaveRequestId>,
+    once: Once<DecideLeave>,
+) -> AppResult<Answer> {
+    decide(&app, who, id.0, once, true).await
+}
+
+/// Reject a leave request; the member may ask again.
+#[utoipa::path(tag = "attendance", params(("id" = LeaveRequestId, Path)), request_body = DecideLeave, responses((status = 200, body = LeaveView), (status = 409, description = "leave_already_decided")))]
+#[post("/leave-requests/{id}/reject")]
+pub async fn reject_leave(
+    app: web::Data<App>,
+    who: SignedIn,
+    id: IdPath<LeaveRequestId>,
+    once: Once<DecideLeave>,
+) -> AppResult<Answer> {
+    decide(&app, who, id.0, once, false).await
+}

@@ -1,0 +1,38 @@
+//! Routes of attendance; one file for each kind of thing a client sees.
+
+mod check_ins;
+mod codes;
+mod leave;
+mod pages;
+mod sheet;
+
+use actix_web::web;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+pub use check_ins::CheckInView;
+
+pub fn configure(cfg: &mut ServiceConfig) {
+    cfg.service(codes::find_code)
+        .service(codes::find_code_svg)
+        .service(codes::find_code_png)
+        .service(codes::create_check_in_proof)
+        .service(codes::verify_code)
+        .service(codes::find_personal_code)
+        .service(check_ins::check_in_batch)
+        .service(check_ins::check_in)
+        .service(check_ins::check_in_member)
+        .service(check_ins::annul_check_in)
+        .service(check_ins::accept_check_in)
+        .service(sheet::list_attendance)
+        .service(sheet::find_quorum)
+        .service(sheet::watch_attendance)
+        .service(leave::request_leave)
+        .service(leave::list_leave_requests)
+        .service(leave::approve_leave)
+        .service(leave::reject_leave);
+}
+
+/// What a phone's camera opens; outside `/api/v1`, because its address is printed on a screen.
+pub fn configure_pages(cfg: &mut web::ServiceConfig) {
+    pages::configure(cfg);
+}

@@ -1,0 +1,153 @@
+//! The live screen of an event: one frame is made per change and event, whatever the number of screens that show it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::store;
+use crate::events::EventId;
+use crate::platform::cache::{Cache, News};
+use crate::platform::db::{Db, DbConnection, Instant};
+use crate::platform::error::AppResult;
+
+/// Changes within this time are shown together.
+const PACE: Duration = Duration::from_millis(250);
+/// A frame is made at least so often while somebody watches: news may be lost, screens catch up.
+const REFRESH: Duration = Duration::from_secs(10);
+const NAMES: i64 = 50;
+
+/// What a screen shows. `seq` is the id of the server-sent event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct LiveFrame {
+    pub seq: i64,
+    pub expected: i64,
+    pub present: i64,
+    pub late: i64,
+    /// Of the present and late: those that wait for a person to look at them.
+    pub in_review: i64,
+    /// Newest first.
+    pub latest: Vec<LiveName>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct LiveName {
+    pub seq: i64,
+    pub name: String,
+    pub status: String,
+    pub received_at: Instant,
+}
+
+type Frames = watch::Receiver<Option<Arc<LiveFrame>>>;
+
+#[derive(Clone)]
+pub struct LiveHub {
+    db: Db,
+    cache: Cache,
+    watched: Arc<Mutex<HashMap<EventId, Frames>>>,
+}
+
+/// Tells all processes that an event's attendance has changed.
+pub fn news_of(event: EventId) -> News {
+    News(format!("event:{event}"))
+}
+
+impl LiveHub {
+    pub fn new(db: Db, cache: Cache) -> Self {
+        Self {
+            db,
+            cache,
+            watched: Arc::default(),
+        }
+    }
+
+    /// The frames of an event, beginning with the newest. The maker ends when nobody listens any more.
+    pub fn watch(&self, event: EventId) -> Frames {
+        let mut watched = self
+            .watched
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(frames) = watched.get(&event)
+            && frames.has_changed().is_ok()
+        {
+            return frames.clone();
+        }
+        let (sender, frames) = watch::channel(None);
+        watched.retain(|_, frames| frames.has_changed().is_ok());
+        watched.insert(event, frames.clone());
+        tokio::spawn(self.clone().make_frames(event, sender));
+        frames
+    }
+
+    async fn make_frames(self, event: EventId, sender: watch::Sender<Option<Arc<LiveFrame>>>) {
+        let mut news = self.cache.listen();
+        let wanted = news_of(event);
+        loop {
+            match self.db.read(move |conn| frame(conn, event)).await {
+                Ok(frame) => {
+                    sender.send_if_modified(|current| {
+                        let changed = current.as_deref() != Some(&frame);
+                        if changed {
+                            *current = Some(Arc::new(frame));
+                        }
+                        changed
+                    });
+                }
+                Err(error) => tracing::debug!(%error, "no live frame"),
+            }
+            // The map holds one receiver; the screens hold the others.
+            if sender.receiver_count() <= 1 {
+                return;
+            }
+            tokio::time::sleep(PACE).await;
+            let next = async {
+                loop {
+                    match news.recv().await {
+                        Ok(heard) if heard != wanted => {}
+                        _ => return,
+                    }
+                }
+            };
+            let _ = tokio::time::timeout(REFRESH, next).await;
+        }
+    }
+}
+
+fn frame(conn: &mut DbConnection, event: EventId) -> AppResult<LiveFrame> {
+    let mut frame = LiveFrame {
+        seq: 0,
+        expected: store::count_roster(conn, event)?,
+        present: 0,
+        late: 0,
+        in_review: 0,
+        latest: Vec::new(),
+    };
+    for (status, waiting, n) in store::count_check_ins(conn, event)? {
+        if status == "late" {
+            frame.late += n;
+        } else {
+            frame.present += n;
+        }
+        frame.in_review += if waiting { n } else { 0 };
+    }
+    for (row, name) in store::list_newest(conn, event, 0, NAMES)? {
+        frame.seq = frame.seq.max(row.seq);
+        frame.latest.push(LiveName {
+            seq: row.seq,
+            name,
+            status: row.status,
+            received_at: row.received_at,
+        });
+    }
+    Ok(frame)
+}
+
+/// A frame as the text of one server-sent event; a screen that has seen `after` is sent only the names since.
+pub fn as_event(frame: &LiveFrame, after: i64) -> String {
+    let mut frame = frame.clone();
+    frame.latest.retain(|name| name.seq > after);
+    let data = serde_json::to_string(&frame).unwrap_or_default();
+    format!("id: {}\nevent: attendance\ndata: {data}\n\n", frame.seq)
+}

@@ -1,0 +1,45 @@
+//! Attendance (考勤): the roster frozen at opening, check-in by code, typed code, proof, personal code or by hand,
+//! leave, quorum, the sheet, and the live screen. Points and ledgers read from here; nothing here knows of them.
+
+mod codes;
+mod export;
+mod http;
+mod lane;
+mod live;
+mod roster;
+mod rules;
+mod service;
+mod store;
+
+pub use http::{configure, configure_pages};
+pub use lane::CheckInLane;
+pub use live::{LiveHub, news_of};
+pub use roster::{freeze_due_rosters, freeze_if_due};
+pub use rules::Source;
+pub use service::record_past;
+
+use std::time::Duration;
+
+use actix_web::web;
+
+use crate::app::App;
+use crate::platform::jobs::Jobs;
+
+crate::id_types! {
+    CheckInId,
+    LeaveRequestId,
+}
+
+/// Rosters are frozen within seconds of the opening even when nobody checks in.
+pub fn jobs(jobs: &mut Jobs, app: &web::Data<App>) {
+    let app = app.clone();
+    jobs.every("freeze rosters", Duration::from_secs(5), move || {
+        let app = app.clone();
+        async move {
+            let now = app.clock.now();
+            app.db
+                .write(move |conn| roster::freeze_all_due(conn, now, None))
+                .await
+        }
+    });
+}

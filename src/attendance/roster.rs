@@ -1,0 +1,87 @@
+//! The roster (應到): who should attend, frozen in the first transaction after check-in has opened. Whatever could
+//! change it (transfers, standings, moves) freezes what is due first, so it is as it was at the opening.
+
+use chrono::{NaiveDate, Utc};
+
+use super::store::{self, RosterRow};
+use crate::app::Ctx;
+use crate::events::{self, EventId, EventRow};
+use crate::members;
+use crate::organizations::OrganizationId;
+use crate::platform::db::{DbConnection, Instant};
+use crate::platform::error::AppResult;
+
+/// Freezes every roster of the tenant that is due. Call it before changing who belongs where.
+pub fn freeze_due_rosters(conn: &mut DbConnection, ctx: &Ctx, tenant: OrganizationId) -> AppResult<()> {
+    freeze_all_due(conn, ctx.now, Some(tenant))
+}
+
+pub fn freeze_all_due(
+    conn: &mut DbConnection,
+    now: Instant,
+    tenant: Option<OrganizationId>,
+) -> AppResult<()> {
+    for event in events::list_due_to_freeze(conn, tenant, now)? {
+        freeze_if_due(conn, now, event)?;
+    }
+    Ok(())
+}
+
+/// Locks the event and freezes its roster when check-in has opened and nobody has done it yet.
+pub fn freeze_if_due(conn: &mut DbConnection, now: Instant, event: EventId) -> AppResult<()> {
+    if let Some(mut row) = events::lock_events(conn, &[event])?.pop() {
+        freeze_locked(conn, now, &mut row)?;
+    }
+    Ok(())
+}
+
+/// The same for a row that the caller holds locked.
+pub fn freeze_locked(conn: &mut DbConnection, now: Instant, event: &mut EventRow) -> AppResult<()> {
+    let due =
+        event.roster_frozen_at.is_none() && event.status == "published" && event.check_in_opens_at <= now;
+    if !due {
+        return Ok(());
+    }
+    let roster = preview(conn, event)?;
+    store::insert_roster(conn, &roster)?;
+    events::mark_frozen(conn, event.id, now)?;
+    event.roster_frozen_at = Some(now);
+    Ok(())
+}
+
+/// Who would be on the roster if it were frozen now.
+pub fn preview(conn: &mut DbConnection, event: &EventRow) -> AppResult<Vec<RosterRow>> {
+    let organizations = events::list_organizations(conn, event.id)?;
+    let named = events::list_named(conn, event.id)?;
+    let on = local_date(event);
+    let expected = members::expected_members(conn, &organizations, event.expected_standings, &named, on)?;
+    Ok(expected
+        .into_iter()
+        .map(|member| RosterRow {
+            event_id: event.id,
+            member_id: member.member_id,
+            tenant_id: event.tenant_id,
+            organization_id: member.organization_id,
+            name: member.name,
+            standing: member.standing.as_str().to_owned(),
+            may_vote: member.may_vote,
+        })
+        .collect())
+}
+
+/// The roster as it is: frozen, or as it would be.
+pub fn current(conn: &mut DbConnection, event: &EventRow) -> AppResult<Vec<RosterRow>> {
+    if event.roster_frozen_at.is_some() {
+        Ok(store::list_roster(conn, event.id)?)
+    } else {
+        preview(conn, event)
+    }
+}
+
+/// Rights on the day of the event, in the tree's own zone.
+fn local_date(event: &EventRow) -> NaiveDate {
+    match event.time_zone.parse::<chrono_tz::Tz>() {
+        Ok(zone) => event.starts_at.utc().with_timezone(&zone).date_naive(),
+        Err(_) => event.starts_at.utc().with_timezone(&Utc).date_naive(),
+    }
+}

@@ -1,0 +1,340 @@
+//! The rules of attendance as pure functions: when a check-in is accepted, quorum, places on the map.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::events::{EventRow, Form, Window};
+use crate::platform::db::Instant;
+use crate::platform::error::{AppError, Code};
+
+/// How somebody was checked in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    Code,
+    TypedCode,
+    Proof,
+    PersonalCode,
+    ByHand,
+    Offline,
+}
+
+impl Source {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::TypedCode => "typed_code",
+            Self::Proof => "proof",
+            Self::PersonalCode => "personal_code",
+            Self::ByHand => "by_hand",
+            Self::Offline => "offline",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [
+            Self::Code,
+            Self::TypedCode,
+            Self::Proof,
+            Self::PersonalCode,
+            Self::ByHand,
+            Self::Offline,
+        ]
+        .into_iter()
+        .find(|source| source.as_str() == text)
+    }
+}
+
+/// One person's line on the sheet. `expected` is who has not come while check-in is still open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Presence {
+    Expected,
+    Present,
+    Late,
+    OnLeave,
+    Absent,
+}
+
+impl Presence {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Expected => "expected",
+            Self::Present => "present",
+            Self::Late => "late",
+            Self::OnLeave => "on_leave",
+            Self::Absent => "absent",
+        }
+    }
+
+    /// A check-in beats a leave; a no-show is absent, reason unknown, once check-in is over.
+    pub fn of(check_in: Option<&str>, on_leave: bool, over: bool) -> Self {
+        match (check_in, on_leave, over) {
+            (Some("late"), _, _) => Self::Late,
+            (Some(_), _, _) => Self::Present,
+            (None, true, _) => Self::OnLeave,
+            (None, false, true) => Self::Absent,
+            (None, false, false) => Self::Expected,
+        }
+    }
+}
+
+/// Where a phone says it is, at the moment of check-in only. It is judged and forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Location {
+    pub latitude: f64,
+    pub longitude: f64,
+    pub accuracy_m: f64,
+}
+
+/// What is kept of a location: inside or outside, and how sure the phone was.
+pub fn judge_location(event: &EventRow, location: &Location) -> Option<&'static str> {
+    let (latitude, longitude, radius) = (
+        event.geofence_latitude?,
+        event.geofence_longitude?,
+        event.geofence_radius_m?,
+    );
+    let distance = distance_m((latitude, longitude), (location.latitude, location.longitude));
+    // A phone indoors is often wrong by its own accuracy; beyond 500 m of it the claim is worth nothing.
+    let slack = location.accuracy_m.clamp(0.0, 500.0);
+    let inside = distance <= f64::from(radius) + slack;
+    Some(match (inside, location.accuracy_m <= 50.0) {
+        (true, true) => "inside_precise",
+        (true, false) => "inside_coarse",
+        (false, true) => "outside_precise",
+        (false, false) => "outside_coarse",
+    })
+}
+
+/// Great-circle distance (haversine) in metres.
+fn distance_m(a: (f64, f64), b: (f64, f64)) -> f64 {
+    const EARTH_M: f64 = 6_371_008.8;
+    let (lat_a, lat_b) = (a.0.to_radians(), b.0.to_radians());
+    let half = |degrees: f64| (degrees.to_radians() / 2.0).sin().powi(2);
+    let h = half(b.0 - a.0) + lat_a.cos() * lat_b.cos() * half(b.1 - a.1);
+    2.0 * EARTH_M * h.sqrt().min(1.0).asin()
+}
+
+/// What is known when one check-in is decided.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Facts {
+    pub on_roster: bool,
+    pub on_leave: bool,
+    pub device_used_by_other: bool,
+}
+
+/// What somebody asks for. Times: `judged_at` is the server's, `claimed_at` the phone's.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    pub source: Source,
+    pub judged_at: Instant,
+    pub claimed_at: Instant,
+    pub received_at: Instant,
+    pub location: Option<Location>,
+    pub device: Option<Uuid>,
+}
+
+impl Claim {
+    /// An organiser answers for it in person.
+    fn is_organisers(&self) -> bool {
+        matches!(self.source, Source::ByHand | Source::PersonalCode)
+    }
+}
+
+/// An accepted check-in, before it is a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    pub late: bool,
+    /// Why a person should look at it before it counts.
+    pub review: Option<&'static str>,
+    pub flags: Vec<&'static str>,
+    pub location: Option<&'static str>,
+}
+
+/// A phone whose clock is further off than this is pointed out.
+const FAR_CLOCK_S: i64 = 300;
+
+/// May this check-in be recorded? Refusals name what the member can do about it.
+pub fn decide(event: &EventRow, facts: Facts, claim: &Claim) -> Result<Accepted, AppError> {
+    let window = Window {
+        opens_at: event.check_in_opens_at,
+        late_from: event.late_from,
+        closes_at: event.check_in_closes_at,
+    };
+    match event.status.as_str() {
+        "cancelled" => return Err(Code::EventCancelled.into()),
+        "draft" => return Err(Code::InvalidCode.into()),
+        _ => {}
+    }
+    if claim.judged_at < window.opens_at {
+        return Err(AppError::from(Code::NotOpenYet).with("opens_at", window.opens_at));
+    }
+    let offline = claim.source == Source::Offline;
+    let over = claim.judged_at >= window.closes_at || event.closed_at.is_some_and(|at| claim.judged_at >= at);
+    if over && !claim.is_organisers() {
+        return Err(Code::Closed.into());
+    }
+    if offline && !event.offline_allowed {
+        return Err(Code::OfflineNotAllowed.into());
+    }
+    if !claim.is_organisers() {
+        if !facts.on_roster {
+            return Err(Code::NotExpected.into());
+        }
+        if facts.on_leave {
+            return Err(Code::OnLeave.into());
+        }
+    }
+    let location = judge_place(event, claim)?;
+    Ok(Accepted {
+        late: window.is_late(claim.judged_at),
+        review: offline.then_some("late_upload"),
+        flags: flags(facts, claim),
+        location,
+    })
+}
+
+fn judge_place(event: &EventRow, claim: &Claim) -> Result<Option<&'static str>, AppError> {
+    if event.geofence_radius_m.is_none() || claim.is_organisers() {
+        return Ok(None);
+    }
+    match &claim.location {
+        None if claim.source == Source::Offline => Ok(None),
+        None => Err(Code::LocationRequired.into()),
+        Some(location) => match judge_location(event, location) {
+            Some(place) if place.starts_with("outside") => Err(Code::OutsideArea.into()),
+            place => Ok(place),
+        },
+    }
+}
+
+/// Hints for a person to look at; never a punishment by the machine.
+fn flags(facts: Facts, claim: &Claim) -> Vec<&'static str> {
+    let mut flags = Vec::new();
+    if facts.device_used_by_other {
+        flags.push("shared_device");
+    }
+    // Measured against the moment the server saw the code: signing in first may take a while.
+    let off_by_s = claim.judged_at.minus(claim.claimed_at).num_seconds().abs();
+    if claim.source == Source::Offline {
+        flags.push("late_upload");
+    } else if off_by_s > FAR_CLOCK_S {
+        flags.push("far_clock");
+    }
+    flags
+}
+
+/// Numbers of a roster that quorum rules ask for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Turnout {
+    pub expected: u32,
+    /// Of the expected: those with voting rights on the day.
+    pub may_vote: u32,
+    pub present: u32,
+    pub voters_present: u32,
+}
+
+/// The rule a form's quorum follows. Source: DOMAIN.md, 'Rules to encode'.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum QuorumRule {
+    /// A general meeting may vote when at least half of the members with voting rights are present.
+    HalfOfVoters,
+    /// A committee meets when at least half of it is present.
+    HalfOfExpected,
+    /// This form asks for no quorum.
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quorum {
+    pub rule: QuorumRule,
+    /// How many of those the rule counts must be present.
+    pub required: u32,
+    pub counted: u32,
+    pub reached: bool,
+    pub missing: u32,
+}
+
+/// Is the quorum of this form reached? Those on leave stay in the denominator.
+pub fn quorum(form: Form, turnout: Turnout) -> Quorum {
+    let (rule, of, counted) = match form {
+        Form::GeneralMeeting => (QuorumRule::HalfOfVoters, turnout.may_vote, turnout.voters_present),
+        Form::CommitteeMeeting => (QuorumRule::HalfOfExpected, turnout.expected, turnout.present),
+        _ => (QuorumRule::None, 0, turnout.present),
+    };
+    let required = of.div_ceil(2);
+    let missing = required.saturating_sub(counted);
+    // Nobody to count is no meeting.
+    let reached = rule == QuorumRule::None || (of > 0 && missing == 0);
+    Quorum {
+        rule,
+        required,
+        counted,
+        reached,
+        missing,
+    }
+}
+
+/// The votes a motion needs: more than half of those who should attend and may vote, present or not.
+pub fn votes_needed(may_vote: u32) -> u32 {
+    may_vote / 2 + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn quorum_holds_at_exactly_half_and_fails_just_under() {
+        let of = |may_vote, voters_present| {
+            quorum(
+                Form::GeneralMeeting,
+                Turnout {
+                    expected: 99,
+                    may_vote,
+                    present: 99,
+                    voters_present,
+                },
+            )
+        };
+        assert!(of(10, 5).reached);
+        assert_eq!((of(10, 4).reached, of(10, 4).missing), (false, 1));
+        assert!(of(11, 6).reached && !of(11, 5).reached);
+        assert!(!of(0, 0).reached);
+    }
+
+    #[test]
+    fn a_motion_fails_at_exactly_half_of_those_who_should_attend() {
+        assert_eq!(votes_needed(10), 6);
+        assert_eq!(votes_needed(11), 6);
+        assert_eq!(votes_needed(1), 1);
+    }
+
+    #[test]
+    fn presence_follows_from_records() {
+        assert_eq!(Presence::of(Some("late"), true, true), Presence::Late);
+        assert_eq!(Presence::of(None, true, true), Presence::OnLeave);
+        assert_eq!(Presence::of(None, false, true), Presence::Absent);
+        assert_eq!(Presence::of(None, false, false), Presence::Expected);
+    }
+
+    #[test]
+    fn a_kilometre_is_a_kilometre() {
+        let d = distance_m((39.9087, 116.3975), (39.9177, 116.3975));
+        assert!((d - 1_000.8).abs() < 5.0, "{d}");
+    }
+
+    proptest! {
+        #[test]
+        fn quorum_is_at_least_half_in_whole_people(may_vote in 1u32..100_000, present in 0u32..100_000) {
+            let q = quorum(Form::GeneralMeeting, Turnout { expected: may_vote, may_vote, present, voters_present: present });
+            prop_assert_eq!(q.reached, u64::from(present) * 2 >= u64::from(may_vote));
+            prop_assert_eq!(q.missing == 0, q.reached);
+            prop_assert!(u64::from(votes_needed(may_vote)) * 2 > u64::from(may_vote));
+            prop_assert!(u64::from(votes_needed(may_vote) - 1) * 2 <= u64::from(may_vote));
+        }
+    }
+}

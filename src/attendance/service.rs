@@ -1,0 +1,568 @@
+//! What may happen in attendance. `check_in_all` is the one place where somebody becomes present, whatever the way.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::json;
+
+use super::codes;
+use super::roster;
+use super::rules::{self, Claim, Facts, Source};
+use super::store::{self, CheckInRow, LeaveRow, Pair};
+use super::{CheckInId, LeaveRequestId};
+use crate::app::Ctx;
+use crate::audit::{self, Entry};
+use crate::auth::AccountId;
+use crate::events::{self, EventId, EventRow};
+use crate::members::{self, MemberId};
+use crate::organizations::{OrganizationId, Right};
+use crate::platform::db::{AnyId, DbConnection, Instant};
+use crate::platform::error::{AppError, AppResult, Code, Conflict};
+use crate::platform::ids::Ids;
+use crate::platform::keys::Keys;
+
+/// One wish to check somebody in.
+#[derive(Debug, Clone)]
+pub struct CheckIn {
+    pub event: EventId,
+    pub member: MemberId,
+    /// The member, or the organiser who records it.
+    pub submitted_by: AccountId,
+    pub tenant: OrganizationId,
+    pub client_event_id: AnyId,
+    pub claim: Claim,
+    /// Checked against the event's windows here, because only the event knows their length.
+    pub typed_code: Option<String>,
+    pub reason: Option<String>,
+}
+
+/// What became of it: a record, new or found again.
+#[derive(Debug, Clone)]
+pub struct CheckedIn {
+    pub row: CheckInRow,
+    pub created: bool,
+}
+
+pub type Outcome = AppResult<CheckedIn>;
+
+/// Everything a batch knows, read set-based before the first decision.
+struct Known {
+    events: HashMap<EventId, EventRow>,
+    on_roster: HashSet<Pair>,
+    on_leave: HashSet<Pair>,
+    effective: HashMap<Pair, CheckInRow>,
+    sent: HashMap<(AccountId, AnyId), CheckInRow>,
+    devices: HashMap<(EventId, AnyId), HashSet<MemberId>>,
+}
+
+/// Decides and records a batch in the caller's transaction, in order of arrival. The events' rows are locked, so two
+/// batches on one event take turns, on any number of replicas; the unique keys stand behind that.
+pub fn check_in_all(
+    conn: &mut DbConnection,
+    ids: &Ids,
+    keys: &Keys,
+    now: Instant,
+    batch: &[CheckIn],
+) -> AppResult<Vec<Outcome>> {
+    let mut known = Known::load(conn, now, batch)?;
+    let mut new_rows = Vec::with_capacity(batch.len());
+    let outcomes: Vec<Outcome> = batch
+        .iter()
+        .map(|wish| {
+            let outcome = known.decide(ids, keys, wish);
+            if let Ok(CheckedIn { row, created: true }) = &outcome {
+                known.remember(row);
+                new_rows.push(row.clone());
+            }
+            outcome
+        })
+        .collect();
+    if !new_rows.is_empty() {
+        store::insert_check_ins(conn, &new_rows)?;
+        let touched: HashSet<EventId> = new_rows.iter().map(|row| row.event_id).collect();
+        for event in known.events.values().filter(|event| touched.contains(&event.id)) {
+            events::set_last_seq(conn, event.id, event.last_seq)?;
+        }
+    }
+    Ok(outcomes)
+}
+
+impl Known {
+    fn load(conn: &mut DbConnection, now: Instant, batch: &[CheckIn]) -> AppResult<Self> {
+        let event_ids: Vec<EventId> = batch.iter().map(|wish| wish.event).collect();
+        let members: Vec<MemberId> = batch.iter().map(|wish| wish.member).collect();
+        let submitters: Vec<AccountId> = batch.iter().map(|wish| wish.submitted_by).collect();
+        let client_events: Vec<AnyId> = batch.iter().map(|wish| wish.client_event_id).collect();
+        let devices: Vec<AnyId> = batch
+            .iter()
+            .filter_map(|wish| wish.claim.device.map(AnyId))
+            .collect();
+
+        let mut events = events::lock_events(conn, &event_ids)?;
+        for event in &mut events {
+            roster::freeze_locked(conn, now, event)?;
+        }
+        let mut used: HashMap<(EventId, AnyId), HashSet<MemberId>> = HashMap::new();
+        if !devices.is_empty() {
+            for found in store::list_device_uses(conn, &event_ids, &devices)? {
+                used.entry((found.event_id, found.device))
+                    .or_default()
+                    .insert(found.member_id);
+            }
+        }
+        Ok(Self {
+            on_roster: store::list_on_roster(conn, &event_ids, &members)?
+                .into_iter()
+                .collect(),
+            on_leave: store::list_on_leave(conn, &event_ids, &members)?
+                .into_iter()
+                .collect(),
+            effective: store::list_effective(conn, &event_ids, &members)?
+                .into_iter()
+                .map(|r| (pair(&r), r))
+                .collect(),
+            sent: store::list_by_client_event(conn, &submitters, &client_events)?
+                .into_iter()
+                .map(|r| ((r.submitted_by, r.client_event_id), r))
+                .collect(),
+            devices: used,
+            events: events.into_iter().map(|event| (event.id, event)).collect(),
+        })
+    }
+
+    fn decide(&mut self, ids: &Ids, keys: &Keys, wish: &CheckIn) -> Outcome {
+        if let Some(row) = self.sent.get(&(wish.submitted_by, wish.client_event_id)) {
+            let same = row.event_id == wish.event && row.member_id == wish.member;
+            return if same {
+                Ok(CheckedIn {
+                    row: row.clone(),
+                    created: false,
+                })
+            } else {
+                Err(Code::ClientEventIdReused.into())
+            };
+        }
+        let pair = Pair {
+            event_id: wish.event,
+            member_id: wish.member,
+        };
+        // A code of another tenant's event is as good as none.
+        let event = self
+            .events
+            .get_mut(&wish.event)
+            .filter(|event| event.tenant_id == wish.tenant);
+        let event = event.ok_or(Code::InvalidCode)?;
+        if let Some(typed) = &wish.typed_code
+            && !codes::is_typed_code(keys, event.id, event.code_window_s, wish.claim.judged_at, typed)
+        {
+            return Err(Code::InvalidCode.into());
+        }
+        if let Some(row) = self.effective.get(&pair) {
+            return Err(
+                AppError::from(Code::AlreadyCheckedIn).with("check_in", super::http::CheckInView::from(row))
+            );
+        }
+        let others = wish
+            .claim
+            .device
+            .and_then(|device| self.devices.get(&(wish.event, AnyId(device))));
+        let facts = Facts {
+            on_roster: self.on_roster.contains(&pair),
+            on_leave: self.on_leave.contains(&pair),
+            device_used_by_other: others.is_some_and(|members| members.iter().any(|m| *m != wish.member)),
+        };
+        let accepted = rules::decide(event, facts, &wish.claim)?;
+        event.last_seq += 1;
+        Ok(CheckedIn {
+            row: new_row(ids, event, wish, accepted),
+            created: true,
+        })
+    }
+
+    fn remember(&mut self, row: &CheckInRow) {
+        self.effective.insert(pair(row), row.clone());
+        self.sent
+            .insert((row.submitted_by, row.client_event_id), row.clone());
+        if let Some(device) = row.device {
+            self.devices
+                .entry((row.event_id, device))
+                .or_default()
+                .insert(row.member_id);
+        }
+    }
+}
+
+fn pair(row: &CheckInRow) -> Pair {
+    Pair {
+        event_id: row.event_id,
+        member_id: row.member_id,
+    }
+}
+
+fn new_row(ids: &Ids, event: &EventRow, wish: &CheckIn, accepted: rules::Accepted) -> CheckInRow {
+    CheckInRow {
+        id: ids.make(),
+        tenant_id: event.tenant_id,
+        event_id: event.id,
+        member_id: wish.member,
+        seq: event.last_seq,
+        submitted_by: wish.submitted_by,
+        client_event_id: wish.client_event_id,
+        source: wish.claim.source.as_str().to_owned(),
+        status: if accepted.late { "late" } else { "present" }.to_owned(),
+        occurred_at: wish.claim.claimed_at,
+        received_at: wish.claim.received_at,
+        review: accepted.review.map(str::to_owned),
+        flags: accepted.flags.join(","),
+        device: wish.claim.device.map(AnyId),
+        location: accepted.location.map(str::to_owned),
+        reason: wish.reason.clone(),
+        reviewed_at: None,
+        reviewed_by: None,
+        annulled_at: None,
+        annulled_by: None,
+        annul_reason: None,
+    }
+}
+
+/// Whom an organiser checks in.
+#[derive(Debug, Clone)]
+pub enum Whom {
+    /// By the personal code on the member's phone.
+    Code(MemberId),
+    /// By hand, with a reason.
+    Named(MemberId, String),
+}
+
+/// An organiser checks somebody in; the person need not be on the roster.
+pub fn check_in_for(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    keys: &Keys,
+    event: EventId,
+    whom: &Whom,
+    client_event_id: AnyId,
+    occurred_at: Option<Instant>,
+) -> Outcome {
+    let row = events::require_event(conn, ctx, event, Right::ManageEvents)?;
+    let (member, source, reason) = match whom {
+        Whom::Code(member) => (*member, Source::PersonalCode, None),
+        Whom::Named(member, reason) => (*member, Source::ByHand, Some(reason.clone())),
+    };
+    let person = members::find_member(conn, member)?;
+    if person.tenant_id != row.tenant_id {
+        return Err(AppError::not_found());
+    }
+    // Somebody outside the organiser's sight shows a code or is on the roster; a bare id tells nothing of them.
+    if source == Source::ByHand && store::list_on_roster(conn, &[event], &[member])?.is_empty() {
+        members::require_member(conn, ctx, member, Right::View)?;
+    }
+    let at = occurred_at.unwrap_or(ctx.now).min(ctx.now);
+    let wish = CheckIn {
+        event,
+        member,
+        submitted_by: ctx.actor.account,
+        tenant: row.tenant_id,
+        client_event_id,
+        claim: Claim {
+            source,
+            judged_at: at,
+            claimed_at: at,
+            received_at: ctx.now,
+            location: None,
+            device: None,
+        },
+        typed_code: None,
+        reason,
+    };
+    let outcome = check_in_all(conn, &ctx.ids, keys, ctx.now, &[wish])?.pop();
+    let outcome = outcome.ok_or_else(|| AppError::internal("a check-in without an outcome"))??;
+    if outcome.created {
+        let detail = json!({ "member_id": member, "event_id": event, "source": source });
+        let entry = Entry {
+            action: "check_in.record",
+            object: outcome.row.id.0,
+            organization: Some(row.organization_id),
+            detail,
+        };
+        audit::record(conn, ctx, entry)?;
+    }
+    Ok(outcome)
+}
+
+/// Records that a member came to an event in the past: for data that is brought along. Whoever was not expected is
+/// left out.
+pub fn record_past(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    keys: &Keys,
+    event: &EventRow,
+    member: MemberId,
+    at: Instant,
+    source: Source,
+) -> AppResult<()> {
+    let wish = CheckIn {
+        event: event.id,
+        member,
+        submitted_by: member.into(),
+        tenant: event.tenant_id,
+        client_event_id: ctx.ids.make(),
+        claim: Claim {
+            source,
+            judged_at: at,
+            claimed_at: at,
+            received_at: at,
+            location: None,
+            device: None,
+        },
+        typed_code: None,
+        reason: None,
+    };
+    match check_in_all(conn, &ctx.ids, keys, ctx.now, &[wish])?.pop() {
+        Some(Err(error)) if error.code() != Code::NotExpected => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Takes a check-in back: the record stays, with who, when and why; the person is no longer present.
+pub fn annul_check_in(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: CheckInId,
+    reason: &str,
+) -> AppResult<CheckInRow> {
+    let (row, event) = managed_check_in(conn, ctx, id)?;
+    if !store::annul_check_in(conn, row.id, ctx.actor.account, reason, ctx.now)? {
+        return Err(Code::AlreadyAnnulled.into());
+    }
+    note(
+        conn,
+        ctx,
+        "check_in.annul",
+        id.0,
+        &event,
+        json!({ "reason": reason, "member_id": row.member_id }),
+    )?;
+    reload(conn, id)
+}
+
+/// A person has looked at a check-in that waited for review, and lets it count.
+pub fn accept_check_in(conn: &mut DbConnection, ctx: &Ctx, id: CheckInId) -> AppResult<CheckInRow> {
+    let (row, event) = managed_check_in(conn, ctx, id)?;
+    if !store::accept_check_in(conn, row.id, ctx.actor.account, ctx.now)? {
+        return Err(Code::NotInReview.into());
+    }
+    note(
+        conn,
+        ctx,
+        "check_in.accept",
+        id.0,
+        &event,
+        json!({ "member_id": row.member_id }),
+    )?;
+    reload(conn, id)
+}
+
+fn managed_check_in(conn: &mut DbConnection, ctx: &Ctx, id: CheckInId) -> AppResult<(CheckInRow, EventRow)> {
+    let row = store::find_check_in(conn, id)?.ok_or_else(AppError::not_found)?;
+    let event = events::require_event(conn, ctx, row.event_id, Right::ManageEvents)?;
+    Ok((row, event))
+}
+
+fn reload(conn: &mut DbConnection, id: CheckInId) -> AppResult<CheckInRow> {
+    store::find_check_in(conn, id)?.ok_or_else(AppError::not_found)
+}
+
+/// A member asks for leave, before the event begins.
+pub fn request_leave(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    event: EventId,
+    reason: &str,
+) -> AppResult<LeaveRow> {
+    let member = ctx.actor.member()?;
+    let row = events::view_event_row(conn, ctx, event)?;
+    if row.closed_at.is_some() {
+        return Err(Code::EventOver.into());
+    }
+    if ctx.now >= row.starts_at {
+        return Err(Code::LeaveTooLate.into());
+    }
+    if !roster::current(conn, &row)?
+        .iter()
+        .any(|entry| entry.member_id == member)
+    {
+        return Err(Code::NotExpected.into());
+    }
+    if store::find_open_leave(conn, event, member)?.is_some() {
+        return Err(Code::LeaveAlreadyRequested.into());
+    }
+    let leave = LeaveRow {
+        id: ctx.ids.make(),
+        tenant_id: row.tenant_id,
+        event_id: event,
+        member_id: member,
+        reason: reason.to_owned(),
+        status: "pending".to_owned(),
+        requested_at: ctx.now,
+        decided_at: None,
+        decided_by: None,
+        decision_note: None,
+    };
+    store::insert_leave(conn, &leave).on_conflict_is(Code::LeaveAlreadyRequested)?;
+    Ok(leave)
+}
+
+/// The leave requests of an event, for those who decide them.
+pub fn list_leave(conn: &mut DbConnection, ctx: &Ctx, event: EventId) -> AppResult<Vec<LeaveRow>> {
+    events::require_event(conn, ctx, event, Right::View)?;
+    Ok(store::list_event_leave(conn, event)?)
+}
+
+pub fn decide_leave(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: LeaveRequestId,
+    approve: bool,
+    words: Option<&str>,
+) -> AppResult<LeaveRow> {
+    let leave = store::find_leave(conn, id)?.ok_or_else(AppError::not_found)?;
+    let event = events::require_event(conn, ctx, leave.event_id, Right::ManageEvents)?;
+    // The batch that checks somebody in holds this row: leave and presence cannot pass each other.
+    events::lock_events(conn, &[event.id])?;
+    let status = if approve { "approved" } else { "rejected" };
+    if !store::decide_leave(conn, id, status, ctx.actor.account, words, ctx.now)? {
+        return Err(Code::LeaveAlreadyDecided.into());
+    }
+    note(
+        conn,
+        ctx,
+        if approve { "leave.approve" } else { "leave.reject" },
+        id.0,
+        &event,
+        json!({}),
+    )?;
+    store::find_leave(conn, id)?.ok_or_else(AppError::not_found)
+}
+
+fn note(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    action: &str,
+    object: uuid::Uuid,
+    event: &EventRow,
+    detail: serde_json::Value,
+) -> AppResult<()> {
+    audit::record(
+        conn,
+        ctx,
+        Entry {
+            action,
+            object,
+            organization: Some(event.organization_id),
+            detail,
+        },
+    )
+}
+
+/// The row of an event whose code may be shown now.
+pub fn event_to_show(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<EventRow> {
+    let row = events::require_event(conn, ctx, id, Right::ManageEvents)?;
+    open_for_check_in(&row, ctx.now)?;
+    Ok(row)
+}
+
+/// Refuses when check-in to this event is not open at `now`.
+pub fn open_for_check_in(row: &EventRow, now: Instant) -> AppResult<()> {
+    match row.status.as_str() {
+        "cancelled" => return Err(Code::EventCancelled.into()),
+        "closed" => return Err(Code::Closed.into()),
+        "draft" => return Err(AppError::from(Code::NotOpenYet).with("opens_at", row.check_in_opens_at)),
+        _ => {}
+    }
+    if now < row.check_in_opens_at {
+        return Err(AppError::from(Code::NotOpenYet).with("opens_at", row.check_in_opens_at));
+    }
+    if now >= row.check_in_closes_at {
+        return Err(Code::Closed.into());
+    }
+    Ok(())
+}
+
+/// One line of the sheet.
+#[derive(Debug, Clone)]
+pub struct Line {
+    pub member: MemberId,
+    pub organization: OrganizationId,
+    pub name: String,
+    pub standing: String,
+    pub expected: bool,
+    pub may_vote: bool,
+    pub presence: rules::Presence,
+    pub check_in: Option<CheckInRow>,
+}
+
+/// The sheet of an event: everybody expected, and whoever came besides, by name.
+pub struct Sheet {
+    pub event: EventRow,
+    pub lines: Vec<Line>,
+}
+
+impl Sheet {
+    pub fn turnout(&self) -> rules::Turnout {
+        let mut turnout = rules::Turnout::default();
+        for line in self.lines.iter().filter(|line| line.expected) {
+            let here = line.check_in.as_ref().is_some_and(|row| !row.waits_for_review());
+            turnout.expected += 1;
+            turnout.may_vote += u32::from(line.may_vote);
+            turnout.present += u32::from(here);
+            turnout.voters_present += u32::from(here && line.may_vote);
+        }
+        turnout
+    }
+}
+
+pub fn sheet(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<Sheet> {
+    let event = events::require_event(conn, ctx, id, Right::View)?;
+    let over = event.closed_at.is_some() || ctx.now >= event.check_in_closes_at;
+    let mut came: HashMap<MemberId, CheckInRow> = store::list_event_check_ins(conn, id)?
+        .into_iter()
+        .map(|row| (row.member_id, row))
+        .collect();
+    let leave: HashSet<MemberId> = store::list_event_leave(conn, id)?
+        .into_iter()
+        .filter(|leave| leave.status == "approved")
+        .map(|leave| leave.member_id)
+        .collect();
+    let mut lines: Vec<Line> = roster::current(conn, &event)?
+        .into_iter()
+        .map(|entry| {
+            let check_in = came.remove(&entry.member_id);
+            let status = check_in.as_ref().map(|row| row.status.as_str());
+            Line {
+                presence: rules::Presence::of(status, leave.contains(&entry.member_id), over),
+                member: entry.member_id,
+                organization: entry.organization_id,
+                name: entry.name,
+                standing: entry.standing,
+                expected: true,
+                may_vote: entry.may_vote,
+                check_in,
+            }
+        })
+        .collect();
+    for (member, row) in came {
+        let person = members::find_member(conn, member)?;
+        lines.push(Line {
+            presence: rules::Presence::of(Some(&row.status), false, over),
+            member,
+            organization: person.organization_id,
+            name: person.name,
+            standing: person.standing.to_string(),
+            expected: false,
+            may_vote: false,
+            check_in: Some(row),
+        });
+    }
+    lines.sort_by(|a, b| (&a.name, a.member).cmp(&(&b.name, b.member)));
+    Ok(Sheet { event, lines })
+}

@@ -1,0 +1,100 @@
+//! The argument type is the permission: `SignedIn` for anybody with a live token, `SystemAdmin` for the one who makes
+//! tenants. No database hop: the token, the clock and the revocations in memory decide.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+
+use super::{AccountId, SessionId};
+use crate::app::App;
+use crate::members::MemberId;
+use crate::organizations::OrganizationId;
+use crate::platform::error::{AppError, AppResult};
+
+/// Who acts, as the access token says.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    pub account: AccountId,
+    pub session: SessionId,
+    /// None for the system admin, who belongs to no tenant.
+    pub tenant: Option<OrganizationId>,
+    pub is_system_admin: bool,
+}
+
+impl Actor {
+    /// Whoever runs the command line on the machine itself: may do what a system admin may.
+    pub fn operator() -> Self {
+        let nobody = uuid::Uuid::nil();
+        Self {
+            account: AccountId(nobody),
+            session: SessionId(nobody),
+            tenant: None,
+            is_system_admin: true,
+        }
+    }
+
+    /// A member's id is its account's uuid. The system admin is no member: 403.
+    pub fn member(&self) -> AppResult<MemberId> {
+        if self.is_system_admin {
+            Err(AppError::forbidden())
+        } else {
+            Ok(MemberId::from(self.account.0))
+        }
+    }
+}
+
+/// Anybody with a live access token; 401 otherwise.
+pub struct SignedIn(pub Actor);
+
+/// The system admin; 403 for anybody else.
+pub struct SystemAdmin(pub Actor);
+
+impl FromRequest for SignedIn {
+    type Error = AppError;
+    type Future = Ready<AppResult<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(actor(request).map(Self))
+    }
+}
+
+impl FromRequest for SystemAdmin {
+    type Error = AppError;
+    type Future = Ready<AppResult<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(actor(request).and_then(|a| {
+            if a.is_system_admin {
+                Ok(Self(a))
+            } else {
+                Err(AppError::forbidden())
+            }
+        }))
+    }
+}
+
+fn actor(request: &HttpRequest) -> AppResult<Actor> {
+    let app = request
+        .app_data::<web::Data<App>>()
+        .ok_or_else(|| AppError::internal("no App in the app data"))?;
+    let token = bearer(request).ok_or_else(AppError::unauthorized)?;
+    let actor = app
+        .auth
+        .check(token, app.clock.now())
+        .ok_or_else(AppError::unauthorized)?;
+    // The audit of refused access reads it from there.
+    request.extensions_mut().insert(actor.clone());
+    Ok(actor)
+}
+
+/// Exactly one `Authorization` header, of the form `Bearer <token>`.
+fn bearer(request: &HttpRequest) -> Option<&str> {
+    let mut headers = request.headers().get_all(AUTHORIZATION);
+    let (Some(header), None) = (headers.next(), headers.next()) else {
+        return None;
+    };
+    let (scheme, token) = header.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
+}

@@ -1,0 +1,40 @@
+//! Who asks: accounts, passwords, activation codes, sessions and tokens (RELIABILITY.md P10–P13).
+//! Knows nothing of roles: those are read from the database in each transaction by `organizations`.
+//!
+//! A member's account has the member's id; the system admin's account has no member and no tenant.
+//! Other slices call the services below inside their own transaction, then `note_changes` after the commit.
+
+mod extract;
+mod flows;
+mod hasher;
+mod http;
+mod revocations;
+mod rules;
+mod service;
+mod state;
+mod store;
+mod tokens;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+pub use extract::{Actor, SignedIn, SystemAdmin};
+pub use hasher::hash_password;
+pub use rules::normalise_phone;
+pub use service::{
+    NewAccount, create_account, create_system_admin, disable_account, enable_account, find_account,
+    has_system_admin, issue_activation_code, set_password, update_account,
+};
+pub use state::{Auth, jobs, load_revocations, note_changes};
+pub use store::AccountRow;
+
+crate::id_types! {
+    /// An account; equal to its member's id where there is a member.
+    AccountId,
+    /// A family of refresh tokens: one sign-in on one device.
+    SessionId,
+}
+
+/// The operations below `/api/v1/auth`.
+pub fn configure(cfg: &mut ServiceConfig<'_>) {
+    http::configure(cfg);
+}

@@ -1,0 +1,475 @@
+//! What may happen to accounts, activation codes and sessions, and what else must change with it. Each function runs
+//! inside its caller's transaction; whoever ends a session also tells the other processes through `auth_changes`.
+
+use super::rules::{self, RefreshToken, Rotation, SessionState};
+use super::store::{self, AccountRow, NewChange, NewCode, SessionRow};
+use super::{AccountId, Actor, SessionId};
+use crate::app::Ctx;
+use crate::members::{self, MemberId, MemberSummary};
+use crate::organizations::OrganizationId;
+use crate::platform::config::AuthConfig;
+use crate::platform::db::{DbConnection, Instant};
+use crate::platform::error::{AppError, AppResult, Code, Conflict};
+use crate::platform::ids::Ids;
+use crate::platform::keys::hash_secret;
+use crate::platform::text::Patch;
+
+/// An account to be made; it has no password until its activation code is used.
+#[derive(Debug, Clone)]
+pub struct NewAccount {
+    /// The member's uuid.
+    pub id: AccountId,
+    pub tenant: Option<OrganizationId>,
+    pub account_name: Option<String>,
+    pub phone: Option<String>,
+}
+
+/// Makes an account. Names and numbers are normalised; `phone_taken` or `account_name_taken` inside the tenant.
+pub fn create_account(conn: &mut DbConnection, ctx: &Ctx, new: NewAccount) -> AppResult<()> {
+    let account_name = new.account_name.as_deref().map(account_name).transpose()?;
+    let phone = new.phone.as_deref().map(phone).transpose()?;
+    if let Some(name) = &account_name {
+        free(
+            store::find_by_name(conn, new.tenant, name)?,
+            new.id,
+            Code::AccountNameTaken,
+        )?;
+    }
+    if let Some(phone) = &phone {
+        free(
+            store::find_by_phone(conn, new.tenant, phone)?,
+            new.id,
+            Code::PhoneTaken,
+        )?;
+    }
+    let on_race = if phone.is_some() {
+        Code::PhoneTaken
+    } else {
+        Code::AccountNameTaken
+    };
+    let row = AccountRow {
+        account_name,
+        phone,
+        ..blank(new.id, new.tenant, ctx.now)
+    };
+    store::insert_account(conn, &row).on_conflict_is(on_race)?;
+    Ok(())
+}
+
+/// Has the first start made a system admin already?
+pub fn has_system_admin(conn: &mut DbConnection) -> AppResult<bool> {
+    Ok(store::count_system_admins(conn)? > 0)
+}
+
+/// Makes the account that makes tenants; `account_name_taken` when there is one of that name.
+pub fn create_system_admin(
+    conn: &mut DbConnection,
+    now: Instant,
+    ids: &Ids,
+    name: &str,
+) -> AppResult<AccountId> {
+    let id: AccountId = ids.make();
+    let name = account_name(name)?;
+    free(
+        store::find_by_name(conn, None, &name)?,
+        id,
+        Code::AccountNameTaken,
+    )?;
+    let row = AccountRow {
+        account_name: Some(name),
+        is_system_admin: true,
+        ..blank(id, None, now)
+    };
+    store::insert_account(conn, &row).on_conflict_is(Code::AccountNameTaken)?;
+    Ok(id)
+}
+
+fn blank(id: AccountId, tenant_id: Option<OrganizationId>, now: Instant) -> AccountRow {
+    AccountRow {
+        id,
+        tenant_id,
+        account_name: None,
+        phone: None,
+        password_hash: None,
+        is_system_admin: false,
+        disabled_at: None,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+fn account_name(text: &str) -> AppResult<String> {
+    let name = rules::normalise_account_name(text);
+    if rules::is_account_name(&name) {
+        return Ok(name);
+    }
+    let allowed = "is not 2 to 64 letters, digits, '.', '_', '-', '@', with a letter among them";
+    Err(AppError::invalid_field("/account_name", "malformed", allowed))
+}
+
+fn phone(text: &str) -> AppResult<String> {
+    rules::normalise_phone(text).ok_or_else(|| {
+        AppError::invalid_field("/phone", "malformed", "is not a phone number of 5 to 15 digits")
+    })
+}
+
+fn free(holder: Option<AccountId>, own: AccountId, code: Code) -> AppResult<()> {
+    if holder.is_some_and(|id| id != own) {
+        Err(code.into())
+    } else {
+        Ok(())
+    }
+}
+
+pub fn find_account(conn: &mut DbConnection, id: AccountId) -> AppResult<AccountRow> {
+    store::find_account(conn, id)?.ok_or_else(AppError::not_found)
+}
+
+/// Changes what the patch names; null takes the name or number away.
+pub fn update_account(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: AccountId,
+    new_name: Patch<String>,
+    new_phone: Patch<String>,
+) -> AppResult<()> {
+    let tenant = find_account(conn, id)?.tenant_id;
+    if let Some(name) = new_name {
+        let name = name.as_deref().map(account_name).transpose()?;
+        if let Some(name) = &name {
+            free(
+                store::find_by_name(conn, tenant, name)?,
+                id,
+                Code::AccountNameTaken,
+            )?;
+        }
+        store::update_account_name(conn, id, name.as_deref(), ctx.now)
+            .on_conflict_is(Code::AccountNameTaken)?;
+    }
+    if let Some(number) = new_phone {
+        let number = number.as_deref().map(phone).transpose()?;
+        if let Some(number) = &number {
+            free(store::find_by_phone(conn, tenant, number)?, id, Code::PhoneTaken)?;
+        }
+        store::update_phone(conn, id, number.as_deref(), ctx.now).on_conflict_is(Code::PhoneTaken)?;
+    }
+    Ok(())
+}
+
+/// Locks an account out: no sign-in, no refresh, and within a second no access. Repeating it is harmless.
+pub fn disable_account(conn: &mut DbConnection, ctx: &Ctx, id: AccountId) -> AppResult<()> {
+    // Held first: a sign-in that is under way comes either before this, and is revoked, or after, and is refused.
+    let account = store::find_account_for_update(conn, id)?.ok_or_else(AppError::not_found)?;
+    if account.disabled_at.is_none() {
+        store::update_disabled(conn, id, Some(ctx.now), ctx.now)?;
+        tell(conn, &ctx.ids, ctx.now, id, None, true)?;
+    }
+    end_sessions(conn, ctx.now, &ctx.ids, id, None, "account_disabled")
+}
+
+/// Lets an account sign in again; its former sessions stay ended.
+pub fn enable_account(conn: &mut DbConnection, ctx: &Ctx, id: AccountId) -> AppResult<()> {
+    let account = store::find_account_for_update(conn, id)?.ok_or_else(AppError::not_found)?;
+    if account.disabled_at.is_some() {
+        store::update_disabled(conn, id, None, ctx.now)?;
+        tell(conn, &ctx.ids, ctx.now, id, None, false)?;
+    }
+    Ok(())
+}
+
+/// Sets a password that was hashed with `hash_password`. Ends no session: for new accounts (demo, command line).
+pub fn set_password(
+    conn: &mut DbConnection,
+    now: Instant,
+    id: AccountId,
+    password_hash: &str,
+) -> AppResult<()> {
+    match store::update_password(conn, id, password_hash, now)? {
+        0 => Err(AppError::not_found()),
+        _ => Ok(()),
+    }
+}
+
+/// Makes a one-use code like `K7QF-9XM2-P4TD` that sets the first (or a forgotten) password, and ends older ones.
+/// It is told here once: only its hash is kept.
+pub fn issue_activation_code(
+    conn: &mut DbConnection,
+    now: Instant,
+    ids: &Ids,
+    config: &AuthConfig,
+    account: AccountId,
+    tenant: Option<OrganizationId>,
+    by: Option<AccountId>,
+) -> AppResult<String> {
+    let code = rules::activation_code(rand::random());
+    store::end_codes(conn, account, now)?;
+    let new = NewCode {
+        id: ids.make(),
+        tenant_id: tenant,
+        account_id: account,
+        code_hash: hash_secret(&code.replace('-', "")),
+        created_at: now,
+        created_by: by,
+        expires_at: now.plus_s(config.activation_code_s),
+    };
+    store::insert_code(conn, &new)?;
+    Ok(code)
+}
+
+/// Where somebody signs in from.
+#[derive(Debug, Clone, Default)]
+pub struct Device {
+    pub id: Option<String>,
+    pub name: Option<String>,
+}
+
+/// A sign-in or a refresh that was granted; the tokens are made from it after the commit.
+#[derive(Clone)]
+pub struct Grant {
+    pub actor: Actor,
+    pub generation: i32,
+    pub member: Option<MemberSummary>,
+}
+
+/// What the writes of a sign-in need.
+#[derive(Clone)]
+pub struct Moment {
+    pub now: Instant,
+    pub ids: Ids,
+    pub refresh_token_s: i64,
+}
+
+/// Begins a session if the account is still as it was when its password was verified.
+pub fn sign_in(conn: &mut DbConnection, at: &Moment, seen: &AccountRow, device: &Device) -> AppResult<Grant> {
+    let account = store::find_account_for_update(conn, seen.id)?.ok_or(Code::InvalidCredentials)?;
+    if account.disabled_at.is_some() || account.password_hash != seen.password_hash {
+        return Err(Code::InvalidCredentials.into());
+    }
+    start_session(conn, at, &account, device)
+}
+
+/// Uses an activation code up, sets the password, ends what sessions there were and begins one.
+pub fn activate(
+    conn: &mut DbConnection,
+    at: &Moment,
+    code_hash: &[u8],
+    password_hash: &str,
+    device: &Device,
+) -> AppResult<Grant> {
+    let id = store::find_code(conn, code_hash, at.now)?.ok_or(Code::ActivationCodeInvalid)?;
+    let account = store::find_account_for_update(conn, id)?.ok_or(Code::ActivationCodeInvalid)?;
+    if account.disabled_at.is_some() || store::use_code(conn, code_hash, at.now)? != 1 {
+        return Err(Code::ActivationCodeInvalid.into());
+    }
+    store::update_password(conn, id, password_hash, at.now)?;
+    end_sessions(conn, at.now, &at.ids, id, None, "activation")?;
+    start_session(conn, at, &account, device)
+}
+
+/// The account of an activation code that is good so far.
+pub fn find_activation(conn: &mut DbConnection, now: Instant, code_hash: &[u8]) -> AppResult<AccountRow> {
+    let id = store::find_code(conn, code_hash, now)?.ok_or(Code::ActivationCodeInvalid)?;
+    let account = store::find_account(conn, id)?.filter(|account| account.disabled_at.is_none());
+    account.ok_or_else(|| Code::ActivationCodeInvalid.into())
+}
+
+fn start_session(
+    conn: &mut DbConnection,
+    at: &Moment,
+    account: &AccountRow,
+    device: &Device,
+) -> AppResult<Grant> {
+    let row = SessionRow {
+        id: at.ids.make(),
+        tenant_id: account.tenant_id,
+        account_id: account.id,
+        device_id: device.id.clone(),
+        device_name: device.name.clone(),
+        generation: 0,
+        rotated_at: at.now,
+        created_at: at.now,
+        last_used_at: at.now,
+        expires_at: at.now.plus_s(at.refresh_token_s),
+        revoked_at: None,
+        revoke_reason: None,
+    };
+    store::insert_session(conn, &row)?;
+    grant(conn, account, row.id, 0)
+}
+
+fn grant(
+    conn: &mut DbConnection,
+    account: &AccountRow,
+    session: SessionId,
+    generation: i32,
+) -> AppResult<Grant> {
+    let member = match account.is_system_admin {
+        true => None,
+        false => members::summary(conn, MemberId::from(account.id.0))?,
+    };
+    let actor = Actor {
+        account: account.id,
+        session,
+        tenant: account.tenant_id,
+        is_system_admin: account.is_system_admin,
+    };
+    Ok(Grant {
+        actor,
+        generation,
+        member,
+    })
+}
+
+/// Rotates a refresh token. None means refused; then what was revoked must be committed, so it is no error here.
+pub fn refresh(
+    conn: &mut DbConnection,
+    at: &Moment,
+    token: RefreshToken,
+    device_id: Option<&str>,
+) -> AppResult<Option<Grant>> {
+    let Some(session) = store::find_session_for_update(conn, token.session)? else {
+        return Ok(None);
+    };
+    let Some(account) = store::find_account(conn, session.account_id)? else {
+        return Ok(None);
+    };
+    if account.disabled_at.is_some() {
+        return Ok(None);
+    }
+    let state = SessionState {
+        generation: session.generation,
+        rotated_at: session.rotated_at,
+        device_id: session.device_id,
+        expires_at: session.expires_at,
+        is_revoked: session.revoked_at.is_some(),
+    };
+    let generation = match rules::decide_rotation(&state, token.generation, device_id, at.now) {
+        Rotation::Advance => {
+            let expires_at = at.now.plus_s(at.refresh_token_s);
+            if store::advance_session(conn, session.id, state.generation, at.now, expires_at)? != 1 {
+                return Ok(None);
+            }
+            state.generation.saturating_add(1)
+        }
+        Rotation::Repeat => state.generation,
+        Rotation::Reuse => {
+            end_session(
+                conn,
+                at.now,
+                &at.ids,
+                account.id,
+                session.id,
+                "refresh_token_reused",
+            )?;
+            return Ok(None);
+        }
+        Rotation::Ended => return Ok(None),
+    };
+    grant(conn, &account, session.id, generation).map(Some)
+}
+
+/// Sets a new password if the old one is still what was verified, and ends the other sessions.
+pub fn change_password(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    seen: &AccountRow,
+    password_hash: &str,
+) -> AppResult<()> {
+    let account = store::find_account_for_update(conn, seen.id)?.ok_or(Code::Unauthorized)?;
+    if account.password_hash != seen.password_hash {
+        return Err(Code::WrongPassword.into());
+    }
+    store::update_password(conn, account.id, password_hash, ctx.now)?;
+    store::end_codes(conn, account.id, ctx.now)?;
+    end_sessions(
+        conn,
+        ctx.now,
+        &ctx.ids,
+        account.id,
+        Some(ctx.actor.session),
+        "password_changed",
+    )
+}
+
+/// Ends the session of the token that asks.
+pub fn sign_out(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<()> {
+    end_session(
+        conn,
+        ctx.now,
+        &ctx.ids,
+        ctx.actor.account,
+        ctx.actor.session,
+        "signed_out",
+    )
+}
+
+/// Ends one of the actor's own sessions; somebody else's is not found. Repeating it is harmless.
+pub fn delete_session(conn: &mut DbConnection, ctx: &Ctx, id: SessionId) -> AppResult<()> {
+    let session = store::find_session(conn, id)?.filter(|session| session.account_id == ctx.actor.account);
+    let session = session.ok_or_else(AppError::not_found)?;
+    end_session(
+        conn,
+        ctx.now,
+        &ctx.ids,
+        ctx.actor.account,
+        session.id,
+        "ended_by_owner",
+    )
+}
+
+fn end_sessions(
+    conn: &mut DbConnection,
+    now: Instant,
+    ids: &Ids,
+    account: AccountId,
+    except: Option<SessionId>,
+    reason: &str,
+) -> AppResult<()> {
+    for session in store::list_live_session_ids(conn, account)? {
+        if Some(session) != except {
+            end_session(conn, now, ids, account, session, reason)?;
+        }
+    }
+    Ok(())
+}
+
+fn end_session(
+    conn: &mut DbConnection,
+    now: Instant,
+    ids: &Ids,
+    account: AccountId,
+    session: SessionId,
+    reason: &str,
+) -> AppResult<()> {
+    if store::revoke_session(conn, session, now, reason)? == 1 {
+        tell(conn, ids, now, account, Some(session), true)?;
+    }
+    Ok(())
+}
+
+/// What every process must learn within a second.
+fn tell(
+    conn: &mut DbConnection,
+    ids: &Ids,
+    changed_at: Instant,
+    account_id: AccountId,
+    session_id: Option<SessionId>,
+    is_revoked: bool,
+) -> AppResult<()> {
+    let change = NewChange {
+        id: ids.make(),
+        account_id,
+        session_id,
+        is_revoked,
+        changed_at,
+    };
+    store::insert_change(conn, &change)?;
+    Ok(())
+}
+
+/// Clears away sessions a month after their end, and changes that every process knows or no longer needs.
+pub fn sweep(conn: &mut DbConnection, now: Instant, access_token_s: i64) -> AppResult<()> {
+    store::delete_sessions_ended_before(conn, now.plus_s(-30 * 86_400))?;
+    store::delete_changes_before(conn, now.plus_s(-access_token_s - 3_600))?;
+    Ok(())
+}

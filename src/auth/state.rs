@@ -1,0 +1,133 @@
+//! `Auth`: what every request needs in memory, and how it keeps up with the database.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web;
+
+use super::Actor;
+use super::hasher::Hasher;
+use super::revocations::Revocations;
+use super::rules::RefreshToken;
+use super::tokens::Tokens;
+use super::{service, store};
+use crate::app::App;
+use crate::platform::clock::Clock;
+use crate::platform::config::Config;
+use crate::platform::db::{Backend, Db, DbConnection, Instant};
+use crate::platform::error::AppResult;
+use crate::platform::jobs::Jobs;
+use crate::platform::keys::Keys;
+
+/// How long after an access token's last second its revocation is still remembered.
+const SPARE_S: i64 = 60;
+
+/// Makes and checks tokens, hashes passwords, knows who is locked out. Clones share everything.
+#[derive(Clone)]
+pub struct Auth(Arc<Inner>);
+
+struct Inner {
+    tokens: Tokens,
+    hasher: Hasher,
+    revocations: Revocations,
+    keys: Arc<Keys>,
+}
+
+impl Auth {
+    pub fn new(config: &Arc<Config>, keys: Arc<Keys>) -> Self {
+        Self(Arc::new(Inner {
+            tokens: Tokens::new(&config.auth, &keys),
+            hasher: Hasher::new(&config.auth),
+            revocations: Revocations::default(),
+            keys,
+        }))
+    }
+
+    /// Who holds this access token, if it is live and not revoked.
+    pub fn check(&self, token: &str, now: Instant) -> Option<Actor> {
+        self.0
+            .tokens
+            .check(token, now)
+            .filter(|actor| !self.0.revocations.is_revoked(actor))
+    }
+
+    /// An access token and the seconds it lives.
+    pub fn access_token(&self, actor: &Actor, now: Instant) -> AppResult<(String, i64)> {
+        Ok((self.0.tokens.make(actor, now)?, self.0.tokens.lifetime_s()))
+    }
+
+    pub(super) fn refresh_token(&self, token: RefreshToken) -> String {
+        token.encode(&self.0.keys)
+    }
+
+    pub(super) fn read_refresh_token(&self, text: &str) -> Option<RefreshToken> {
+        RefreshToken::decode(text, &self.0.keys)
+    }
+
+    pub(super) fn hasher(&self) -> &Hasher {
+        &self.0.hasher
+    }
+
+    /// Learns what other processes, and this one, have revoked since the last time.
+    pub async fn catch_up(&self, db: &Db, clock: &Clock) -> AppResult<()> {
+        let (now, memory_s) = (clock.now(), self.0.tokens.lifetime_s() + SPARE_S);
+        let since = self.0.revocations.since(now, memory_s);
+        let rows = fresh(db, move |conn| Ok(store::list_changes(conn, since)?)).await?;
+        self.0.revocations.learn(rows, now, memory_s);
+        Ok(())
+    }
+}
+
+/// A look at what is committed, never at a replica that lags behind.
+pub async fn fresh<T, F>(db: &Db, look: F) -> AppResult<T>
+where
+    F: Fn(&mut DbConnection) -> AppResult<T> + Send + 'static,
+    T: Send + 'static,
+{
+    match db.backend() {
+        Backend::Sqlite => db.read(look).await,
+        Backend::Postgres => db.write(look).await,
+    }
+}
+
+/// Once at start, before the first request: what was revoked while this process was not there.
+pub async fn load_revocations(app: &App) -> AppResult<()> {
+    app.auth.catch_up(&app.db, &app.clock).await
+}
+
+/// After a commit that disabled or enabled an account: this process learns of it now, the others by their poll.
+pub fn note_changes(app: &App) {
+    let (auth, db, clock) = (app.auth.clone(), app.db.clone(), app.clock.clone());
+    tokio::spawn(async move {
+        if let Err(error) = auth.catch_up(&db, &clock).await {
+            tracing::warn!(%error, "revocations could not be read; the poll tries again");
+        }
+    });
+}
+
+/// `note_changes` that has happened when it returns.
+pub(super) async fn changes_noted(app: &App) {
+    if let Err(error) = app.auth.catch_up(&app.db, &app.clock).await {
+        tracing::warn!(%error, "revocations could not be read; the poll tries again");
+    }
+}
+
+/// Learning of ended sessions and accounts every 400 ms; clearing away what has expired every hour.
+pub fn jobs(jobs: &mut Jobs, app: &web::Data<App>) {
+    let polled = app.clone();
+    jobs.every("auth changes", Duration::from_millis(400), move || {
+        let app = polled.clone();
+        async move { app.auth.catch_up(&app.db, &app.clock).await }
+    });
+    let swept = app.clone();
+    jobs.every("auth sweep", Duration::from_secs(3_600), move || {
+        sweep(swept.clone())
+    });
+}
+
+async fn sweep(app: web::Data<App>) -> AppResult<()> {
+    let (now, access_token_s) = (app.clock.now(), app.config.auth.access_token_s);
+    app.db
+        .write(move |conn| service::sweep(conn, now, access_token_s))
+        .await
+}

@@ -1,0 +1,381 @@
+//! Rows and queries of accounts, activation codes, sessions and their revocations. No rule lives here.
+
+use diesel::prelude::*;
+
+use super::{AccountId, SessionId};
+use crate::organizations::OrganizationId;
+use crate::platform::db::schema::{accounts, activation_codes, auth_changes, sessions};
+use crate::platform::db::{AnyId, DbConnection, Instant, sql};
+
+/// An account. Not `Debug`: a row in a log would show the password's hash.
+#[derive(Clone, Queryable, Insertable)]
+#[diesel(table_name = accounts)]
+pub struct AccountRow {
+    pub id: AccountId,
+    pub tenant_id: Option<OrganizationId>,
+    pub account_name: Option<String>,
+    pub phone: Option<String>,
+    pub password_hash: Option<String>,
+    pub is_system_admin: bool,
+    pub disabled_at: Option<Instant>,
+    pub created_at: Instant,
+    pub updated_at: Instant,
+}
+
+#[derive(Debug, Clone, Queryable, Insertable)]
+#[diesel(table_name = sessions)]
+pub struct SessionRow {
+    pub id: SessionId,
+    pub tenant_id: Option<OrganizationId>,
+    pub account_id: AccountId,
+    pub device_id: Option<String>,
+    pub device_name: Option<String>,
+    pub generation: i32,
+    pub rotated_at: Instant,
+    pub created_at: Instant,
+    pub last_used_at: Instant,
+    pub expires_at: Instant,
+    pub revoked_at: Option<Instant>,
+    pub revoke_reason: Option<String>,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = activation_codes)]
+pub struct NewCode {
+    pub id: AnyId,
+    pub tenant_id: Option<OrganizationId>,
+    pub account_id: AccountId,
+    pub code_hash: Vec<u8>,
+    pub created_at: Instant,
+    pub created_by: Option<AccountId>,
+    pub expires_at: Instant,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = auth_changes)]
+pub struct NewChange {
+    pub id: AnyId,
+    pub account_id: AccountId,
+    pub session_id: Option<SessionId>,
+    pub is_revoked: bool,
+    pub changed_at: Instant,
+}
+
+#[derive(Debug, Clone, Queryable)]
+pub struct ChangeRow {
+    pub account_id: AccountId,
+    pub session_id: Option<SessionId>,
+    pub is_revoked: bool,
+    pub changed_at: Instant,
+}
+
+// --- accounts
+
+pub fn find_account(conn: &mut DbConnection, id: AccountId) -> QueryResult<Option<AccountRow>> {
+    accounts::table.find(id).first(conn).optional()
+}
+
+/// `find_account` that holds the row until the transaction ends, so that nobody signs in to what is being locked.
+pub fn find_account_for_update(conn: &mut DbConnection, id: AccountId) -> QueryResult<Option<AccountRow>> {
+    lock(conn, "accounts", id.0)?;
+    find_account(conn, id)
+}
+
+/// Accounts that could sign in under this name or number, oldest first: names are unique only inside a tenant.
+pub fn list_sign_in_candidates(
+    conn: &mut DbConnection,
+    name: &str,
+    phone: Option<&str>,
+    limit: i64,
+) -> QueryResult<Vec<AccountRow>> {
+    accounts::table
+        .filter(accounts::account_name.eq(name).or(accounts::phone.eq(phone)))
+        .filter(accounts::disabled_at.is_null())
+        .filter(accounts::password_hash.is_not_null())
+        .order((accounts::created_at, accounts::id))
+        .limit(limit)
+        .load(conn)
+}
+
+/// Whose account name or phone number this is in the tenant.
+pub fn find_by_name(
+    conn: &mut DbConnection,
+    tenant: Option<OrganizationId>,
+    name: &str,
+) -> QueryResult<Option<AccountId>> {
+    let found = accounts::table
+        .filter(accounts::account_name.eq(name))
+        .select(accounts::id)
+        .into_boxed();
+    match tenant {
+        Some(tenant) => found
+            .filter(accounts::tenant_id.eq(tenant))
+            .first(conn)
+            .optional(),
+        None => found.filter(accounts::tenant_id.is_null()).first(conn).optional(),
+    }
+}
+
+pub fn find_by_phone(
+    conn: &mut DbConnection,
+    tenant: Option<OrganizationId>,
+    phone: &str,
+) -> QueryResult<Option<AccountId>> {
+    let found = accounts::table
+        .filter(accounts::phone.eq(phone))
+        .select(accounts::id)
+        .into_boxed();
+    match tenant {
+        Some(tenant) => found
+            .filter(accounts::tenant_id.eq(tenant))
+            .first(conn)
+            .optional(),
+        None => found.filter(accounts::tenant_id.is_null()).first(conn).optional(),
+    }
+}
+
+pub fn insert_account(conn: &mut DbConnection, row: &AccountRow) -> QueryResult<usize> {
+    diesel::insert_into(accounts::table).values(row).execute(conn)
+}
+
+pub fn update_account_name(
+    conn: &mut DbConnection,
+    id: AccountId,
+    name: Option<&str>,
+    now: Instant,
+) -> QueryResult<usize> {
+    diesel::update(accounts::table.find(id))
+        .set((accounts::account_name.eq(name), accounts::updated_at.eq(now)))
+        .execute(conn)
+}
+
+pub fn update_phone(
+    conn: &mut DbConnection,
+    id: AccountId,
+    phone: Option<&str>,
+    now: Instant,
+) -> QueryResult<usize> {
+    diesel::update(accounts::table.find(id))
+        .set((accounts::phone.eq(phone), accounts::updated_at.eq(now)))
+        .execute(conn)
+}
+
+pub fn update_password(
+    conn: &mut DbConnection,
+    id: AccountId,
+    hash: &str,
+    now: Instant,
+) -> QueryResult<usize> {
+    diesel::update(accounts::table.find(id))
+        .set((accounts::password_hash.eq(hash), accounts::updated_at.eq(now)))
+        .execute(conn)
+}
+
+pub fn update_disabled(
+    conn: &mut DbConnection,
+    id: AccountId,
+    disabled_at: Option<Instant>,
+    now: Instant,
+) -> QueryResult<usize> {
+    diesel::update(accounts::table.find(id))
+        .set((
+            accounts::disabled_at.eq(disabled_at),
+            accounts::updated_at.eq(now),
+        ))
+        .execute(conn)
+}
+
+// --- activation codes
+
+/// Ends the codes of an account that nobody has used yet.
+pub fn end_codes(conn: &mut DbConnection, account: AccountId, now: Instant) -> QueryResult<usize> {
+    let open = activation_codes::table
+        .filter(activation_codes::account_id.eq(account))
+        .filter(activation_codes::used_at.is_null())
+        .filter(activation_codes::expires_at.gt(now));
+    diesel::update(open)
+        .set(activation_codes::expires_at.eq(now))
+        .execute(conn)
+}
+
+pub fn insert_code(conn: &mut DbConnection, code: &NewCode) -> QueryResult<usize> {
+    diesel::insert_into(activation_codes::table)
+        .values(code)
+        .execute(conn)
+}
+
+/// The account of a code that is still good.
+pub fn find_code(conn: &mut DbConnection, hash: &[u8], now: Instant) -> QueryResult<Option<AccountId>> {
+    activation_codes::table
+        .filter(activation_codes::code_hash.eq(hash))
+        .filter(activation_codes::used_at.is_null())
+        .filter(activation_codes::expires_at.gt(now))
+        .select(activation_codes::account_id)
+        .first(conn)
+        .optional()
+}
+
+/// Uses a code up; 0 when somebody was faster or it has ended.
+pub fn use_code(conn: &mut DbConnection, hash: &[u8], now: Instant) -> QueryResult<usize> {
+    let open = activation_codes::table
+        .filter(activation_codes::code_hash.eq(hash))
+        .filter(activation_codes::used_at.is_null())
+        .filter(activation_codes::expires_at.gt(now));
+    diesel::update(open)
+        .set(activation_codes::used_at.eq(now))
+        .execute(conn)
+}
+
+// --- sessions
+
+pub fn insert_session(conn: &mut DbConnection, row: &SessionRow) -> QueryResult<usize> {
+    diesel::insert_into(sessions::table).values(row).execute(conn)
+}
+
+pub fn find_session(conn: &mut DbConnection, id: SessionId) -> QueryResult<Option<SessionRow>> {
+    sessions::table.find(id).first(conn).optional()
+}
+
+pub fn find_session_for_update(conn: &mut DbConnection, id: SessionId) -> QueryResult<Option<SessionRow>> {
+    lock(conn, "sessions", id.0)?;
+    find_session(conn, id)
+}
+
+/// The live sessions of an account, newest first.
+pub fn list_sessions(
+    conn: &mut DbConnection,
+    account: AccountId,
+    now: Instant,
+    after: Option<(Instant, SessionId)>,
+    limit: i64,
+) -> QueryResult<Vec<SessionRow>> {
+    let mut live = sessions::table
+        .filter(sessions::account_id.eq(account))
+        .filter(sessions::revoked_at.is_null())
+        .filter(sessions::expires_at.gt(now))
+        .into_boxed();
+    if let Some((at, id)) = after {
+        live = live.filter(
+            sessions::created_at
+                .lt(at)
+                .or(sessions::created_at.eq(at).and(sessions::id.lt(id))),
+        );
+    }
+    live.order((sessions::created_at.desc(), sessions::id.desc()))
+        .limit(limit)
+        .load(conn)
+}
+
+pub fn list_live_session_ids(conn: &mut DbConnection, account: AccountId) -> QueryResult<Vec<SessionId>> {
+    sessions::table
+        .filter(sessions::account_id.eq(account))
+        .filter(sessions::revoked_at.is_null())
+        .select(sessions::id)
+        .load(conn)
+}
+
+/// Has the account a live session on this device?
+pub fn knows_device(
+    conn: &mut DbConnection,
+    account: AccountId,
+    device: &str,
+    now: Instant,
+) -> QueryResult<bool> {
+    let found: Option<SessionId> = sessions::table
+        .filter(sessions::account_id.eq(account))
+        .filter(sessions::device_id.eq(device))
+        .filter(sessions::revoked_at.is_null())
+        .filter(sessions::expires_at.gt(now))
+        .select(sessions::id)
+        .first(conn)
+        .optional()?;
+    Ok(found.is_some())
+}
+
+/// The next generation, if nobody else began it.
+pub fn advance_session(
+    conn: &mut DbConnection,
+    id: SessionId,
+    generation: i32,
+    now: Instant,
+    expires_at: Instant,
+) -> QueryResult<usize> {
+    let current = sessions::table
+        .find(id)
+        .filter(sessions::generation.eq(generation))
+        .filter(sessions::revoked_at.is_null());
+    diesel::update(current)
+        .set((
+            sessions::generation.eq(generation.saturating_add(1)),
+            sessions::rotated_at.eq(now),
+            sessions::last_used_at.eq(now),
+            sessions::expires_at.eq(expires_at),
+        ))
+        .execute(conn)
+}
+
+pub fn revoke_session(
+    conn: &mut DbConnection,
+    id: SessionId,
+    now: Instant,
+    reason: &str,
+) -> QueryResult<usize> {
+    let live = sessions::table.find(id).filter(sessions::revoked_at.is_null());
+    diesel::update(live)
+        .set((sessions::revoked_at.eq(now), sessions::revoke_reason.eq(reason)))
+        .execute(conn)
+}
+
+pub fn delete_sessions_ended_before(conn: &mut DbConnection, at: Instant) -> QueryResult<usize> {
+    let ended = sessions::table.filter(
+        sessions::expires_at
+            .lt(at)
+            .or(sessions::revoked_at.lt(at).assume_not_null()),
+    );
+    diesel::delete(ended).execute(conn)
+}
+
+// --- what every process must learn
+
+pub fn insert_change(conn: &mut DbConnection, change: &NewChange) -> QueryResult<usize> {
+    diesel::insert_into(auth_changes::table)
+        .values(change)
+        .execute(conn)
+}
+
+pub fn list_changes(conn: &mut DbConnection, since: Instant) -> QueryResult<Vec<ChangeRow>> {
+    auth_changes::table
+        .filter(auth_changes::changed_at.ge(since))
+        .order((auth_changes::changed_at, auth_changes::id))
+        .select((
+            auth_changes::account_id,
+            auth_changes::session_id,
+            auth_changes::is_revoked,
+            auth_changes::changed_at,
+        ))
+        .load(conn)
+}
+
+pub fn delete_changes_before(conn: &mut DbConnection, at: Instant) -> QueryResult<usize> {
+    diesel::delete(auth_changes::table.filter(auth_changes::changed_at.lt(at))).execute(conn)
+}
+
+/// Holds one row until the transaction ends.
+fn lock(conn: &mut DbConnection, table: &'static str, id: uuid::Uuid) -> QueryResult<()> {
+    #[derive(QueryableByName)]
+    struct Held {
+        #[diesel(sql_type = sql::Uuid)]
+        #[expect(dead_code, reason = "only the lock is wanted")]
+        id: AnyId,
+    }
+    let query = format!("SELECT id FROM {table} WHERE id = $1{}", conn.for_update());
+    let _: Vec<Held> = diesel::sql_query(query).bind::<sql::Uuid, _>(id).load(conn)?;
+    Ok(())
+}
+
+pub fn count_system_admins(conn: &mut DbConnection) -> QueryResult<i64> {
+    accounts::table
+        .filter(accounts::is_system_admin.eq(true))
+        .count()
+        .get_result(conn)
+}

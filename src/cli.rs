@@ -1,0 +1,294 @@
+//! The commands. `serve` is what a bare `zhibu` does.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use actix_web::web;
+use clap::{Parser, Subcommand};
+
+use crate::app::App;
+use crate::demo;
+use crate::doctor::{self, Finding};
+use crate::organizations::OrganizationId;
+use crate::platform::clock::Clock;
+use crate::platform::config::{Config, LogConfig, Overrides};
+use crate::platform::db::migrate;
+use crate::platform::ids::Ids;
+use crate::{auth, members, openapi, server};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Study and check-in for grass-roots membership organisations.
+#[derive(Parser)]
+#[command(name = "zhibu", version, about)]
+struct Cli {
+    /// Settings file (default: zhibu.toml in the working directory, if there is one)
+    #[arg(long, global = true, value_name = "FILE", env = "ZHIBU_CONFIG")]
+    config: Option<PathBuf>,
+    /// Folder of the SQLite file, the secret key and the media
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Address to listen on
+    #[arg(long, global = true, value_name = "ADDR")]
+    listen: Option<String>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server (the default)
+    Serve {
+        /// Fill an empty database with a believable organization first
+        #[arg(long)]
+        demo: bool,
+    },
+    /// Run pending migrations
+    Migrate {
+        /// Only tell what is pending; exit 1 if something is
+        #[arg(long)]
+        check: bool,
+    },
+    /// Fill an empty database with the demonstration organization, without serving
+    Demo,
+    /// Import from a file
+    Import {
+        #[command(subcommand)]
+        what: Import,
+    },
+    /// Print the OpenAPI document
+    Openapi,
+    /// System administrators
+    Admin {
+        #[command(subcommand)]
+        what: Admin,
+    },
+    /// Say in words what is wrong with this machine's settings; exit 1 if something is
+    Doctor,
+}
+
+#[derive(Subcommand)]
+enum Import {
+    /// Members from an XLSX or CSV file: checked as a whole, then all rows or none
+    Members {
+        file: PathBuf,
+        /// The organization that rows without a branch of their own belong to
+        #[arg(long, value_name = "ID")]
+        organization: OrganizationId,
+        /// Only check the file
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum Admin {
+    /// Make a system administrator and print the one-time activation code
+    Create {
+        #[arg(default_value = "admin")]
+        account_name: String,
+    },
+}
+
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let overrides = Overrides {
+        listen: cli.listen,
+        data: cli.data,
+        file: cli.config,
+    };
+    let command = cli.command.unwrap_or(Command::Serve { demo: false });
+    if matches!(command, Command::Openapi) {
+        print!("{}", openapi::document_json());
+        return ExitCode::SUCCESS;
+    }
+    let outcome = Config::load(&overrides)
+        .map_err(Failure::from)
+        .and_then(|config| {
+            start_logging(&config.log);
+            actix_web::rt::System::new().block_on(run(command, config))
+        });
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("zhibu: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_logging(config: &LogConfig) {
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.filter)
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    if config.json {
+        builder.json().init()
+    } else {
+        builder.init()
+    }
+}
+
+async fn run(command: Command, config: Config) -> Result<ExitCode, Failure> {
+    if config.database.url.is_none() || config.auth.secret_key.is_none() {
+        std::fs::create_dir_all(&config.server.data)?;
+    }
+    match command {
+        Command::Serve { demo } => serve(config, demo).await?,
+        Command::Migrate { check } => return migrate(&config, check),
+        Command::Demo => {
+            let app = open(config)?;
+            demo::fill(&app).await?;
+        }
+        Command::Import {
+            what:
+                Import::Members {
+                    file,
+                    organization,
+                    dry_run,
+                },
+        } => {
+            return import_members(config, &file, organization, dry_run).await;
+        }
+        Command::Admin {
+            what: Admin::Create { account_name },
+        } => {
+            let app = open(config)?;
+            let code = create_admin(&app, account_name.clone()).await?;
+            println!("system admin '{account_name}', activation code (once): {code}");
+        }
+        Command::Doctor => return Ok(examine(&config).await),
+        Command::Openapi => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Migrated, checked for durability, opened.
+fn open(config: Config) -> Result<web::Data<App>, Failure> {
+    for name in server::migrate_now(&config)? {
+        tracing::info!(migration = %name, "ran");
+    }
+    let mut conn = r2d2::ManageConnection::connect(&doctor::manager(&config))?;
+    for finding in doctor::durability(&mut conn) {
+        if let Finding::Bad(words) = finding {
+            return Err(format!("refusing to start: {words}").into());
+        }
+    }
+    drop(conn);
+    Ok(web::Data::new(App::build(
+        config,
+        Clock::system(),
+        Ids::system(),
+    )?))
+}
+
+async fn serve(config: Config, with_demo: bool) -> Result<(), Failure> {
+    let app = open(config)?;
+    if with_demo {
+        demo::fill(&app).await?;
+    } else {
+        welcome(&app).await?;
+    }
+    println!(
+        "zhibu listens on http://{}  (API documents: {}/docs)",
+        app.config.server.listen, app.config.server.public_url
+    );
+    server::run(app).await?;
+    Ok(())
+}
+
+/// The first start makes a system admin; the code is printed once and never again.
+async fn welcome(app: &App) -> Result<(), Failure> {
+    if app.db.read(auth::has_system_admin).await? {
+        return Ok(());
+    }
+    let code = create_admin(app, "admin".to_owned()).await?;
+    let url = &app.config.server.public_url;
+    println!(
+        "A system admin 'admin' was made. Its one-time activation code: {code}\n\
+         Set the password with:\n  curl -X POST {url}/api/v1/auth/activations -H 'Content-Type: application/json' \\\n    \
+         -d '{{\"code\":\"{code}\",\"password\":\"…at least 12 characters…\"}}'"
+    );
+    Ok(())
+}
+
+async fn create_admin(app: &App, account_name: String) -> Result<String, Failure> {
+    let (now, ids, config) = (app.clock.now(), app.ids.clone(), app.config.clone());
+    let code = app
+        .db
+        .write(move |conn| {
+            let account = auth::create_system_admin(conn, now, &ids, &account_name)?;
+            auth::issue_activation_code(conn, now, &ids, &config.auth, account, None, None)
+        })
+        .await?;
+    Ok(code)
+}
+
+fn migrate(config: &Config, check: bool) -> Result<ExitCode, Failure> {
+    let manager = doctor::manager(config);
+    if !check {
+        let ran = migrate::run(&manager)?;
+        println!(
+            "{}",
+            if ran.is_empty() {
+                "nothing to do".into()
+            } else {
+                format!("ran {}", ran.join(", "))
+            }
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
+    let pending = migrate::pending(&manager)?;
+    println!(
+        "{}",
+        if pending.is_empty() {
+            "up to date".into()
+        } else {
+            format!("pending: {}", pending.join(", "))
+        }
+    );
+    Ok(if pending.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn import_members(
+    config: Config,
+    file: &std::path::Path,
+    organization: OrganizationId,
+    dry_run: bool,
+) -> Result<ExitCode, Failure> {
+    let bar = indicatif::ProgressBar::new_spinner().with_message("reading the file");
+    bar.enable_steady_tick(std::time::Duration::from_millis(100));
+    let bytes = std::fs::read(file)?;
+    let app = open(config)?;
+    bar.set_message(if dry_run { "checking the rows" } else { "importing" });
+    let ctx = app.ctx(auth::Actor::operator());
+    let outcome = app
+        .db
+        .write_long(move |conn| members::import_roster(conn, &ctx, organization, &bytes, dry_run))
+        .await;
+    bar.finish_and_clear();
+    match outcome {
+        Ok(report) => {
+            println!("{}", serde_json::to_string_pretty(&report)?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            eprintln!("{error}: {}", serde_json::to_string_pretty(error.members())?);
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+async fn examine(config: &Config) -> ExitCode {
+    let findings = doctor::examine(config, &Clock::system()).await;
+    for finding in &findings {
+        println!("{finding}");
+    }
+    let bad = findings.iter().any(|finding| matches!(finding, Finding::Bad(_)));
+    if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}

@@ -1,0 +1,291 @@
+//! The demonstration: one committee, three branches with groups, sixty members, a past quarter, a meeting that is open
+//! now and one next week. Made through the same services that requests go through.
+
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use crate::app::{App, Ctx};
+use crate::attendance::{self, Source};
+use crate::auth::{self, Actor};
+use crate::events::{self, CreateEvent, EventRow, Expected, Form};
+use crate::members::{self, CreateMember, MemberRow, Standing};
+use crate::organizations::{self, CreateOrganization, Kind, OrganizationRow, Role, SettingsPatch};
+use crate::platform::db::schema::{accounts, organizations as organizations_table};
+use crate::platform::db::{AnyId, DbConnection, Instant};
+use crate::platform::error::{AppError, AppResult};
+use crate::platform::keys::{Keys, random_secret};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+const DAY_S: i64 = 86_400;
+const SURNAMES: [&str; 20] = [
+    "王", "李", "張", "劉", "陳", "楊", "黃", "趙", "吳", "周", "徐", "孫", "馬", "朱", "胡", "郭", "何",
+    "林", "羅", "鄭",
+];
+const GIVEN: [&str; 15] = [
+    "建國", "秀英", "志強", "曉梅", "海燕", "文博", "麗華", "永剛", "思遠", "雅琴", "國棟", "雪梅", "子涵",
+    "明哲", "佩珊",
+];
+
+/// What was made, as far as the printed words need it.
+#[derive(Debug, Clone)]
+struct Made {
+    open_event: Uuid,
+    admin: AnyId,
+}
+
+/// Fills an empty database and prints how to use it. Refuses one that holds real data; a second start of the same
+/// demonstration changes nothing.
+pub async fn fill(app: &App) -> Result<(), Failure> {
+    match app.db.read(state).await? {
+        State::Real => {
+            return Err("this database already holds real data: the demonstration stays out of it".into());
+        }
+        State::Demo => {
+            println!("The demonstration data is here already; its password was printed when it was made.");
+            return Ok(());
+        }
+        State::Empty => {}
+    }
+    let given = std::env::var("ZHIBU_DEMO_PASSWORD")
+        .ok()
+        .filter(|password| !password.is_empty());
+    if given
+        .as_ref()
+        .is_some_and(|password| password.chars().count() < app.config.auth.password_min_length)
+    {
+        return Err(format!(
+            "ZHIBU_DEMO_PASSWORD is too short: at least {} characters",
+            app.config.auth.password_min_length
+        )
+        .into());
+    }
+    let password = given.unwrap_or_else(random_secret::<12>);
+    let hash = auth::hash_password(&password)?;
+    let (ctx, keys) = (app.ctx(Actor::operator()), app.keys.clone());
+    let made = app
+        .db
+        .write_long(move |conn| make(conn, &ctx, &keys, &hash))
+        .await?;
+    tracing::info!(event = %made.open_event, admin = %made.admin, "made the demonstration");
+    print_words(&app.config.server.public_url, &password, made.open_event);
+    Ok(())
+}
+
+enum State {
+    Empty,
+    Demo,
+    Real,
+}
+
+fn state(conn: &mut DbConnection) -> AppResult<State> {
+    let organizations: i64 = organizations_table::table.count().get_result(conn)?;
+    let demo: i64 = accounts::table
+        .filter(accounts::account_name.eq("demo-admin"))
+        .count()
+        .get_result(conn)?;
+    Ok(match (organizations, demo) {
+        (0, _) => State::Empty,
+        (_, 0) => State::Real,
+        _ => State::Demo,
+    })
+}
+
+fn make(conn: &mut DbConnection, ctx: &Ctx, keys: &Keys, password_hash: &str) -> AppResult<Made> {
+    let committee = organizations::create_root(conn, ctx, organization("機關黨委", Kind::Committee))?;
+    let mut branches = Vec::new();
+    for name in ["第一黨支部", "第二黨支部", "第三黨支部"] {
+        let branch = organizations::create_under(conn, ctx, &committee, organization(name, Kind::Branch))?;
+        let first = organizations::create_under(conn, ctx, &branch, organization("第一黨小組", Kind::Group))?;
+        let second =
+            organizations::create_under(conn, ctx, &branch, organization("第二黨小組", Kind::Group))?;
+        branches.push([branch, first, second]);
+    }
+    let people = make_members(conn, ctx, &branches, password_hash)?;
+    let first_branch = branches
+        .first()
+        .map(|[branch, ..]| branch)
+        .ok_or_else(|| AppError::internal("no branch"))?;
+
+    let admin = staff(conn, ctx, &committee, "demo-admin", "陳管理", password_hash)?;
+    let secretary = staff(conn, ctx, first_branch, "demo-secretary", "林書記", password_hash)?;
+    organizations::grant_role(conn, ctx, committee.id, admin.id, Role::Admin)?;
+    organizations::grant_role(conn, ctx, first_branch.id, secretary.id, Role::Secretary)?;
+
+    make_history(conn, ctx, keys, &committee, first_branch, &people)?;
+    let soon = ctx.now.plus_s(600);
+    let open = publish(
+        conn,
+        ctx,
+        meeting(
+            &committee,
+            "季度黨員大會暨主題黨日",
+            soon,
+            &[Form::GeneralMeeting, Form::ThemeDay],
+        ),
+    )?;
+    publish(
+        conn,
+        ctx,
+        meeting(
+            first_branch,
+            "微黨課：黨章學習",
+            ctx.now.plus_s(7 * DAY_S),
+            &[Form::Lecture],
+        ),
+    )?;
+    Ok(Made {
+        open_event: open.id.0,
+        admin: AnyId(admin.id.0),
+    })
+}
+
+fn organization(name: &str, kind: Kind) -> CreateOrganization {
+    CreateOrganization {
+        name: name.to_owned(),
+        kind,
+        parent_id: None,
+        settings: SettingsPatch::default(),
+    }
+}
+
+fn make_members(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    branches: &[[OrganizationRow; 3]],
+    password_hash: &str,
+) -> AppResult<Vec<MemberRow>> {
+    let homes: Vec<&OrganizationRow> = branches.iter().flatten().collect();
+    let mut people = Vec::new();
+    for n in 1..=60_usize {
+        let home = homes
+            .get(n % homes.len())
+            .ok_or_else(|| AppError::internal("no home"))?;
+        // Mostly full members; some of every other standing.
+        let standing = match n % 12 {
+            10 => Standing::Probationary,
+            11 => Standing::Activist,
+            0 => Standing::Guest,
+            _ => Standing::Full,
+        };
+        let surname = SURNAMES.get(n % SURNAMES.len()).copied().unwrap_or("王");
+        let given = GIVEN.get(n * 7 % GIVEN.len()).copied().unwrap_or("建國");
+        let member = members::create_member(
+            conn,
+            ctx,
+            &CreateMember {
+                name: format!("{surname}{given}"),
+                organization_id: home.id,
+                phone: Some(format!("1390000{n:04}")),
+                employee_no: Some(format!("D{n:03}")),
+                account_name: Some(format!("demo-member-{n:03}")),
+                standing,
+                standing_since: None,
+                joined_on: None,
+            },
+        )?;
+        auth::set_password(conn, ctx.now, member.id.into(), password_hash)?;
+        people.push(member);
+    }
+    Ok(people)
+}
+
+fn staff(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    home: &OrganizationRow,
+    account_name: &str,
+    name: &str,
+    password_hash: &str,
+) -> AppResult<MemberRow> {
+    let new = CreateMember {
+        name: name.to_owned(),
+        organization_id: home.id,
+        phone: None,
+        employee_no: None,
+        account_name: Some(account_name.to_owned()),
+        standing: Standing::Full,
+        standing_since: None,
+        joined_on: None,
+    };
+    let member = members::create_member(conn, ctx, &new)?;
+    auth::set_password(conn, ctx.now, member.id.into(), password_hash)?;
+    Ok(member)
+}
+
+fn meeting(organization: &OrganizationRow, title: &str, starts_at: Instant, forms: &[Form]) -> CreateEvent {
+    CreateEvent {
+        organization_id: organization.id,
+        title: title.to_owned(),
+        description: String::new(),
+        place: "三樓會議室".to_owned(),
+        starts_at,
+        ends_at: starts_at.plus_s(5_400),
+        forms: forms.to_vec(),
+        expected: Expected::default(),
+        opens_before_s: Some(1_800),
+        late_after_s: Some(300),
+        closes_after_s: Some(7_200),
+        code_window_s: Some(10),
+        offline_allowed: Some(true),
+        geofence: None,
+    }
+}
+
+fn publish(conn: &mut DbConnection, ctx: &Ctx, new: CreateEvent) -> AppResult<EventRow> {
+    let event = events::create_event(conn, ctx, new)?;
+    Ok(events::publish_event(conn, ctx, event.row.id)?.row)
+}
+
+/// A past quarter: three meetings that most attended, some late, some not at all.
+fn make_history(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    keys: &Keys,
+    committee: &OrganizationRow,
+    branch: &OrganizationRow,
+    people: &[MemberRow],
+) -> AppResult<()> {
+    let past = [
+        (committee, "第三季度黨員大會", 75, Form::GeneralMeeting),
+        (branch, "支部主題黨日：社區服務", 45, Form::ThemeDay),
+        (committee, "專題黨課", 20, Form::Lecture),
+    ];
+    for (organization, title, days_ago, form) in past {
+        let starts_at = ctx.now.plus_s(-days_ago * DAY_S);
+        let event = publish(conn, ctx, meeting(organization, title, starts_at, &[form]))?;
+        for (n, member) in people.iter().enumerate() {
+            if n % 9 == 4 {
+                continue;
+            }
+            let minutes = if n % 11 == 3 {
+                12
+            } else {
+                -i64::try_from(n % 20).unwrap_or(0)
+            };
+            let at = starts_at.plus_s(minutes * 60);
+            attendance::record_past(conn, ctx, keys, &event, member.id, at, Source::Code)?;
+        }
+        let after = Ctx {
+            now: starts_at.plus_s(7_200),
+            ..ctx.clone()
+        };
+        events::close_event(conn, &after, event.id)?;
+    }
+    Ok(())
+}
+
+fn print_words(url: &str, password: &str, event: Uuid) {
+    println!(
+        "Demonstration data is ready. Accounts: demo-admin, demo-secretary, demo-member-001 … demo-member-060\n\
+         Password of all of them: {password}\n\
+         \n\
+         Check a member in, copy and paste:\n\
+         \n\
+         Z={url}/api/v1; EVENT={event}; PASSWORD='{password}'\n\
+         login() {{ curl -s $Z/auth/login -H 'Content-Type: application/json' -d \"{{\\\"account\\\":\\\"$1\\\",\\\"password\\\":\\\"$PASSWORD\\\"}}\" | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/'; }}\n\
+         CODE=$(curl -s $Z/events/$EVENT/code -H \"Authorization: Bearer $(login demo-admin)\" | sed 's/.*\"code\":\"\\([^\"]*\\)\".*/\\1/')\n\
+         curl -i $Z/check-ins -H \"Authorization: Bearer $(login demo-member-001)\" -H 'Content-Type: application/json' \\\n  \
+         -d \"{{\\\"code\\\":\\\"$CODE\\\",\\\"client_event_id\\\":\\\"$(cat /proc/sys/kernel/random/uuid 2>/dev/null || uuidgen)\\\",\\\"occurred_at\\\":\\\"$(date -u +%Y-%m-%dT%H:%M:%SZ)\\\"}}\"\n"
+    );
+}

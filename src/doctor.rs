@@ -1,0 +1,158 @@
+//! `zhibu doctor`, and the part of it that every start runs: what is wrong with the machine, in words.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Integer, Text};
+
+use crate::platform::cache::Cache;
+use crate::platform::clock::Clock;
+use crate::platform::config::Config;
+use crate::platform::db::{DbConnection, Manager, Target, migrate};
+
+/// One finding. `Bad` means: not safe to serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    Good(String),
+    Warning(String),
+    Bad(String),
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Good(words) => write!(f, "ok       {words}"),
+            Self::Warning(words) => write!(f, "warning  {words}"),
+            Self::Bad(words) => write!(f, "WRONG    {words}"),
+        }
+    }
+}
+
+/// How to reach the database that the settings name, as its writer.
+pub fn manager(config: &Config) -> Manager {
+    let target = match &config.database.url {
+        Some(url) => Target::Postgres { url: url.clone() },
+        None => Target::SqliteWriter {
+            path: config.database.sqlite_path.to_string_lossy().into_owned(),
+        },
+    };
+    Manager {
+        target,
+        statement_timeout: config.database.statement_timeout,
+    }
+}
+
+/// Looks at everything. Changes nothing.
+pub async fn examine(config: &Config, clock: &Clock) -> Vec<Finding> {
+    let mut findings = vec![data_folder(config)];
+    match r2d2::ManageConnection::connect(&manager(config)) {
+        Ok(mut conn) => {
+            findings.extend(durability(&mut conn));
+            findings.push(clock_skew(&mut conn, clock));
+            findings.push(match migrate::pending(&manager(config)) {
+                Ok(pending) if pending.is_empty() => Finding::Good("the database is of this version".into()),
+                Ok(pending) => Finding::Warning(format!(
+                    "migrations to run: {}; `zhibu migrate` runs them",
+                    pending.join(", ")
+                )),
+                Err(error) => Finding::Bad(format!("cannot tell the database's version: {error}")),
+            });
+        }
+        Err(error) => findings.push(Finding::Bad(format!("the database does not answer: {error}"))),
+    }
+    findings.push(redis(config).await);
+    findings
+}
+
+fn data_folder(config: &Config) -> Finding {
+    let folder = &config.server.data;
+    let probe = folder.join(".zhibu-doctor");
+    match std::fs::write(&probe, b"x").and_then(|()| std::fs::remove_file(&probe)) {
+        Ok(()) => Finding::Good(format!("the data folder {} can be written", folder.display())),
+        Err(error) => Finding::Bad(format!(
+            "the data folder {} cannot be written: {error}",
+            folder.display()
+        )),
+    }
+}
+
+/// Settings under which an acknowledged check-in could be lost. The server refuses to start on any `Bad` one.
+pub fn durability(conn: &mut DbConnection) -> Vec<Finding> {
+    match conn {
+        DbConnection::Pg(_) => ["fsync", "full_page_writes", "synchronous_commit"]
+            .into_iter()
+            .map(|name| postgres_setting(conn, name))
+            .collect(),
+        DbConnection::Sqlite(_) => vec![sqlite_synchronous(conn)],
+    }
+}
+
+fn postgres_setting(conn: &mut DbConnection, name: &str) -> Finding {
+    #[derive(QueryableByName)]
+    struct Setting {
+        #[diesel(sql_type = Text)]
+        value: String,
+    }
+    let found: QueryResult<Setting> = diesel::sql_query("SELECT current_setting($1) AS value")
+        .bind::<Text, _>(name)
+        .get_result(conn);
+    match found {
+        Ok(setting) if setting.value == "off" => Finding::Bad(format!(
+            "PostgreSQL has {name} = off: acknowledged writes can be lost. Set it to on"
+        )),
+        Ok(setting) => Finding::Good(format!("PostgreSQL has {name} = {}", setting.value)),
+        Err(error) => Finding::Bad(format!("PostgreSQL does not tell {name}: {error}")),
+    }
+}
+
+fn sqlite_synchronous(conn: &mut DbConnection) -> Finding {
+    #[derive(QueryableByName)]
+    struct Level {
+        #[diesel(sql_type = Integer)]
+        synchronous: i32,
+    }
+    let found: QueryResult<Level> =
+        diesel::sql_query("SELECT synchronous FROM pragma_synchronous").get_result(conn);
+    match found {
+        Ok(level) if level.synchronous >= 2 => {
+            Finding::Good("SQLite syncs each commit (synchronous = FULL)".into())
+        }
+        Ok(_) => Finding::Bad("SQLite is below synchronous = FULL: acknowledged writes can be lost".into()),
+        Err(error) => Finding::Bad(format!("SQLite does not tell its synchronous level: {error}")),
+    }
+}
+
+fn clock_skew(conn: &mut DbConnection, clock: &Clock) -> Finding {
+    #[derive(QueryableByName)]
+    struct Now {
+        #[diesel(sql_type = BigInt)]
+        ms: i64,
+    }
+    let query = match conn {
+        DbConnection::Pg(_) => "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) AS ms",
+        DbConnection::Sqlite(_) => "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) AS ms",
+    };
+    match diesel::sql_query(query).get_result::<Now>(conn) {
+        Ok(now) => {
+            let skew_ms = clock.now().millis() - now.ms;
+            let words = format!("this clock and the database's differ by {skew_ms} ms");
+            if skew_ms.abs() > 2_000 {
+                Finding::Warning(format!("{words}: run NTP on both"))
+            } else {
+                Finding::Good(words)
+            }
+        }
+        Err(error) => Finding::Warning(format!("the database does not tell its time: {error}")),
+    }
+}
+
+async fn redis(config: &Config) -> Finding {
+    if config.cache.url.is_none() {
+        return Finding::Good("no REDIS_URL: the cache is in this process, enough for one server".into());
+    }
+    match Cache::open(&config.cache) {
+        Ok(cache) if cache.is_up().await => Finding::Good("Redis answers".into()),
+        Ok(_) => Finding::Warning(
+            "Redis does not answer in time: everything works, live screens of other replicas lag".into(),
+        ),
+        Err(error) => Finding::Bad(format!("REDIS_URL is wrong: {error}")),
+    }
+}

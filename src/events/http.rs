@@ -1,0 +1,354 @@
+//! `/events`, and the calendar addresses.
+
+use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, web};
+use serde::{Deserialize, Serialize};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::EventId;
+use super::calendar::{CONTENT_TYPE, calendar};
+use super::rules::{Form, Status};
+use super::service::{self, CreateEvent, Expected, FullEvent, Geofence, ListEvents, UpdateEvent};
+use super::store::EventRow;
+use crate::app::App;
+use crate::auth::SignedIn;
+use crate::organizations::OrganizationId;
+use crate::platform::db::{AnyId, Instant};
+use crate::platform::error::{AppError, AppResult};
+use crate::platform::http::{Answer, IdPath, Json, List, Once, Page, Query, Tagged, if_match};
+use crate::platform::text::{Check, Problems};
+
+pub fn configure(cfg: &mut ServiceConfig) {
+    cfg.service(list_events)
+        .service(create_event)
+        .service(find_event)
+        .service(update_event)
+        .service(publish_event)
+        .service(cancel_event)
+        .service(close_event)
+        .service(find_event_calendar)
+        .service(create_calendar_feed)
+        .service(delete_calendar_feed);
+}
+
+/// Calendar programs cannot sign in, so the feed's address is its secret; it stands outside `/api/v1`.
+pub fn configure_feeds(cfg: &mut web::ServiceConfig) {
+    cfg.service(web::resource("/calendars/{token}.ics").route(web::get().to(read_feed)));
+}
+
+/// An event as its attendees see it.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct EventView {
+    id: EventId,
+    organization_id: OrganizationId,
+    #[schema(example = "第四季度支部黨員大會")]
+    title: String,
+    description: String,
+    place: String,
+    starts_at: Instant,
+    ends_at: Instant,
+    #[schema(example = "Asia/Shanghai")]
+    time_zone: String,
+    status: Status,
+    forms: Vec<Form>,
+    check_in_opens_at: Instant,
+    /// Who checks in at this instant or later is late.
+    late_from: Instant,
+    check_in_closes_at: Instant,
+    code_window_s: i32,
+    offline_allowed: bool,
+    geofence: Option<Geofence>,
+    /// Who should attend; only for those who may see its attendance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<Expected>,
+    roster_frozen_at: Option<Instant>,
+    cancel_reason: Option<String>,
+    version: i32,
+    created_at: Instant,
+    updated_at: Instant,
+}
+
+fn view(row: EventRow, forms: Vec<Form>, expected: Option<Expected>) -> EventView {
+    let geofence = match (
+        row.geofence_latitude,
+        row.geofence_longitude,
+        row.geofence_radius_m,
+    ) {
+        (Some(latitude), Some(longitude), Some(radius_m)) => Some(Geofence {
+            latitude,
+            longitude,
+            radius_m,
+        }),
+        _ => None,
+    };
+    EventView {
+        id: row.id,
+        organization_id: row.organization_id,
+        title: row.title,
+        description: row.description,
+        place: row.place,
+        starts_at: row.starts_at,
+        ends_at: row.ends_at,
+        time_zone: row.time_zone,
+        status: Status::parse(&row.status).unwrap_or(Status::Draft),
+        forms,
+        check_in_opens_at: row.check_in_opens_at,
+        late_from: row.late_from,
+        check_in_closes_at: row.check_in_closes_at,
+        code_window_s: row.code_window_s,
+        offline_allowed: row.offline_allowed,
+        geofence,
+        expected,
+        roster_frozen_at: row.roster_frozen_at,
+        cancel_reason: row.cancel_reason,
+        version: row.version,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    }
+}
+
+impl From<(EventRow, Vec<Form>)> for EventView {
+    fn from((row, forms): (EventRow, Vec<Form>)) -> Self {
+        view(row, forms, None)
+    }
+}
+
+impl From<FullEvent> for EventView {
+    fn from(event: FullEvent) -> Self {
+        view(event.row, event.forms, event.expected)
+    }
+}
+
+fn answer(event: FullEvent) -> AppResult<Answer> {
+    let version = event.row.version;
+    Ok(Answer::ok(&EventView::from(event))?.version(version))
+}
+
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct EventQuery {
+    /// Only events whose check-in is open now.
+    check_in_open: Option<bool>,
+    form: Option<Form>,
+    /// Events that end at or after this instant.
+    from: Option<Instant>,
+    /// Events that start before this instant.
+    to: Option<Instant>,
+    /// Events called by this organization or one below it.
+    organization_id: Option<OrganizationId>,
+    /// Only events I am expected at.
+    mine: Option<bool>,
+    /// Items a page, 1 to 200 (default 50).
+    limit: Option<u16>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+impl Check for EventQuery {}
+
+/// List events in order of their start: those I manage, and those I am expected at.
+#[utoipa::path(tag = "events", params(EventQuery), responses((status = 200, body = List<EventView>)))]
+#[get("/events")]
+async fn list_events(
+    app: web::Data<App>,
+    who: SignedIn,
+    query: Query<EventQuery>,
+) -> AppResult<Tagged<List<EventView>>> {
+    let (ctx, query) = (app.ctx(who.0), query.0);
+    let page = Page::<(Instant, EventId)>::from_query(query.limit, query.cursor.as_deref())?;
+    let asked = ListEvents {
+        check_in_open: query.check_in_open.unwrap_or(false),
+        form: query.form,
+        from: query.from,
+        to: query.to,
+        organization: query.organization_id,
+        mine: query.mine.unwrap_or(false),
+        after: page.after,
+        limit: page.fetch(),
+    };
+    let rows = app
+        .db
+        .read(move |conn| service::list_events(conn, &ctx, &asked))
+        .await?;
+    Ok(Tagged(page.list(
+        rows,
+        |(row, _)| (row.starts_at, row.id),
+        EventView::from,
+    )))
+}
+
+/// Create an event as a draft. What is left out of the check-in window comes from the organization's settings.
+#[utoipa::path(tag = "events", request_body = CreateEvent, responses((status = 201, body = EventView)))]
+#[post("/events")]
+async fn create_event(app: web::Data<App>, who: SignedIn, once: Once<CreateEvent>) -> AppResult<Answer> {
+    let ctx = app.ctx(who.0);
+    app.db
+        .write(move |conn| {
+            once.key.once(conn, AnyId(ctx.actor.account.0), ctx.now, |conn| {
+                let event = service::create_event(conn, &ctx, once.body.clone())?;
+                let (id, version) = (event.row.id, event.row.version);
+                let answer = Answer::created(&EventView::from(event))?;
+                Ok(answer.version(version).at(format!("/api/v1/events/{id}")))
+            })
+        })
+        .await
+}
+
+/// Find one event that I manage or am expected at.
+#[utoipa::path(tag = "events", params(("id" = EventId, Path)), responses((status = 200, body = EventView)))]
+#[get("/events/{id}")]
+async fn find_event(app: web::Data<App>, who: SignedIn, id: IdPath<EventId>) -> AppResult<Answer> {
+    let ctx = app.ctx(who.0);
+    answer(
+        app.db
+            .read(move |conn| service::view_event(conn, &ctx, id.0))
+            .await?,
+    )
+}
+
+/// Change an event. Once check-in has opened, only its words may change. Needs `If-Match`.
+#[utoipa::path(tag = "events", params(("id" = EventId, Path)), request_body = UpdateEvent, responses((status = 200, body = EventView), (status = 409, description = "event_over, roster_frozen"), (status = 412, description = "version_mismatch"), (status = 428, description = "version_required")))]
+#[patch("/events/{id}")]
+async fn update_event(
+    app: web::Data<App>,
+    who: SignedIn,
+    id: IdPath<EventId>,
+    request: HttpRequest,
+    body: Json<UpdateEvent>,
+) -> AppResult<Answer> {
+    let (ctx, version) = (app.ctx(who.0), if_match(&request)?);
+    answer(
+        app.db
+            .write(move |conn| service::update_event(conn, &ctx, id.0, version, body.0.clone()))
+            .await?,
+    )
+}
+
+/// Publish a draft: those who are expected see it from now on.
+#[utoipa::path(tag = "events", params(("id" = EventId, Path)), responses((status = 200, body = EventView), (status = 409, description = "not_a_draft")))]
+#[post("/events/{id}/publish")]
+async fn publish_event(
+    app: web::Data<App>,
+    who: SignedIn,
+    id: IdPath<EventId>,
+    once: Once<()>,
+) -> AppResult<Answer> {
+    let ctx = app.ctx(who.0);
+    app.db
+        .write(move |conn| {
+            once.key.once(conn, AnyId(ctx.actor.account.0), ctx.now, |conn| {
+                answer(service::publish_event(conn, &ctx, id.0)?)
+            })
+        })
+        .await
+}
+
+#[derive(Clone, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CancelEvent {
+    reason: String,
+}
+
+impl Check for CancelEvent {
+    fn check(&mut self, problems: &mut Problems) {
+        problems.line("/reason", &mut self.reason, 1, 500);
+    }
+}
+
+/// Cancel an event, with a reason that everybody expected can read.
+#[utoipa::path(tag = "events", params(("id" = EventId, Path)), request_body = CancelEvent, responses((status = 200, body = EventView), (status = 409, description = "event_over")))]
+#[post("/events/{id}/cancel")]
+async fn cancel_event(
+    app: web::Data<App>,
+    who: SignedIn,
+    id: IdPath<EventId>,
+    once: Once<CancelEvent>,
+) -> AppResult<Answer> {
+    let ctx = app.ctx(who.0);
+    app.db
+        .write(move |conn| {
+            once.key.once(conn, AnyId(ctx.actor.account.0), ctx.now, |conn| {
+                answer(service::cancel_event(conn, &ctx, id.0, &once.body.reason)?)
+            })
+        })
+        .await
+}
+
+/// Close a published event: check-in ends, and who has not come is absent.
+#[utoipa::path(tag = "events", params(("id" = EventId, Path)), responses((status = 200, body = EventView), (status = 409, description = "event_over")))]
+#[post("/events/{id}/close")]
+async fn close_event(
+    app: web::Data<App>,
+    who: SignedIn,
+    id: IdPath<EventId>,
+    once: Once<()>,
+) -> AppResult<Answer> {
+    let ctx = app.ctx(who.0);
+    let news = crate::attendance::news_of(id.0);
+    let closed = app
+        .db
+        .write(move |conn| {
+            once.key.once(conn, AnyId(ctx.actor.account.0), ctx.now, |conn| {
+                crate::attendance::freeze_if_due(conn, ctx.now, id.0)?;
+                answer(service::close_event(conn, &ctx, id.0)?)
+            })
+        })
+        .await?;
+    app.cache.announce(news);
+    Ok(closed)
+}
+
+/// The event as an iCalendar file.
+#[utoipa::path(tag = "events", params(("id" = EventId, Path)), responses((status = 200, description = "text/calendar", body = String, content_type = "text/calendar")))]
+#[get("/events/{id}/calendar.ics")]
+async fn find_event_calendar(
+    app: web::Data<App>,
+    who: SignedIn,
+    id: IdPath<EventId>,
+) -> AppResult<HttpResponse> {
+    let ctx = app.ctx(who.0);
+    let event = app
+        .db
+        .read(move |conn| service::view_event(conn, &ctx, id.0))
+        .await?;
+    let text = calendar(std::slice::from_ref(&event.row), &app.config.server.public_url);
+    Ok(HttpResponse::Ok().content_type(CONTENT_TYPE).body(text))
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+struct CalendarFeedView {
+    /// Give it to a calendar program; whoever has it can read my events. It is shown only once.
+    url: String,
+}
+
+/// Make a private calendar address of my events. An older one ends.
+#[utoipa::path(tag = "events", responses((status = 201, body = CalendarFeedView)))]
+#[post("/me/calendar-feed")]
+async fn create_calendar_feed(app: web::Data<App>, who: SignedIn) -> AppResult<Answer> {
+    let ctx = app.ctx(who.0);
+    let token = app.db.write(move |conn| service::create_feed(conn, &ctx)).await?;
+    Answer::created(&CalendarFeedView {
+        url: format!("{}/calendars/{token}.ics", app.config.server.public_url),
+    })
+}
+
+/// End my calendar address.
+#[utoipa::path(tag = "events", responses((status = 204)))]
+#[delete("/me/calendar-feed")]
+async fn delete_calendar_feed(app: web::Data<App>, who: SignedIn) -> AppResult<Answer> {
+    let ctx = app.ctx(who.0);
+    app.db.write(move |conn| service::revoke_feed(conn, &ctx)).await?;
+    Ok(Answer::no_content())
+}
+
+async fn read_feed(app: web::Data<App>, token: web::Path<String>) -> Result<HttpResponse, AppError> {
+    let (now, token) = (app.clock.now(), token.into_inner());
+    let rows = app
+        .db
+        .read(move |conn| service::read_feed(conn, now, &token))
+        .await?;
+    let text = calendar(&rows, &app.config.server.public_url);
+    Ok(HttpResponse::Ok()
+        .content_type(CONTENT_TYPE)
+        .insert_header(("cache-control", "private, max-age=300"))
+        .body(text))
+}

@@ -1,0 +1,694 @@
+//! What may happen to an event, in which order, and who may do it.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::EventId;
+use super::rules::{Form, Status, Window};
+use super::store::{self, Attendee, CalendarFeedRow, EventFilter, EventRow};
+use crate::app::Ctx;
+use crate::audit::{self, Entry};
+use crate::members::{self, MemberId, Standing};
+use crate::organizations::{self, Access, OrganizationId, OrganizationRow, Right};
+use crate::platform::db::{DbConnection, Instant};
+use crate::platform::error::{AppError, AppResult, Code};
+use crate::platform::keys::{hash_secret, random_secret};
+use crate::platform::text::{Check, Patch, Problems, patch};
+
+const MAX_NAMED: usize = 2_000;
+const MAX_ORGANIZATIONS: usize = 200;
+const MAX_LENGTH_S: i64 = 31 * 86_400;
+
+/// Who should attend: the members of these organizations and all below them, of these standings, and the people named.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, serde::Serialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Expected {
+    /// Empty: the event's own organization.
+    pub organization_ids: Vec<OrganizationId>,
+    /// Empty: full and probationary members.
+    pub standings: Vec<Standing>,
+    /// People named one by one, whatever their organization or standing.
+    pub member_ids: Vec<MemberId>,
+}
+
+/// A circle on the map; a phone inside it, or near its edge, is taken to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, serde::Serialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Geofence {
+    pub latitude: f64,
+    pub longitude: f64,
+    pub radius_m: i32,
+}
+
+/// A new event, a draft until it is published. Settings that are left out come from the organization.
+#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateEvent {
+    pub organization_id: OrganizationId,
+    #[schema(example = "第四季度支部黨員大會")]
+    pub title: String,
+    #[serde(default)]
+    pub description: String,
+    #[serde(default)]
+    #[schema(example = "三樓會議室")]
+    pub place: String,
+    pub starts_at: Instant,
+    pub ends_at: Instant,
+    pub forms: Vec<Form>,
+    #[serde(default)]
+    pub expected: Expected,
+    /// Check-in opens so long before the start.
+    pub opens_before_s: Option<i32>,
+    /// Late from so long after the start.
+    pub late_after_s: Option<i32>,
+    /// Check-in closes so long after the start.
+    pub closes_after_s: Option<i32>,
+    pub code_window_s: Option<i32>,
+    pub offline_allowed: Option<bool>,
+    pub geofence: Option<Geofence>,
+}
+
+/// A merge patch. From the opening of check-in on only words may change.
+#[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpdateEvent {
+    pub title: Option<String>,
+    pub description: Option<String>,
+    pub place: Option<String>,
+    pub starts_at: Option<Instant>,
+    pub ends_at: Option<Instant>,
+    pub forms: Option<Vec<Form>>,
+    pub expected: Option<Expected>,
+    pub opens_before_s: Option<i32>,
+    pub late_after_s: Option<i32>,
+    pub closes_after_s: Option<i32>,
+    pub code_window_s: Option<i32>,
+    pub offline_allowed: Option<bool>,
+    #[serde(with = "patch")]
+    #[schema(value_type = Option<Geofence>)]
+    pub geofence: Patch<Geofence>,
+}
+
+impl Check for CreateEvent {
+    fn check(&mut self, problems: &mut Problems) {
+        problems.line("/title", &mut self.title, 1, 200);
+        problems.paragraph("/description", &mut self.description, 0, 5_000);
+        problems.line("/place", &mut self.place, 0, 200);
+        check_times(problems, self.starts_at, self.ends_at);
+        check_forms(problems, &mut self.forms);
+        check_expected(problems, &self.expected);
+        check_window(
+            problems,
+            self.opens_before_s,
+            self.late_after_s,
+            self.closes_after_s,
+            self.code_window_s,
+        );
+        check_geofence(problems, self.geofence);
+    }
+}
+
+impl Check for UpdateEvent {
+    fn check(&mut self, problems: &mut Problems) {
+        if let Some(title) = &mut self.title {
+            problems.line("/title", title, 1, 200);
+        }
+        if let Some(description) = &mut self.description {
+            problems.paragraph("/description", description, 0, 5_000);
+        }
+        if let Some(place) = &mut self.place {
+            problems.line("/place", place, 0, 200);
+        }
+        if let Some(forms) = &mut self.forms {
+            check_forms(problems, forms);
+        }
+        if let Some(expected) = &self.expected {
+            check_expected(problems, expected);
+        }
+        check_window(
+            problems,
+            self.opens_before_s,
+            self.late_after_s,
+            self.closes_after_s,
+            self.code_window_s,
+        );
+        check_geofence(problems, self.geofence.flatten());
+    }
+}
+
+fn check_times(problems: &mut Problems, starts_at: Instant, ends_at: Instant) {
+    if ends_at <= starts_at {
+        problems.add("/ends_at", "not_after_start", "is not after starts_at");
+    } else if ends_at > starts_at.plus_s(MAX_LENGTH_S) {
+        problems.add("/ends_at", "too_long", "is more than 31 days after starts_at");
+    }
+}
+
+fn check_forms(problems: &mut Problems, forms: &mut Vec<Form>) {
+    forms.sort_unstable();
+    forms.dedup();
+    if forms.is_empty() {
+        problems.add("/forms", "required", "needs at least one form");
+    }
+}
+
+fn check_expected(problems: &mut Problems, expected: &Expected) {
+    if expected.organization_ids.len() > MAX_ORGANIZATIONS {
+        problems.add(
+            "/expected/organization_ids",
+            "too_many",
+            format!("has more than {MAX_ORGANIZATIONS} items"),
+        );
+    }
+    if expected.member_ids.len() > MAX_NAMED {
+        problems.add(
+            "/expected/member_ids",
+            "too_many",
+            format!("has more than {MAX_NAMED} items"),
+        );
+    }
+}
+
+fn check_window(
+    problems: &mut Problems,
+    opens: Option<i32>,
+    late: Option<i32>,
+    closes: Option<i32>,
+    code: Option<i32>,
+) {
+    problems.optional_range("/opens_before_s", &opens, 0, 86_400);
+    problems.optional_range("/late_after_s", &late, 0, 86_400);
+    problems.optional_range("/closes_after_s", &closes, 60, 604_800);
+    problems.optional_range("/code_window_s", &code, 5, 120);
+}
+
+fn check_geofence(problems: &mut Problems, geofence: Option<Geofence>) {
+    if let Some(fence) = geofence {
+        problems.range("/geofence/latitude", &fence.latitude, -90.0, 90.0);
+        problems.range("/geofence/longitude", &fence.longitude, -180.0, 180.0);
+        problems.range("/geofence/radius_m", &fence.radius_m, 20, 50_000);
+    }
+}
+
+/// An event with its parts, as it is shown.
+#[derive(Debug, Clone)]
+pub struct FullEvent {
+    pub row: EventRow,
+    pub forms: Vec<Form>,
+    /// Only for those who manage it.
+    pub expected: Option<Expected>,
+}
+
+pub fn create_event(conn: &mut DbConnection, ctx: &Ctx, new: CreateEvent) -> AppResult<FullEvent> {
+    let organization = organizations::require(conn, ctx, new.organization_id, Right::ManageEvents)?;
+    let settings = organizations::settings_of(conn, &organization, &ctx.config.check_in)?;
+    let mut row = EventRow {
+        id: ctx.ids.make(),
+        tenant_id: organization.tenant_id,
+        organization_id: organization.id,
+        title: new.title,
+        description: new.description,
+        place: new.place,
+        starts_at: new.starts_at,
+        ends_at: new.ends_at,
+        time_zone: settings.time_zone,
+        status: Status::Draft.as_str().to_owned(),
+        expected_standings: 0,
+        opens_before_s: new.opens_before_s.unwrap_or(settings.opens_before_s),
+        late_after_s: new.late_after_s.unwrap_or(settings.late_after_s),
+        closes_after_s: new.closes_after_s.unwrap_or(settings.closes_after_s),
+        code_window_s: new.code_window_s.unwrap_or(settings.code_window_s),
+        offline_allowed: new.offline_allowed.unwrap_or(settings.offline_allowed),
+        geofence_latitude: None,
+        geofence_longitude: None,
+        geofence_radius_m: None,
+        check_in_opens_at: new.starts_at,
+        late_from: new.starts_at,
+        check_in_closes_at: new.starts_at,
+        roster_frozen_at: None,
+        last_seq: 0,
+        version: 1,
+        created_at: ctx.now,
+        created_by: Some(ctx.actor.account),
+        updated_at: ctx.now,
+        closed_at: None,
+        cancel_reason: None,
+    };
+    set_geofence(&mut row, new.geofence);
+    set_window(&mut row);
+    let expected = settle_expected(conn, ctx, &organization, new.expected)?;
+    row.expected_standings = standings_bits(&expected);
+    store::insert_event(conn, &row)?;
+    store_parts(conn, &row, &new.forms, &expected)?;
+    note(conn, ctx, "event.create", &row, json!({ "title": row.title }))?;
+    Ok(FullEvent {
+        row,
+        forms: new.forms,
+        expected: Some(expected),
+    })
+}
+
+fn set_geofence(row: &mut EventRow, geofence: Option<Geofence>) {
+    row.geofence_latitude = geofence.map(|g| g.latitude);
+    row.geofence_longitude = geofence.map(|g| g.longitude);
+    row.geofence_radius_m = geofence.map(|g| g.radius_m);
+}
+
+fn set_window(row: &mut EventRow) {
+    let window = Window::around(
+        row.starts_at,
+        row.opens_before_s,
+        row.late_after_s,
+        row.closes_after_s,
+    );
+    row.check_in_opens_at = window.opens_at;
+    row.late_from = window.late_from;
+    row.check_in_closes_at = window.closes_at;
+}
+
+fn standings_bits(expected: &Expected) -> i32 {
+    expected
+        .standings
+        .iter()
+        .fold(0, |bits, standing| bits | standing.bit())
+}
+
+/// Fills in the defaults, and makes sure that the actor may call everybody who is expected.
+fn settle_expected(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    organization: &OrganizationRow,
+    mut expected: Expected,
+) -> AppResult<Expected> {
+    if expected.organization_ids.is_empty() && expected.member_ids.is_empty() {
+        expected.organization_ids.push(organization.id);
+    }
+    if expected.standings.is_empty() {
+        expected.standings = vec![Standing::Full, Standing::Probationary];
+    }
+    expected.organization_ids.sort_unstable();
+    expected.organization_ids.dedup();
+    expected.member_ids.sort_unstable();
+    expected.member_ids.dedup();
+    for id in &expected.organization_ids {
+        let other = organizations::require(conn, ctx, *id, Right::ManageEvents)?;
+        if other.tenant_id != organization.tenant_id {
+            return Err(AppError::not_found());
+        }
+    }
+    for id in &expected.member_ids {
+        members::require_member(conn, ctx, *id, Right::View)?;
+    }
+    Ok(expected)
+}
+
+fn store_parts(
+    conn: &mut DbConnection,
+    row: &EventRow,
+    forms: &[Form],
+    expected: &Expected,
+) -> AppResult<()> {
+    let forms: Vec<&str> = forms.iter().map(|form| form.as_str()).collect();
+    store::replace_parts(
+        conn,
+        row,
+        &forms,
+        &expected.organization_ids,
+        &expected.member_ids,
+    )?;
+    Ok(())
+}
+
+/// `version` is what the caller has read; none means 'whatever is there'.
+pub fn update_event(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: EventId,
+    version: Option<i32>,
+    change: UpdateEvent,
+) -> AppResult<FullEvent> {
+    let mut event = managed_event(conn, ctx, id)?;
+    let row = &mut event.row;
+    if version.is_some_and(|version| version != row.version) {
+        return Err(Code::VersionMismatch.into());
+    }
+    if row.closed_at.is_some() {
+        return Err(Code::EventOver.into());
+    }
+    let opened = row.status == Status::Published.as_str() && row.check_in_opens_at <= ctx.now;
+    if opened && change.moves_the_window() {
+        return Err(Code::RosterFrozen.into());
+    }
+    let forms = change.forms.clone().unwrap_or_else(|| event.forms.clone());
+    let expected = change.expected.clone();
+    change.apply(row);
+    let mut problems = Problems::default();
+    check_times(&mut problems, row.starts_at, row.ends_at);
+    problems.into_result()?;
+    set_window(row);
+    let expected = match expected {
+        None => event.expected.clone().unwrap_or_default(),
+        Some(expected) => {
+            let organization = organizations::find_organization(conn, event.row.organization_id)?;
+            settle_expected(conn, ctx, &organization, expected)?
+        }
+    };
+    event.row.expected_standings = standings_bits(&expected);
+    save(conn, ctx, &mut event.row, "event.update", json!({}))?;
+    store_parts(conn, &event.row, &forms, &expected)?;
+    Ok(FullEvent {
+        row: event.row,
+        forms,
+        expected: Some(expected),
+    })
+}
+
+impl UpdateEvent {
+    fn moves_the_window(&self) -> bool {
+        self.starts_at.is_some()
+            || self.expected.is_some()
+            || self.opens_before_s.is_some()
+            || self.late_after_s.is_some()
+            || self.closes_after_s.is_some()
+            || self.code_window_s.is_some()
+            || self.geofence.is_some()
+    }
+
+    fn apply(self, row: &mut EventRow) {
+        fn set<T>(target: &mut T, value: Option<T>) {
+            if let Some(value) = value {
+                *target = value;
+            }
+        }
+        set(&mut row.title, self.title);
+        set(&mut row.description, self.description);
+        set(&mut row.place, self.place);
+        set(&mut row.starts_at, self.starts_at);
+        set(&mut row.ends_at, self.ends_at);
+        set(&mut row.opens_before_s, self.opens_before_s);
+        set(&mut row.late_after_s, self.late_after_s);
+        set(&mut row.closes_after_s, self.closes_after_s);
+        set(&mut row.code_window_s, self.code_window_s);
+        set(&mut row.offline_allowed, self.offline_allowed);
+        if let Some(geofence) = self.geofence {
+            set_geofence(row, geofence);
+        }
+    }
+}
+
+/// A draft becomes visible to those who are expected.
+pub fn publish_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<FullEvent> {
+    let mut event = managed_event(conn, ctx, id)?;
+    if event.row.status != Status::Draft.as_str() {
+        return Err(Code::NotADraft.into());
+    }
+    event.row.status = Status::Published.as_str().to_owned();
+    save(conn, ctx, &mut event.row, "event.publish", json!({}))?;
+    Ok(event)
+}
+
+/// The event will not take place. Its records stay.
+pub fn cancel_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId, reason: &str) -> AppResult<FullEvent> {
+    let mut event = managed_event(conn, ctx, id)?;
+    if event.row.closed_at.is_some() {
+        return Err(Code::EventOver.into());
+    }
+    event.row.cancel_reason = Some(reason.to_owned());
+    finish(
+        conn,
+        ctx,
+        event,
+        Status::Cancelled,
+        "event.cancel",
+        json!({ "reason": reason }),
+    )
+}
+
+/// Ends check-in for good: who has not come is absent, reason unknown.
+pub fn close_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<FullEvent> {
+    let event = managed_event(conn, ctx, id)?;
+    if event.row.status != Status::Published.as_str() {
+        return Err(Code::EventOver.into());
+    }
+    finish(conn, ctx, event, Status::Closed, "event.close", json!({}))
+}
+
+fn finish(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    mut event: FullEvent,
+    status: Status,
+    action: &str,
+    detail: serde_json::Value,
+) -> AppResult<FullEvent> {
+    event.row.status = status.as_str().to_owned();
+    event.row.closed_at = Some(ctx.now);
+    save(conn, ctx, &mut event.row, action, detail)?;
+    Ok(event)
+}
+
+fn save(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    row: &mut EventRow,
+    action: &str,
+    detail: serde_json::Value,
+) -> AppResult<()> {
+    row.updated_at = ctx.now;
+    if !store::update_event(conn, row)? {
+        return Err(Code::VersionMismatch.into());
+    }
+    note(conn, ctx, action, row, detail)
+}
+
+fn note(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    action: &str,
+    row: &EventRow,
+    detail: serde_json::Value,
+) -> AppResult<()> {
+    audit::record(
+        conn,
+        ctx,
+        Entry {
+            action,
+            object: row.id.0,
+            organization: Some(row.organization_id),
+            detail,
+        },
+    )
+}
+
+/// The row, for services that have checked the actor's right already.
+pub fn find_event(conn: &mut DbConnection, id: EventId) -> AppResult<EventRow> {
+    store::find_event(conn, id)?.ok_or_else(AppError::not_found)
+}
+
+/// The row, if the actor has this right on its organization: 404 when the organization is out of sight.
+pub fn require_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId, right: Right) -> AppResult<EventRow> {
+    let row = find_event(conn, id)?;
+    match organizations::require(conn, ctx, row.organization_id, right) {
+        Ok(_) => Ok(row),
+        // Somebody who may see the event, and lacks the right, is told so; anybody else learns nothing.
+        Err(error) if error.code() == Code::Forbidden => Err(error),
+        Err(error) if error.code() == Code::NotFound && is_attendee(conn, ctx, &row)? => {
+            Err(AppError::forbidden())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Locked until the transaction ends, so that no two edits pass each other.
+fn managed_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<FullEvent> {
+    require_event(conn, ctx, id, Right::ManageEvents)?;
+    let row = store::lock_events(conn, &[id])?
+        .pop()
+        .ok_or_else(AppError::not_found)?;
+    with_parts(conn, row, true)
+}
+
+fn with_parts(conn: &mut DbConnection, row: EventRow, managed: bool) -> AppResult<FullEvent> {
+    let forms = forms_of(conn, row.id)?;
+    let expected = if managed {
+        Some(Expected {
+            organization_ids: store::list_organizations(conn, row.id)?,
+            standings: Standing::from_bits(row.expected_standings),
+            member_ids: store::list_named(conn, row.id)?,
+        })
+    } else {
+        None
+    };
+    Ok(FullEvent { row, forms, expected })
+}
+
+/// One event, for those who manage it and for those who are expected.
+pub fn view_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<FullEvent> {
+    let row = find_event(conn, id)?;
+    let access = Access::load(conn, ctx)?;
+    let organization = organizations::find_organization(conn, row.organization_id)?;
+    let managed = access.may(&organization.path, Right::View);
+    if !managed && (row.status == Status::Draft.as_str() || !is_attendee(conn, ctx, &row)?) {
+        return Err(AppError::not_found());
+    }
+    with_parts(conn, row, managed)
+}
+
+/// The row of an event that the actor may know of.
+pub fn view_event_row(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<EventRow> {
+    view_event(conn, ctx, id).map(|event| event.row)
+}
+
+/// What the event counts as.
+pub fn forms_of(conn: &mut DbConnection, id: EventId) -> AppResult<Vec<Form>> {
+    Ok(store::list_forms(conn, &[id])?
+        .iter()
+        .filter_map(|(_, form)| Form::parse(form))
+        .collect())
+}
+
+/// Is the actor expected at a published event?
+fn is_attendee(conn: &mut DbConnection, ctx: &Ctx, row: &EventRow) -> AppResult<bool> {
+    let Some(who) = attendee(conn, ctx)? else {
+        return Ok(false);
+    };
+    if row.status == Status::Draft.as_str() {
+        return Ok(false);
+    }
+    Ok(store::is_attendee(conn, row.id, &who)?)
+}
+
+fn attendee(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<Option<Attendee>> {
+    if ctx.actor.is_system_admin {
+        return Ok(None);
+    }
+    attendee_for(conn, ctx.actor.member()?).map(Some)
+}
+
+fn attendee_for(conn: &mut DbConnection, id: MemberId) -> AppResult<Attendee> {
+    let member = members::find_member(conn, id)?;
+    let organization = organizations::find_organization(conn, member.organization_id)?;
+    let line = organizations::ids_of_path(&organization.path);
+    let standing = Standing::parse(&member.standing).map_or(0, Standing::bit);
+    Ok(Attendee { id, line, standing })
+}
+
+/// What a client may narrow the list of events to.
+#[derive(Debug, Clone, Default)]
+pub struct ListEvents {
+    pub check_in_open: bool,
+    pub form: Option<Form>,
+    pub from: Option<Instant>,
+    pub to: Option<Instant>,
+    pub organization: Option<OrganizationId>,
+    pub mine: bool,
+    pub after: Option<(Instant, EventId)>,
+    pub limit: i64,
+}
+
+pub fn list_events(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    asked: &ListEvents,
+) -> AppResult<Vec<(EventRow, Vec<Form>)>> {
+    let filter = EventFilter {
+        managed: organizations::ids_with_right(conn, ctx, Right::View)?,
+        member: attendee(conn, ctx)?,
+        mine: asked.mine,
+        organizations: match asked.organization {
+            None => None,
+            Some(id) => {
+                let top = organizations::visible(conn, ctx, id)?;
+                Some(
+                    organizations::subtree(conn, &top)?
+                        .into_iter()
+                        .map(|o| o.id)
+                        .collect(),
+                )
+            }
+        },
+        form: asked.form.map(Form::as_str),
+        from: asked.from,
+        to: asked.to,
+        open_at: asked.check_in_open.then_some(ctx.now),
+        after: asked.after,
+        limit: asked.limit,
+    };
+    let rows = store::list_events(conn, &filter)?;
+    with_forms(conn, rows)
+}
+
+/// The published events I am expected at that are not over, soonest first.
+pub fn list_mine_from_now(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    limit: i64,
+) -> AppResult<Vec<(EventRow, Vec<Form>)>> {
+    let asked = ListEvents {
+        mine: true,
+        from: Some(ctx.now),
+        limit,
+        ..ListEvents::default()
+    };
+    let mut found = list_events(conn, ctx, &asked)?;
+    found.retain(|(row, _)| row.status == Status::Published.as_str());
+    Ok(found)
+}
+
+fn with_forms(conn: &mut DbConnection, rows: Vec<EventRow>) -> AppResult<Vec<(EventRow, Vec<Form>)>> {
+    let ids: Vec<EventId> = rows.iter().map(|row| row.id).collect();
+    let forms = store::list_forms(conn, &ids)?;
+    let of = |id: EventId| {
+        forms
+            .iter()
+            .filter(|(e, _)| *e == id)
+            .filter_map(|(_, f)| Form::parse(f))
+            .collect()
+    };
+    Ok(rows
+        .into_iter()
+        .map(|row| (of(row.id), row))
+        .map(|(forms, row)| (row, forms))
+        .collect())
+}
+
+/// A private address for a calendar program. Making a new one ends the old one.
+pub fn create_feed(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<String> {
+    let member = members::find_member(conn, ctx.actor.member()?)?;
+    store::revoke_feeds(conn, member.id, ctx.now)?;
+    let token = random_secret::<24>();
+    store::insert_feed(
+        conn,
+        &CalendarFeedRow {
+            id: ctx.ids.make(),
+            tenant_id: member.tenant_id,
+            member_id: member.id,
+            token_hash: hash_secret(&token),
+            created_at: ctx.now,
+            revoked_at: None,
+        },
+    )?;
+    Ok(token)
+}
+
+pub fn revoke_feed(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<()> {
+    store::revoke_feeds(conn, ctx.actor.member()?, ctx.now)?;
+    Ok(())
+}
+
+/// The member's published events from a month ago on; whoever holds the token is the member.
+pub fn read_feed(conn: &mut DbConnection, now: Instant, token: &str) -> AppResult<Vec<EventRow>> {
+    let feed = store::find_feed(conn, &hash_secret(token))?.ok_or_else(AppError::not_found)?;
+    let member = members::find_member(conn, feed.member_id)?;
+    if member.deactivated_at.is_some() {
+        return Err(AppError::not_found());
+    }
+    let filter = EventFilter {
+        member: Some(attendee_for(conn, feed.member_id)?),
+        mine: true,
+        from: Some(now.plus_s(-31 * 86_400)),
+        limit: 500,
+        ..EventFilter::default()
+    };
+    Ok(store::list_events(conn, &filter)?)
+}

@@ -1,0 +1,330 @@
+//! Rows and queries of events, their forms, and who is expected.
+
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::{Bool, Integer, Text};
+
+use super::{CalendarFeedId, EventId};
+use crate::auth::AccountId;
+use crate::members::MemberId;
+use crate::organizations::OrganizationId;
+use crate::platform::db::schema::{calendar_feeds, event_forms, event_members, event_organizations, events};
+use crate::platform::db::{DbConnection, Instant, MultiBackend, UuidList, sql as types};
+
+#[derive(Debug, Clone, Queryable, Insertable, QueryableByName, AsChangeset)]
+#[diesel(table_name = events, treat_none_as_null = true)]
+pub struct EventRow {
+    pub id: EventId,
+    pub tenant_id: OrganizationId,
+    pub organization_id: OrganizationId,
+    pub title: String,
+    pub description: String,
+    pub place: String,
+    pub starts_at: Instant,
+    pub ends_at: Instant,
+    pub time_zone: String,
+    pub status: String,
+    pub expected_standings: i32,
+    pub opens_before_s: i32,
+    pub late_after_s: i32,
+    pub closes_after_s: i32,
+    pub code_window_s: i32,
+    pub offline_allowed: bool,
+    pub geofence_latitude: Option<f64>,
+    pub geofence_longitude: Option<f64>,
+    pub geofence_radius_m: Option<i32>,
+    pub check_in_opens_at: Instant,
+    pub late_from: Instant,
+    pub check_in_closes_at: Instant,
+    pub roster_frozen_at: Option<Instant>,
+    pub last_seq: i64,
+    pub version: i32,
+    pub created_at: Instant,
+    pub created_by: Option<AccountId>,
+    pub updated_at: Instant,
+    pub closed_at: Option<Instant>,
+    pub cancel_reason: Option<String>,
+}
+
+pub fn insert_event(conn: &mut DbConnection, row: &EventRow) -> QueryResult<usize> {
+    diesel::insert_into(events::table).values(row).execute(conn)
+}
+
+pub fn find_event(conn: &mut DbConnection, id: EventId) -> QueryResult<Option<EventRow>> {
+    events::table.find(id).first(conn).optional()
+}
+
+/// The rows, locked until the transaction ends, in the order of their ids so that two batches cannot deadlock.
+pub fn lock_events(conn: &mut DbConnection, ids: &[EventId]) -> QueryResult<Vec<EventRow>> {
+    let query = format!(
+        "SELECT * FROM events WHERE id {} ORDER BY id{}",
+        conn.among("$1"),
+        conn.for_update()
+    );
+    diesel::sql_query(query)
+        .bind::<types::UuidList, _>(ids.iter().copied().collect::<UuidList>())
+        .load(conn)
+}
+
+/// Writes the whole row if its version is still `row.version`, and counts it up.
+pub fn update_event(conn: &mut DbConnection, row: &mut EventRow) -> QueryResult<bool> {
+    let read = row.version;
+    row.version += 1;
+    let changed = diesel::update(events::table.find(row.id).filter(events::version.eq(read)))
+        .set(&*row)
+        .execute(conn)?;
+    Ok(changed == 1)
+}
+
+/// Published events whose check-in has opened and whose roster is not frozen yet.
+pub fn list_due_to_freeze(
+    conn: &mut DbConnection,
+    tenant: Option<OrganizationId>,
+    now: Instant,
+) -> QueryResult<Vec<EventId>> {
+    let mut query = events::table
+        .filter(events::status.eq("published"))
+        .filter(events::roster_frozen_at.is_null())
+        .filter(events::check_in_opens_at.le(now))
+        .select(events::id)
+        .order(events::id)
+        .into_boxed();
+    if let Some(tenant) = tenant {
+        query = query.filter(events::tenant_id.eq(tenant));
+    }
+    query.load(conn)
+}
+
+pub fn mark_frozen(conn: &mut DbConnection, id: EventId, now: Instant) -> QueryResult<usize> {
+    diesel::update(events::table.find(id))
+        .set(events::roster_frozen_at.eq(now))
+        .execute(conn)
+}
+
+/// The row is locked by the caller's batch.
+pub fn set_last_seq(conn: &mut DbConnection, id: EventId, seq: i64) -> QueryResult<usize> {
+    diesel::update(events::table.find(id))
+        .set(events::last_seq.eq(seq))
+        .execute(conn)
+}
+
+/// Replaces the forms and the expected organizations and people.
+pub fn replace_parts(
+    conn: &mut DbConnection,
+    event: &EventRow,
+    forms: &[&str],
+    organizations: &[OrganizationId],
+    members: &[MemberId],
+) -> QueryResult<()> {
+    diesel::delete(event_forms::table.filter(event_forms::event_id.eq(event.id))).execute(conn)?;
+    diesel::delete(event_organizations::table.filter(event_organizations::event_id.eq(event.id)))
+        .execute(conn)?;
+    diesel::delete(event_members::table.filter(event_members::event_id.eq(event.id))).execute(conn)?;
+    for form in forms {
+        diesel::insert_into(event_forms::table)
+            .values((
+                event_forms::event_id.eq(event.id),
+                event_forms::form.eq(form),
+                event_forms::tenant_id.eq(event.tenant_id),
+            ))
+            .execute(conn)?;
+    }
+    for organization in organizations {
+        diesel::insert_into(event_organizations::table)
+            .values((
+                event_organizations::event_id.eq(event.id),
+                event_organizations::organization_id.eq(organization),
+                event_organizations::tenant_id.eq(event.tenant_id),
+            ))
+            .execute(conn)?;
+    }
+    for member in members {
+        diesel::insert_into(event_members::table)
+            .values((
+                event_members::event_id.eq(event.id),
+                event_members::member_id.eq(member),
+                event_members::tenant_id.eq(event.tenant_id),
+            ))
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
+pub fn list_forms(conn: &mut DbConnection, ids: &[EventId]) -> QueryResult<Vec<(EventId, String)>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = types::Uuid)]
+        event_id: EventId,
+        #[diesel(sql_type = Text)]
+        form: String,
+    }
+    let query = format!(
+        "SELECT event_id, form FROM event_forms WHERE event_id {} ORDER BY event_id, form",
+        conn.among("$1")
+    );
+    let rows: Vec<Row> = diesel::sql_query(query)
+        .bind::<types::UuidList, _>(ids.iter().copied().collect::<UuidList>())
+        .load(conn)?;
+    Ok(rows.into_iter().map(|row| (row.event_id, row.form)).collect())
+}
+
+pub fn list_organizations(conn: &mut DbConnection, id: EventId) -> QueryResult<Vec<OrganizationId>> {
+    event_organizations::table
+        .filter(event_organizations::event_id.eq(id))
+        .select(event_organizations::organization_id)
+        .order(event_organizations::organization_id)
+        .load(conn)
+}
+
+pub fn list_named(conn: &mut DbConnection, id: EventId) -> QueryResult<Vec<MemberId>> {
+    event_members::table
+        .filter(event_members::event_id.eq(id))
+        .select(event_members::member_id)
+        .order(event_members::member_id)
+        .load(conn)
+}
+
+/// What a list of events is narrowed to. Who may see what is part of the query, so that pages stay full.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Organizations whose events the actor manages, drafts included; none means all of them everywhere.
+    pub managed: Option<Vec<OrganizationId>>,
+    pub member: Option<Attendee>,
+    /// Only events the member is expected at.
+    pub mine: bool,
+    pub organizations: Option<Vec<OrganizationId>>,
+    pub form: Option<&'static str>,
+    /// Events that end at or after this.
+    pub from: Option<Instant>,
+    /// Events that start before this.
+    pub to: Option<Instant>,
+    /// Events whose check-in is open at this instant.
+    pub open_at: Option<Instant>,
+    pub after: Option<(Instant, EventId)>,
+    pub limit: i64,
+}
+
+/// A member as far as 'expected?' goes: who, the organizations from the root down to theirs, and the standing's bit.
+#[derive(Debug, Clone)]
+pub struct Attendee {
+    pub id: MemberId,
+    pub line: Vec<uuid::Uuid>,
+    pub standing: i32,
+}
+
+type Condition = Box<dyn diesel::BoxableExpression<events::table, MultiBackend, SqlType = Bool>>;
+
+/// On the frozen roster; or, before that, named, or of a standing and an organization that are expected.
+fn is_expected(conn: &DbConnection, who: &Attendee) -> Condition {
+    let (open, close) = conn.among_parts();
+    Box::new(
+        sql::<Bool>("(EXISTS (SELECT 1 FROM roster_entries r WHERE r.event_id = events.id AND r.member_id = ")
+            .bind::<types::Uuid, _>(who.id)
+            .sql(") OR (events.roster_frozen_at IS NULL AND (EXISTS (SELECT 1 FROM event_members m WHERE m.event_id = events.id AND m.member_id = ")
+            .bind::<types::Uuid, _>(who.id)
+            .sql(") OR ((events.expected_standings & ")
+            .bind::<Integer, _>(who.standing)
+            .sql(&format!(") <> 0 AND EXISTS (SELECT 1 FROM event_organizations x WHERE x.event_id = events.id AND x.organization_id {open}"))
+            .bind::<types::UuidList, _>(who.line.iter().copied().collect::<UuidList>())
+            .sql(&format!("{close})))))")),
+    )
+}
+
+fn of_organizations(conn: &DbConnection, ids: &[OrganizationId]) -> Condition {
+    let (open, close) = conn.among_parts();
+    Box::new(
+        sql::<Bool>(&format!("(events.organization_id {open}"))
+            .bind::<types::UuidList, _>(ids.iter().copied().collect::<UuidList>())
+            .sql(&format!("{close})")),
+    )
+}
+
+/// Events in order of their start. Drafts are seen only by those who manage them.
+pub fn list_events(conn: &mut DbConnection, filter: &EventFilter) -> QueryResult<Vec<EventRow>> {
+    let mut query = events::table
+        .order((events::starts_at, events::id))
+        .limit(filter.limit)
+        .into_boxed();
+    let expected = filter.member.as_ref().map(|who| is_expected(conn, who));
+    let attended: Condition = match expected {
+        Some(expected) => Box::new(expected.and(events::status.ne("draft"))),
+        None => Box::new(sql::<Bool>("1 = 0")),
+    };
+    query = match (&filter.managed, filter.mine) {
+        (_, true) => query.filter(attended),
+        (None, false) => query,
+        (Some(managed), false) => query.filter(of_organizations(conn, managed).or(attended)),
+    };
+    if let Some(organizations) = &filter.organizations {
+        query = query.filter(of_organizations(conn, organizations));
+    }
+    if let Some(form) = filter.form {
+        query = query.filter(
+            sql::<Bool>("EXISTS (SELECT 1 FROM event_forms f WHERE f.event_id = events.id AND f.form = ")
+                .bind::<Text, _>(form)
+                .sql(")"),
+        );
+    }
+    if let Some(from) = filter.from {
+        query = query.filter(events::ends_at.ge(from));
+    }
+    if let Some(to) = filter.to {
+        query = query.filter(events::starts_at.lt(to));
+    }
+    if let Some(at) = filter.open_at {
+        query = query
+            .filter(events::status.eq("published"))
+            .filter(events::check_in_opens_at.le(at))
+            .filter(events::check_in_closes_at.gt(at));
+    }
+    if let Some((at, id)) = filter.after {
+        query = query.filter(
+            events::starts_at
+                .gt(at)
+                .or(events::starts_at.eq(at).and(events::id.gt(id))),
+        );
+    }
+    query.load(conn)
+}
+
+#[derive(Debug, Clone, Queryable, Insertable)]
+#[diesel(table_name = calendar_feeds)]
+pub struct CalendarFeedRow {
+    pub id: CalendarFeedId,
+    pub tenant_id: OrganizationId,
+    pub member_id: MemberId,
+    pub token_hash: Vec<u8>,
+    pub created_at: Instant,
+    pub revoked_at: Option<Instant>,
+}
+
+pub fn insert_feed(conn: &mut DbConnection, row: &CalendarFeedRow) -> QueryResult<usize> {
+    diesel::insert_into(calendar_feeds::table)
+        .values(row)
+        .execute(conn)
+}
+
+pub fn find_feed(conn: &mut DbConnection, token_hash: &[u8]) -> QueryResult<Option<CalendarFeedRow>> {
+    calendar_feeds::table
+        .filter(calendar_feeds::token_hash.eq(token_hash))
+        .filter(calendar_feeds::revoked_at.is_null())
+        .first(conn)
+        .optional()
+}
+
+pub fn revoke_feeds(conn: &mut DbConnection, member: MemberId, now: Instant) -> QueryResult<usize> {
+    diesel::update(calendar_feeds::table.filter(calendar_feeds::member_id.eq(member)))
+        .filter(calendar_feeds::revoked_at.is_null())
+        .set(calendar_feeds::revoked_at.eq(now))
+        .execute(conn)
+}
+
+pub fn is_attendee(conn: &mut DbConnection, id: EventId, who: &Attendee) -> QueryResult<bool> {
+    let found: Option<EventId> = events::table
+        .filter(events::id.eq(id))
+        .filter(is_expected(conn, who))
+        .select(events::id)
+        .first(conn)
+        .optional()?;
+    Ok(found.is_some())
+}

@@ -1,0 +1,111 @@
+//! `/members/activation-codes`.
+
+use actix_web::{HttpRequest, HttpResponse, post, web};
+use serde::Serialize;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::page::cards;
+use super::service::{IssueActivationCodes, IssuedCode, issue_codes};
+use crate::app::App;
+use crate::auth::SignedIn;
+use crate::members::MemberId;
+use crate::members::export::{Wanted, sheet_response, wanted};
+use crate::platform::db::Instant;
+use crate::platform::error::{AppError, AppResult, Language};
+use crate::platform::http::{Json, language};
+use crate::platform::sheet::{Cell, SheetFormat, write_sheet};
+
+pub fn configure(cfg: &mut ServiceConfig<'_>) {
+    cfg.service(issue_activation_codes);
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+struct ActivationCodesView {
+    items: Vec<ActivationCodeView>,
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+struct ActivationCodeView {
+    member_id: MemberId,
+    name: String,
+    organization_name: String,
+    #[schema(example = "K7QF-9XM2-P4TD")]
+    code: String,
+    expires_at: Instant,
+}
+
+impl From<IssuedCode> for ActivationCodeView {
+    fn from(issued: IssuedCode) -> Self {
+        Self {
+            member_id: issued.member.member.id,
+            name: issued.member.member.name,
+            organization_name: issued.member.organization_name,
+            code: issued.code,
+            expires_at: issued.expires_at,
+        }
+    }
+}
+
+/// Issue one-time activation codes to members who have no password yet. With `Accept: text/html` they come as cards to
+/// print on A4 and cut, with `text/csv` or the XLSX media type as a sheet. A repeat ends the codes of the first
+/// request: codes are secrets, so no answer is kept for an `Idempotency-Key`.
+#[utoipa::path(tag = "members", request_body = IssueActivationCodes, responses((status = 201, content((ActivationCodesView = "application/json"), (String = "text/html"), (String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), (status = 406, description = "not_acceptable")))]
+#[post("/members/activation-codes")]
+async fn issue_activation_codes(
+    app: web::Data<App>,
+    who: SignedIn,
+    request: HttpRequest,
+    body: Json<IssueActivationCodes>,
+) -> AppResult<HttpResponse> {
+    let sheets = [SheetFormat::Csv, SheetFormat::Xlsx].map(Wanted::Sheet);
+    let wanted = wanted(
+        &request,
+        &[&[Wanted::Json, Wanted::Html], sheets.as_slice()].concat(),
+    )?;
+    let ctx = app.ctx(who.0);
+    let codes = app
+        .db
+        .write_long(move |conn| issue_codes(conn, &ctx, &body.0))
+        .await?;
+    let mut response = HttpResponse::Created();
+    response.insert_header(("cache-control", "no-store"));
+    Ok(match wanted {
+        Wanted::Json => response.json(ActivationCodesView {
+            items: codes.into_iter().map(ActivationCodeView::from).collect(),
+        }),
+        Wanted::Html => response
+            .insert_header((
+                "content-security-policy",
+                "default-src 'none'; style-src 'unsafe-inline'",
+            ))
+            .content_type("text/html; charset=utf-8")
+            .body(cards(&codes, &app.config.server.public_url)),
+        Wanted::Sheet(format) => {
+            let mut file = sheet_response(
+                format,
+                "activation-codes",
+                sheet(format, language(&request), &codes)?,
+            );
+            *file.status_mut() = actix_web::http::StatusCode::CREATED;
+            file
+        }
+    })
+}
+
+fn sheet(format: SheetFormat, language: Language, codes: &[IssuedCode]) -> AppResult<Vec<u8>> {
+    let headers = match language {
+        Language::En => ["Name", "Branch", "Activation code", "Expires (UTC)"],
+        Language::ZhHans => ["姓名", "所在支部", "激活码", "有效期至 (UTC)"],
+        Language::ZhHant => ["姓名", "所在支部", "啟用碼", "有效期至 (UTC)"],
+    };
+    let rows = codes.iter().map(|issued| {
+        vec![
+            Cell::from(issued.member.member.name.as_str()),
+            Cell::from(issued.member.organization_name.as_str()),
+            Cell::from(issued.code.as_str()),
+            Cell::from(issued.expires_at.utc().naive_utc()),
+        ]
+    });
+    write_sheet(format, "activation codes", &headers, rows)
+        .map_err(|error| AppError::internal(error.to_string()))
+}

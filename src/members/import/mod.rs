@@ -1,0 +1,10 @@
+//! The roster import: a spreadsheet in, all rows or none, every bad row named, and the same file twice changes nothing.
+
+mod file;
+mod http;
+mod plan;
+mod service;
+mod words;
+
+pub use http::configure;
+pub use service::{ImportReport, import_roster};

@@ -1,0 +1,225 @@
+//! What each line of a roster means for the people who are there already. Pure: no database.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::NaiveDate;
+
+use super::file::{RosterLine, RowProblem};
+use crate::members::MemberId;
+use crate::members::rules::Standing;
+use crate::members::store::KnownRow;
+use crate::organizations::OrganizationId;
+
+/// Who new members are when their row does not say; the report counts them.
+pub const ASSUMED_STANDING: Standing = Standing::Full;
+
+/// The tenant's people by what a roster knows them by, and the organizations of the import by name.
+pub struct Known {
+    people: Vec<KnownRow>,
+    by_phone: HashMap<String, usize>,
+    by_employee_no: HashMap<String, usize>,
+    home: OrganizationId,
+    ids: HashSet<OrganizationId>,
+    by_name: HashMap<String, Vec<OrganizationId>>,
+}
+
+/// A line that was understood.
+#[derive(Debug)]
+pub enum Step {
+    Create {
+        line: RosterLine,
+        organization: OrganizationId,
+    },
+    Update {
+        change: Change,
+    },
+    Nothing,
+}
+
+/// What differs; none means 'stays'.
+#[derive(Debug)]
+pub struct Change {
+    pub known: KnownRow,
+    pub name: Option<String>,
+    pub phone: Option<String>,
+    pub employee_no: Option<String>,
+    pub standing: Option<Standing>,
+    pub joined_on: Option<NaiveDate>,
+    pub organization: Option<OrganizationId>,
+}
+
+/// A row that cannot be applied: a stable code, and the value it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRow {
+    pub row: Option<u32>,
+    pub column: Option<String>,
+    pub code: &'static str,
+    pub value: String,
+    pub other_row: Option<u32>,
+}
+
+impl From<RowProblem> for BadRow {
+    fn from(problem: RowProblem) -> Self {
+        Self {
+            row: problem.row,
+            column: problem.column,
+            code: problem.code.as_str(),
+            value: problem.value,
+            other_row: problem.other_row,
+        }
+    }
+}
+
+impl Known {
+    /// `organizations` are those of the import: `home` and all below it.
+    pub fn new(
+        people: Vec<KnownRow>,
+        home: OrganizationId,
+        organizations: Vec<(OrganizationId, String)>,
+    ) -> Self {
+        let (mut by_phone, mut by_employee_no) = (HashMap::new(), HashMap::new());
+        for (index, person) in people.iter().enumerate() {
+            by_phone.extend(person.phone.clone().map(|phone| (phone, index)));
+            by_employee_no.extend(person.member.employee_no.clone().map(|number| (number, index)));
+        }
+        let ids = organizations.iter().map(|(id, _)| *id).collect();
+        let mut by_name: HashMap<String, Vec<OrganizationId>> = HashMap::new();
+        for (id, name) in organizations {
+            by_name.entry(name).or_default().push(id);
+        }
+        Self {
+            people,
+            by_phone,
+            by_employee_no,
+            home,
+            ids,
+            by_name,
+        }
+    }
+
+    /// What to do for each line, in their order, and every line that cannot be applied.
+    pub fn plan(&self, lines: Vec<RosterLine>) -> (Vec<Step>, Vec<BadRow>) {
+        let mut seen: HashMap<MemberId, u32> = HashMap::new();
+        let (mut steps, mut bad) = (Vec::with_capacity(lines.len()), Vec::new());
+        for line in lines {
+            match self.step(line, &mut seen) {
+                Ok(step) => steps.push(step),
+                Err(row) => bad.push(row),
+            }
+        }
+        (steps, bad)
+    }
+
+    fn step(&self, line: RosterLine, seen: &mut HashMap<MemberId, u32>) -> Result<Step, BadRow> {
+        let organization = self.organization(&line)?;
+        let Some(known) = self.recognise(&line)? else {
+            return Ok(Step::Create {
+                organization: organization.unwrap_or(self.home),
+                line,
+            });
+        };
+        // Somebody outside the importer's subtree: say no more than that.
+        if !self.ids.contains(&known.member.organization_id) {
+            return Err(bad(&line, "member_elsewhere", String::new(), None));
+        }
+        if known.member.deactivated_at.is_some() {
+            return Err(bad(&line, "member_inactive", line.name.as_str().to_owned(), None));
+        }
+        if let Some(other) = seen.insert(known.member.id, line.row) {
+            return Err(bad(
+                &line,
+                "member_duplicate_in_file",
+                line.name.as_str().to_owned(),
+                Some(other),
+            ));
+        }
+        Ok(change(known, &line, organization))
+    }
+
+    /// By phone or employee number; both must mean the same person.
+    fn recognise(&self, line: &RosterLine) -> Result<Option<&KnownRow>, BadRow> {
+        let by_phone = line
+            .phone
+            .as_ref()
+            .and_then(|phone| self.by_phone.get(phone.as_str()));
+        let by_number = line
+            .employee_no
+            .as_ref()
+            .and_then(|number| self.by_employee_no.get(number.as_str()));
+        let index = match (by_phone, by_number) {
+            (Some(a), Some(b)) if a != b => return Err(bad(line, "identity_conflict", String::new(), None)),
+            (Some(index), _) | (None, Some(index)) => *index,
+            (None, None) => return Ok(None),
+        };
+        let known = self.people.get(index);
+        // A number at work stays with a person; another one behind the same phone is rather somebody else.
+        let stored = known.and_then(|k| k.member.employee_no.as_deref());
+        if let (Some(stored), Some(number)) = (stored, &line.employee_no)
+            && stored != number.as_str()
+        {
+            return Err(bad(line, "identity_conflict", String::new(), None));
+        }
+        Ok(known)
+    }
+
+    fn organization(&self, line: &RosterLine) -> Result<Option<OrganizationId>, BadRow> {
+        let Some(name) = &line.organization else {
+            return Ok(None);
+        };
+        match self
+            .by_name
+            .get(&crate::platform::text::clean(name))
+            .map(Vec::as_slice)
+        {
+            Some([id]) => Ok(Some(*id)),
+            Some([_, _, ..]) => Err(bad(line, "organization_ambiguous", name.clone(), None)),
+            _ => Err(bad(line, "organization_unknown", name.clone(), None)),
+        }
+    }
+}
+
+fn bad(line: &RosterLine, code: &'static str, value: String, other_row: Option<u32>) -> BadRow {
+    let column = match code {
+        "organization_unknown" | "organization_ambiguous" => Some("所在支部".to_owned()),
+        _ => None,
+    };
+    BadRow {
+        row: Some(line.row),
+        column,
+        code,
+        value,
+        other_row,
+    }
+}
+
+fn change(known: &KnownRow, line: &RosterLine, organization: Option<OrganizationId>) -> Step {
+    let member = &known.member;
+    let phone = line.phone.as_ref().map(|phone| phone.as_str());
+    let number = line.employee_no.as_ref().map(|number| number.as_str());
+    let change = Change {
+        name: differs(Some(line.name.as_str()), Some(member.name.as_str())),
+        phone: differs(phone, known.phone.as_deref()),
+        employee_no: differs(number, member.employee_no.as_deref()),
+        standing: line
+            .standing
+            .filter(|standing| standing.as_str() != member.standing),
+        joined_on: line.joined_on.filter(|date| Some(*date) != member.joined_on),
+        organization: organization.filter(|id| *id != member.organization_id),
+        known: known.clone(),
+    };
+    let stays = change.name.is_none()
+        && change.phone.is_none()
+        && change.employee_no.is_none()
+        && change.standing.is_none()
+        && change.joined_on.is_none()
+        && change.organization.is_none();
+    if stays {
+        Step::Nothing
+    } else {
+        Step::Update { change }
+    }
+}
+
+fn differs(new: Option<&str>, stored: Option<&str>) -> Option<String> {
+    new.filter(|_| new != stored).map(str::to_owned)
+}

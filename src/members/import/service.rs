@@ -1,0 +1,226 @@
+//! Applies a roster: all rows or none, in the caller's transaction. People are loaded once, new ones written in bulk.
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::file::{Roster, parse_roster};
+use super::plan::{ASSUMED_STANDING, BadRow, Change, Known, Step};
+use super::words::message;
+use crate::app::Ctx;
+use crate::audit::{self, Entry};
+use crate::auth::{self, NewAccount};
+use crate::members::MemberId;
+use crate::members::service::{change_standing, save, standing_row, today, transfer_row};
+use crate::members::store::{self, MemberRow};
+use crate::organizations::{self, OrganizationId, OrganizationRow, Right};
+use crate::platform::db::DbConnection;
+use crate::platform::error::{AppError, AppResult, Code, Conflict, Language};
+use crate::platform::sheet::{SheetLimits, read_sheet};
+
+const TRANSFER_REASON: &str = "roster import";
+
+/// What an import did, or would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct ImportReport {
+    pub dry_run: bool,
+    /// People in the file.
+    pub rows: usize,
+    pub created: usize,
+    pub updated: usize,
+    pub unchanged: usize,
+    /// New members whose row does not say their standing: taken as full.
+    pub standing_assumed: usize,
+    /// Headers of the columns that were not read.
+    pub ignored_columns: Vec<String>,
+}
+
+/// A row that keeps the file from being imported.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct RejectedRow {
+    /// As a spreadsheet program counts; null when the whole file is meant.
+    row: Option<u32>,
+    column: Option<String>,
+    #[schema(example = "phone_invalid")]
+    code: &'static str,
+    message: &'static str,
+    value: String,
+    /// The row that has the same value already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    other_row: Option<u32>,
+}
+
+/// Reads and applies a file (XLSX, or CSV in UTF-8 or GB18030) to an organization and what is below it.
+pub fn import_roster(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    organization: OrganizationId,
+    bytes: &[u8],
+    dry_run: bool,
+) -> AppResult<ImportReport> {
+    let roster = read_roster(bytes)?;
+    apply_roster(conn, ctx, organization, &roster, dry_run, Language::En)
+}
+
+/// `no_spreadsheet` for what is none; wrong rows are told by `apply_roster`, all at once.
+pub fn read_roster(bytes: &[u8]) -> AppResult<Roster> {
+    let rows = read_sheet(bytes, &SheetLimits::default()).map_err(|error| {
+        AppError::from(Code::NoSpreadsheet)
+            .with("reason", error.code())
+            .with("message", error.to_string())
+    })?;
+    Ok(parse_roster(&rows))
+}
+
+pub fn apply_roster(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    organization: OrganizationId,
+    roster: &Roster,
+    dry_run: bool,
+    language: Language,
+) -> AppResult<ImportReport> {
+    let home = organizations::require(conn, ctx, organization, Right::ManageMembers)?;
+    let below = organizations::subtree(conn, &home)?
+        .into_iter()
+        .map(|row| (row.id, row.name))
+        .collect();
+    let known = Known::new(store::list_known(conn, home.tenant_id)?, home.id, below);
+    let (steps, mut bad) = known.plan(roster.lines.clone());
+    bad.extend(roster.problems.iter().cloned().map(BadRow::from));
+    if !bad.is_empty() {
+        return Err(rejected(bad, language));
+    }
+    let mut report = ImportReport {
+        dry_run,
+        rows: steps.len(),
+        created: 0,
+        updated: 0,
+        unchanged: 0,
+        standing_assumed: 0,
+        ignored_columns: roster.ignored_columns.clone(),
+    };
+    for step in &steps {
+        match step {
+            Step::Create { line, .. } => {
+                report.created += 1;
+                report.standing_assumed += usize::from(line.standing.is_none());
+            }
+            Step::Update { .. } => report.updated += 1,
+            Step::Nothing => report.unchanged += 1,
+        }
+    }
+    if !dry_run && report.created + report.updated > 0 {
+        crate::attendance::freeze_due_rosters(conn, ctx, home.tenant_id)?;
+        apply(conn, ctx, &home, steps)?;
+        let detail =
+            json!({ "created": report.created, "updated": report.updated, "unchanged": report.unchanged });
+        let entry = Entry {
+            action: "member.import",
+            object: home.id.0,
+            organization: Some(home.id),
+            detail,
+        };
+        audit::record(conn, ctx, entry)?;
+    }
+    Ok(report)
+}
+
+fn rejected(mut bad: Vec<BadRow>, language: Language) -> AppError {
+    bad.sort_by_key(|row| row.row);
+    let rows: Vec<RejectedRow> = bad
+        .into_iter()
+        .map(|row| RejectedRow {
+            row: row.row,
+            column: row.column,
+            code: row.code,
+            message: message(row.code, language),
+            value: row.value,
+            other_row: row.other_row,
+        })
+        .collect();
+    AppError::from(Code::ImportRejected).with("rows", rows)
+}
+
+fn apply(conn: &mut DbConnection, ctx: &Ctx, home: &OrganizationRow, steps: Vec<Step>) -> AppResult<()> {
+    let today = today(conn, ctx, home)?;
+    let mut new = Vec::new();
+    for step in steps {
+        match step {
+            Step::Nothing => {}
+            Step::Update { change } => apply_change(conn, ctx, change, today)?,
+            Step::Create { line, organization } => {
+                let id: MemberId = ctx.ids.make();
+                let account = NewAccount {
+                    id: id.into(),
+                    tenant: Some(home.tenant_id),
+                    account_name: None,
+                    phone: line.phone.map(String::from),
+                };
+                auth::create_account(conn, ctx, account)?;
+                new.push(MemberRow {
+                    id,
+                    tenant_id: home.tenant_id,
+                    organization_id: organization,
+                    name: line.name.into(),
+                    employee_no: line.employee_no.map(String::from),
+                    standing: line.standing.unwrap_or(ASSUMED_STANDING).as_str().to_owned(),
+                    standing_since: today,
+                    joined_on: line.joined_on,
+                    deactivated_at: None,
+                    deactivate_reason: None,
+                    version: 1,
+                    created_at: ctx.now,
+                    updated_at: ctx.now,
+                });
+            }
+        }
+    }
+    store::insert_members(conn, &new).on_conflict_is(Code::EmployeeNoTaken)?;
+    let standings: Vec<_> = new.iter().map(|row| standing_row(ctx, row)).collect();
+    store::insert_standings(conn, &standings)?;
+    Ok(())
+}
+
+fn apply_change(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    change: Change,
+    today: chrono::NaiveDate,
+) -> AppResult<()> {
+    let mut row = change.known.member;
+    let mut fields = Vec::new();
+    if let Some(name) = change.name {
+        row.name = name;
+        fields.push("name");
+    }
+    if let Some(number) = change.employee_no {
+        row.employee_no = Some(number);
+        fields.push("employee_no");
+    }
+    if let Some(date) = change.joined_on {
+        row.joined_on = Some(date);
+        fields.push("joined_on");
+    }
+    if let Some(phone) = change.phone {
+        auth::update_account(conn, ctx, row.id.into(), None, Some(Some(phone)))?;
+        fields.push("phone");
+    }
+    if change.standing.is_some() {
+        change_standing(conn, ctx, &mut row, change.standing, None, today)?;
+        fields.push("standing");
+    }
+    if let Some(to) = change.organization {
+        let transfer = transfer_row(ctx, &row, to, TRANSFER_REASON);
+        store::insert_transfers(conn, &[transfer])?;
+        row.organization_id = to;
+        fields.push("organization_id");
+    }
+    save(
+        conn,
+        ctx,
+        row,
+        "member.update",
+        json!({ "fields": fields, "import": true }),
+    )?;
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! Members: who they are, where they belong, and their standing by date; the roster import and the activation codes.
+//! Tells nothing of events or attendance.
+
+mod activation;
+mod commands;
+mod export;
+mod http;
+mod import;
+mod rules;
+mod service;
+mod store;
+
+pub use http::configure;
+pub use import::{ImportReport, import_roster};
+pub use rules::Standing;
+pub use service::{
+    CreateMember, ExpectedMember, MemberSummary, TransferMember, UpdateMember, create_member,
+    deactivate_member, expected_members, find_member, reactivate_member, require_member, summary,
+    transfer_member, update_member,
+};
+pub use store::{MemberRow, TransferRow};
+
+use crate::auth::AccountId;
+
+crate::id_types! {
+    /// A person; the account has the same id.
+    MemberId,
+    StandingId,
+    TransferId,
+}
+
+impl From<MemberId> for AccountId {
+    fn from(id: MemberId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<AccountId> for MemberId {
+    fn from(id: AccountId) -> Self {
+        Self(id.0)
+    }
+}

@@ -1,0 +1,505 @@
+//! What may happen to a member, in which order, and what else must change with it.
+
+use std::collections::HashSet;
+
+use chrono::NaiveDate;
+use serde::Serialize;
+use serde_json::json;
+
+use super::MemberId;
+pub use super::commands::{CreateMember, TransferMember, UpdateMe, UpdateMember};
+use super::rules::Standing;
+use super::store::{self, FullMemberRow, MemberFilter, MemberRow, StandingRow, TransferRow};
+use crate::app::Ctx;
+use crate::audit::{self, Entry};
+use crate::auth::{self, NewAccount};
+use crate::organizations::{self, OrganizationId, OrganizationRow, Right};
+use crate::platform::db::DbConnection;
+use crate::platform::error::{AppError, AppResult, Code, Conflict};
+use crate::platform::text::Patch;
+
+/// What other slices show of a member.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct MemberSummary {
+    pub id: MemberId,
+    pub name: String,
+    pub organization_id: OrganizationId,
+    pub organization_name: String,
+    pub standing: Standing,
+}
+
+/// Somebody who should attend, with the rights of one date.
+#[derive(Debug, Clone)]
+pub struct ExpectedMember {
+    pub member_id: MemberId,
+    pub organization_id: OrganizationId,
+    pub name: String,
+    pub standing: Standing,
+    pub may_vote: bool,
+}
+
+/// No permission asked: for services that decide on their own.
+pub fn find_member(conn: &mut DbConnection, id: MemberId) -> AppResult<MemberRow> {
+    store::find_member(conn, id)?.ok_or_else(AppError::not_found)
+}
+
+/// No permission asked. None for the system admin, who is no member.
+pub fn summary(conn: &mut DbConnection, id: MemberId) -> AppResult<Option<MemberSummary>> {
+    store::find_full_member(conn, id)?
+        .map(|full| summary_of(&full))
+        .transpose()
+}
+
+pub fn summary_of(full: &FullMemberRow) -> AppResult<MemberSummary> {
+    Ok(MemberSummary {
+        id: full.member.id,
+        name: full.member.name.clone(),
+        organization_id: full.member.organization_id,
+        organization_name: full.organization_name.clone(),
+        standing: standing_of(&full.member.standing)?,
+    })
+}
+
+pub fn standing_of(stored: &str) -> AppResult<Standing> {
+    Standing::parse(stored).ok_or_else(|| AppError::internal("a member of unknown standing"))
+}
+
+/// The member, if the actor has this right where the member belongs: 404 when that is out of sight, 403 when the right
+/// is missing. Everybody may view themselves.
+pub fn require_member(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: MemberId,
+    right: Right,
+) -> AppResult<MemberRow> {
+    let row = find_member(conn, id)?;
+    if right == Right::View && ctx.actor.account.0 == id.0 {
+        return Ok(row);
+    }
+    organizations::require(conn, ctx, row.organization_id, right)?;
+    Ok(row)
+}
+
+/// The same, with what is shown of a member.
+pub fn view_member(conn: &mut DbConnection, ctx: &Ctx, id: MemberId) -> AppResult<FullMemberRow> {
+    require_member(conn, ctx, id, Right::View)?;
+    full_member(conn, id)
+}
+
+/// No permission asked.
+pub fn full_member(conn: &mut DbConnection, id: MemberId) -> AppResult<FullMemberRow> {
+    store::find_full_member(conn, id)?.ok_or_else(AppError::not_found)
+}
+
+/// What a client may narrow the list of members to; `organization` means its whole subtree.
+#[derive(Debug, Clone, Default)]
+pub struct ListMembers {
+    pub organization: Option<OrganizationId>,
+    pub standing: Option<Standing>,
+    pub q: Option<String>,
+    pub include_inactive: bool,
+    pub after: Option<(String, MemberId)>,
+    pub limit: i64,
+}
+
+/// Without an organization: everybody the actor administers.
+pub fn list_members(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    asked: &ListMembers,
+) -> AppResult<Vec<FullMemberRow>> {
+    let organizations = match asked.organization {
+        None => organizations::ids_with_right(conn, ctx, Right::View)?,
+        Some(id) => Some(ids_below(conn, ctx, id, Right::View)?),
+    };
+    let filter = MemberFilter {
+        organizations,
+        standing: asked.standing.map(Standing::as_str),
+        q: asked.q.clone(),
+        include_inactive: asked.include_inactive,
+        without_password: false,
+        after: asked.after.clone(),
+        limit: asked.limit,
+    };
+    Ok(store::list_members(conn, &filter)?)
+}
+
+/// The organizations of a subtree in which the actor has this right.
+pub fn ids_below(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: OrganizationId,
+    right: Right,
+) -> AppResult<Vec<OrganizationId>> {
+    let top = organizations::require(conn, ctx, id, right)?;
+    Ok(organizations::subtree(conn, &top)?
+        .into_iter()
+        .map(|row| row.id)
+        .collect())
+}
+
+pub fn create_member(conn: &mut DbConnection, ctx: &Ctx, new: &CreateMember) -> AppResult<MemberRow> {
+    let organization = organizations::require(conn, ctx, new.organization_id, Right::ManageMembers)?;
+    let today = today(conn, ctx, &organization)?;
+    let since = new.standing_since.unwrap_or(today);
+    not_in_future("/standing_since", since, today)?;
+    let id: MemberId = ctx.ids.make();
+    let account = NewAccount {
+        id: id.into(),
+        tenant: Some(organization.tenant_id),
+        account_name: new.account_name.clone(),
+        phone: new.phone.clone(),
+    };
+    auth::create_account(conn, ctx, account)?;
+    let row = MemberRow {
+        id,
+        tenant_id: organization.tenant_id,
+        organization_id: organization.id,
+        name: new.name.clone(),
+        employee_no: new.employee_no.clone(),
+        standing: new.standing.as_str().to_owned(),
+        standing_since: since,
+        joined_on: new.joined_on,
+        deactivated_at: None,
+        deactivate_reason: None,
+        version: 1,
+        created_at: ctx.now,
+        updated_at: ctx.now,
+    };
+    crate::attendance::freeze_due_rosters(conn, ctx, organization.tenant_id)?;
+    store::insert_members(conn, std::slice::from_ref(&row)).on_conflict_is(Code::EmployeeNoTaken)?;
+    store::insert_standings(conn, &[standing_row(ctx, &row)])?;
+    note(
+        conn,
+        ctx,
+        "member.create",
+        &row,
+        json!({ "standing": row.standing }),
+    )?;
+    Ok(row)
+}
+
+/// The entry of the history that `row`'s standing is.
+pub fn standing_row(ctx: &Ctx, row: &MemberRow) -> StandingRow {
+    StandingRow {
+        id: ctx.ids.make(),
+        tenant_id: row.tenant_id,
+        member_id: row.id,
+        standing: row.standing.clone(),
+        since: row.standing_since,
+        recorded_at: ctx.now,
+        recorded_by: Some(ctx.actor.account),
+    }
+}
+
+/// `version` is what the caller has read; none means 'whatever is there'.
+pub fn update_member(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: MemberId,
+    version: Option<i32>,
+    change: &UpdateMember,
+) -> AppResult<MemberRow> {
+    let tenant = require_member(conn, ctx, id, Right::ManageMembers)?.tenant_id;
+    let changes_standing = change.standing.is_some() || change.standing_since.is_some();
+    if changes_standing {
+        crate::attendance::freeze_due_rosters(conn, ctx, tenant)?;
+    }
+    let mut row = lock_member(conn, ctx, id, version)?;
+    if let Some(name) = &change.name {
+        row.name.clone_from(name);
+    }
+    if let Some(employee_no) = &change.employee_no {
+        row.employee_no.clone_from(employee_no);
+    }
+    if let Some(joined_on) = change.joined_on {
+        row.joined_on = joined_on;
+    }
+    if changes_standing {
+        let organization = organizations::find_organization(conn, row.organization_id)?;
+        let today = today(conn, ctx, &organization)?;
+        change_standing(conn, ctx, &mut row, change.standing, change.standing_since, today)?;
+    }
+    update_account(conn, ctx, id, &change.account_name, &change.phone)?;
+    save(
+        conn,
+        ctx,
+        row,
+        "member.update",
+        json!({ "fields": change.fields() }),
+    )
+}
+
+/// What members may change about themselves. The system admin has no member's row, so no version.
+pub fn update_me(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    version: Option<i32>,
+    change: &UpdateMe,
+) -> AppResult<()> {
+    update_account(
+        conn,
+        ctx,
+        MemberId::from(ctx.actor.account),
+        &change.account_name,
+        &change.phone,
+    )?;
+    if ctx.actor.is_system_admin {
+        let entry = Entry {
+            action: "account.update",
+            object: ctx.actor.account.0,
+            organization: None,
+            detail: json!({ "fields": change.fields() }),
+        };
+        return audit::record(conn, ctx, entry);
+    }
+    let row = store::lock_member(conn, ctx.actor.member()?)?.ok_or_else(AppError::not_found)?;
+    if version.is_some_and(|version| version != row.version) {
+        return Err(Code::VersionMismatch.into());
+    }
+    save(
+        conn,
+        ctx,
+        row,
+        "member.update",
+        json!({ "fields": change.fields(), "own": true }),
+    )?;
+    Ok(())
+}
+
+fn update_account(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: MemberId,
+    account_name: &Patch<String>,
+    phone: &Patch<String>,
+) -> AppResult<()> {
+    if account_name.is_some() || phone.is_some() {
+        auth::update_account(conn, ctx, id.into(), account_name.clone(), phone.clone())?;
+    }
+    Ok(())
+}
+
+/// Another standing begins a new entry of the history; the same standing with another date corrects the last entry.
+/// History before the last entry is never rewritten.
+pub fn change_standing(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    row: &mut MemberRow,
+    standing: Option<Standing>,
+    since: Option<NaiveDate>,
+    today: NaiveDate,
+) -> AppResult<()> {
+    let standing = standing.map_or_else(|| standing_of(&row.standing), Ok)?;
+    let is_new = standing.as_str() != row.standing;
+    let since = since.unwrap_or(if is_new { today } else { row.standing_since });
+    not_in_future("/standing_since", since, today)?;
+    let history = store::list_standings(conn, row.id)?;
+    let mut history = history.into_iter();
+    let (last, before) = (history.next(), history.next());
+    let earliest = if is_new {
+        last.as_ref().map(|l| l.since)
+    } else {
+        before.map(|b| b.since.succ_opt().unwrap_or(b.since))
+    };
+    if earliest.is_some_and(|earliest| since < earliest) {
+        return Err(AppError::invalid_field(
+            "/standing_since",
+            "too_early",
+            "lies before an earlier standing began",
+        ));
+    }
+    row.standing = standing.as_str().to_owned();
+    row.standing_since = since;
+    match last {
+        // The same day twice is a correction too.
+        Some(last) if !is_new || last.since == since => {
+            store::update_standing(
+                conn,
+                &StandingRow {
+                    id: last.id,
+                    ..standing_row(ctx, row)
+                },
+            )?;
+        }
+        _ => store::insert_standings(conn, &[standing_row(ctx, row)])?,
+    }
+    Ok(())
+}
+
+/// Moves a member to another organization of the same tree. The actor manages the members of both.
+pub fn transfer_member(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: MemberId,
+    to: &TransferMember,
+) -> AppResult<(MemberRow, TransferRow)> {
+    let tenant = require_member(conn, ctx, id, Right::ManageMembers)?.tenant_id;
+    let target = organizations::require(conn, ctx, to.organization_id, Right::ManageMembers)?;
+    if target.tenant_id != tenant {
+        return Err(AppError::not_found());
+    }
+    crate::attendance::freeze_due_rosters(conn, ctx, tenant)?;
+    let mut row = lock_member(conn, ctx, id, None)?;
+    if row.deactivated_at.is_some() {
+        return Err(Code::MemberInactive.into());
+    }
+    if row.organization_id == target.id {
+        return Err(Code::AlreadyThere.into());
+    }
+    let transfer = transfer_row(ctx, &row, target.id, &to.reason);
+    row.organization_id = target.id;
+    store::insert_transfers(conn, std::slice::from_ref(&transfer))?;
+    let detail = json!({ "from": transfer.from_organization_id, "to": target.id, "reason": to.reason });
+    Ok((save(conn, ctx, row, "member.transfer", detail)?, transfer))
+}
+
+pub fn transfer_row(ctx: &Ctx, row: &MemberRow, to: OrganizationId, reason: &str) -> TransferRow {
+    TransferRow {
+        id: ctx.ids.make(),
+        tenant_id: row.tenant_id,
+        member_id: row.id,
+        from_organization_id: row.organization_id,
+        to_organization_id: to,
+        reason: reason.to_owned(),
+        transferred_at: ctx.now,
+        transferred_by: Some(ctx.actor.account),
+    }
+}
+
+pub fn list_transfers(conn: &mut DbConnection, ctx: &Ctx, id: MemberId) -> AppResult<Vec<TransferRow>> {
+    require_member(conn, ctx, id, Right::View)?;
+    Ok(store::list_transfers(conn, id)?)
+}
+
+/// Ends membership here: no sign-in, on no roster from now on. Nothing is deleted.
+pub fn deactivate_member(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: MemberId,
+    reason: &str,
+) -> AppResult<MemberRow> {
+    let tenant = require_member(conn, ctx, id, Right::ManageMembers)?.tenant_id;
+    crate::attendance::freeze_due_rosters(conn, ctx, tenant)?;
+    let mut row = lock_member(conn, ctx, id, None)?;
+    if row.deactivated_at.is_some() {
+        return Err(Code::MemberInactive.into());
+    }
+    row.deactivated_at = Some(ctx.now);
+    row.deactivate_reason = Some(reason.to_owned());
+    auth::disable_account(conn, ctx, id.into())?;
+    save(conn, ctx, row, "member.deactivate", json!({ "reason": reason }))
+}
+
+/// Takes a deactivation back; a member who is active stays as they are.
+pub fn reactivate_member(conn: &mut DbConnection, ctx: &Ctx, id: MemberId) -> AppResult<MemberRow> {
+    let tenant = require_member(conn, ctx, id, Right::ManageMembers)?.tenant_id;
+    crate::attendance::freeze_due_rosters(conn, ctx, tenant)?;
+    let mut row = lock_member(conn, ctx, id, None)?;
+    if row.deactivated_at.is_none() {
+        return Ok(row);
+    }
+    row.deactivated_at = None;
+    row.deactivate_reason = None;
+    auth::enable_account(conn, ctx, id.into())?;
+    save(conn, ctx, row, "member.reactivate", json!({}))
+}
+
+/// Active members of the organizations (each with what is below it) whose standing of that date is among
+/// `standings` (bits of `Standing::bit`), and the active ones of `named` whatever their standing. Nobody twice.
+pub fn expected_members(
+    conn: &mut DbConnection,
+    organizations: &[OrganizationId],
+    standings: i32,
+    named: &[MemberId],
+    on: NaiveDate,
+) -> AppResult<Vec<ExpectedMember>> {
+    let below = if organizations.is_empty() {
+        Vec::new()
+    } else {
+        store::ids_below(conn, organizations)?
+    };
+    let named_too: HashSet<MemberId> = named.iter().copied().collect();
+    let mut expected = Vec::new();
+    for row in store::list_dated_members(conn, &below, named, on)? {
+        let standing = standing_of(&row.standing)?;
+        if standings & standing.bit() != 0 || named_too.contains(&row.id) {
+            expected.push(ExpectedMember {
+                member_id: row.id,
+                organization_id: row.organization_id,
+                name: row.name,
+                standing,
+                may_vote: standing.may_vote(),
+            });
+        }
+    }
+    Ok(expected)
+}
+
+/// The date where the organization is.
+pub fn today(conn: &mut DbConnection, ctx: &Ctx, organization: &OrganizationRow) -> AppResult<NaiveDate> {
+    let zone = organizations::settings_of(conn, organization, &ctx.config.check_in)?.time_zone;
+    let zone: chrono_tz::Tz = zone
+        .parse()
+        .map_err(|_| AppError::internal("an organization of unknown time zone"))?;
+    Ok(ctx.now.utc().with_timezone(&zone).date_naive())
+}
+
+fn not_in_future(field: &str, date: NaiveDate, today: NaiveDate) -> AppResult<()> {
+    if date <= today {
+        Ok(())
+    } else {
+        Err(AppError::invalid_field(field, "in_future", "lies in the future"))
+    }
+}
+
+/// The row under lock: read again, because it may have changed, or moved out of the actor's sight, since it was asked for.
+fn lock_member(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: MemberId,
+    version: Option<i32>,
+) -> AppResult<MemberRow> {
+    let row = store::lock_member(conn, id)?.ok_or_else(AppError::not_found)?;
+    organizations::require(conn, ctx, row.organization_id, Right::ManageMembers)?;
+    if version.is_some_and(|version| version != row.version) {
+        return Err(Code::VersionMismatch.into());
+    }
+    Ok(row)
+}
+
+/// Writes a row that the caller holds locked.
+pub fn save(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    mut row: MemberRow,
+    action: &str,
+    detail: serde_json::Value,
+) -> AppResult<MemberRow> {
+    row.updated_at = ctx.now;
+    if !store::update_member(conn, &row).on_conflict_is(Code::EmployeeNoTaken)? {
+        return Err(Code::VersionMismatch.into());
+    }
+    row.version += 1;
+    note(conn, ctx, action, &row, detail)?;
+    Ok(row)
+}
+
+fn note(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    action: &str,
+    row: &MemberRow,
+    detail: serde_json::Value,
+) -> AppResult<()> {
+    audit::record(
+        conn,
+        ctx,
+        Entry {
+            action,
+            object: row.id.0,
+            organization: Some(row.organization_id),
+            detail,
+        },
+    )
+}

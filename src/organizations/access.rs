@@ -1,0 +1,115 @@
+//! Who may do what where. Asked inside the transaction of the work, so a role that was just revoked is gone.
+//! What lies outside somebody's line of administration does not exist for them: 404.
+
+use diesel::QueryResult;
+
+use super::OrganizationId;
+use super::rules::{Right, Role, is_within};
+use super::store::{self, OrganizationRow};
+use crate::app::Ctx;
+use crate::platform::db::DbConnection;
+use crate::platform::error::{AppError, AppResult};
+
+/// What one person may see and do, by paths.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    everything: bool,
+    home: Option<String>,
+    grants: Vec<(String, Role)>,
+}
+
+impl Access {
+    pub fn load(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<Self> {
+        if ctx.actor.is_system_admin {
+            return Ok(Self {
+                everything: true,
+                ..Self::default()
+            });
+        }
+        let (home, grants) = store::load_access(conn, ctx.actor.member()?)?;
+        let grants = grants
+            .into_iter()
+            .filter_map(|(path, role)| Some((path, Role::parse(&role)?)))
+            .collect();
+        Ok(Self {
+            everything: false,
+            home,
+            grants,
+        })
+    }
+
+    /// The line of administration: what one administers, and the nodes above oneself.
+    pub fn sees(&self, path: &str) -> bool {
+        self.everything
+            || self.home.as_deref().is_some_and(|home| is_within(home, path))
+            || self
+                .grants
+                .iter()
+                .any(|(granted, _)| is_within(path, granted) || is_within(granted, path))
+    }
+
+    pub fn may(&self, path: &str, right: Right) -> bool {
+        self.everything
+            || self
+                .grants
+                .iter()
+                .any(|(granted, role)| is_within(path, granted) && role.gives(right))
+    }
+
+    /// The tops of the subtrees where this right holds; `None` means everywhere.
+    pub fn tops(&self, right: Right) -> Option<Vec<&str>> {
+        if self.everything {
+            return None;
+        }
+        Some(
+            self.grants
+                .iter()
+                .filter(|(_, role)| role.gives(right))
+                .map(|(path, _)| path.as_str())
+                .collect(),
+        )
+    }
+
+    pub fn home(&self) -> Option<&str> {
+        self.home.as_deref()
+    }
+
+    pub fn roles(&self) -> impl Iterator<Item = (&str, Role)> {
+        self.grants.iter().map(|(path, role)| (path.as_str(), *role))
+    }
+}
+
+/// The organization, if the actor has this right there: 404 when it is out of sight, 403 when the right is missing.
+pub fn require(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: OrganizationId,
+    right: Right,
+) -> AppResult<OrganizationRow> {
+    let (row, access) = find_with_access(conn, ctx, id)?;
+    if access.may(&row.path, right) {
+        Ok(row)
+    } else {
+        Err(AppError::forbidden())
+    }
+}
+
+/// The organization, if the actor may know that it exists.
+pub fn visible(conn: &mut DbConnection, ctx: &Ctx, id: OrganizationId) -> AppResult<OrganizationRow> {
+    find_with_access(conn, ctx, id).map(|(row, _)| row)
+}
+
+fn find_with_access(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: OrganizationId,
+) -> AppResult<(OrganizationRow, Access)> {
+    let row: QueryResult<_> = store::find_organization(conn, id);
+    let row = row?.ok_or_else(AppError::not_found)?;
+    let access = Access::load(conn, ctx)?;
+    if access.sees(&row.path) {
+        Ok((row, access))
+    } else {
+        Err(AppError::not_found())
+    }
+}

@@ -1,0 +1,23 @@
+//! Organizations: the tree (黨委、黨總支、黨支部、黨小組), settings inherited down it, roles that hold for a subtree,
+//! and the one answer to 'may this person do that here?'. Tells nothing of members or events.
+
+mod access;
+mod http;
+mod rules;
+mod service;
+mod store;
+
+pub use access::{Access, require, visible};
+pub use http::configure;
+pub use rules::{Kind, Right, Role, ids_of_path, path_range};
+pub use service::{
+    CreateOrganization, Settings, SettingsPatch, create_root, create_under, find_organization, grant_role,
+    ids_with_right, settings_of, subtree,
+};
+pub use store::OrganizationRow;
+
+crate::id_types! {
+    /// A node of the tree; the root's id is the tenant's.
+    OrganizationId,
+    RoleGrantId,
+}

@@ -1,0 +1,460 @@
+//! What may happen to the tree, and what else must change with it.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::access::{Access, require, visible};
+use super::rules::{Kind, Right, Role, ids_of_path, is_within, path_below};
+use super::store::{self, OrganizationRow, RoleGrantRow};
+use super::{OrganizationId, RoleGrantId};
+use crate::app::Ctx;
+use crate::audit::{self, Entry};
+use crate::members::{self, MemberId};
+use crate::platform::config::CheckInConfig;
+use crate::platform::db::DbConnection;
+use crate::platform::error::{AppError, AppResult, Code, Conflict};
+use crate::platform::text::{Check, Patch, Problems, patch};
+
+pub const DEFAULT_TIME_ZONE: &str = "Asia/Shanghai";
+
+/// A new node. Without `parent_id` it is a tenant's root, which only a system admin may create.
+#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateOrganization {
+    #[schema(example = "第一黨支部")]
+    pub name: String,
+    pub kind: Kind,
+    pub parent_id: Option<OrganizationId>,
+    #[serde(default)]
+    pub settings: SettingsPatch,
+}
+
+/// Settings of one node; null takes a setting back, so that it is inherited again. Durations are in seconds.
+#[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SettingsPatch {
+    /// IANA name, e.g. Asia/Shanghai.
+    #[serde(with = "patch")]
+    #[schema(value_type = Option<String>)]
+    pub time_zone: Patch<String>,
+    /// Check-in opens so long before an event starts.
+    #[serde(with = "patch")]
+    #[schema(value_type = Option<i32>)]
+    pub opens_before_s: Patch<i32>,
+    /// Who comes later than this after the start is late.
+    #[serde(with = "patch")]
+    #[schema(value_type = Option<i32>)]
+    pub late_after_s: Patch<i32>,
+    /// Check-in closes so long after the start.
+    #[serde(with = "patch")]
+    #[schema(value_type = Option<i32>)]
+    pub closes_after_s: Patch<i32>,
+    /// How long one code is shown; the one before it is still good.
+    #[serde(with = "patch")]
+    #[schema(value_type = Option<i32>)]
+    pub code_window_s: Patch<i32>,
+    #[serde(with = "patch")]
+    #[schema(value_type = Option<bool>)]
+    pub offline_allowed: Patch<bool>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateOrganization {
+    pub name: Option<String>,
+    #[serde(default)]
+    pub settings: SettingsPatch,
+}
+
+/// The settings in force at a node: its own, else its nearest ancestor's, else the server's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    pub time_zone: String,
+    pub opens_before_s: i32,
+    pub late_after_s: i32,
+    pub closes_after_s: i32,
+    pub code_window_s: i32,
+    pub offline_allowed: bool,
+}
+
+const DAY_S: i32 = 86_400;
+
+impl Check for CreateOrganization {
+    fn check(&mut self, problems: &mut Problems) {
+        problems.line("/name", &mut self.name, 1, 100);
+        self.settings.check(problems);
+    }
+}
+
+impl Check for UpdateOrganization {
+    fn check(&mut self, problems: &mut Problems) {
+        if let Some(name) = &mut self.name {
+            problems.line("/name", name, 1, 100);
+        }
+        self.settings.check(problems);
+    }
+}
+
+impl Check for SettingsPatch {
+    fn check(&mut self, problems: &mut Problems) {
+        if let Some(Some(zone)) = &self.time_zone
+            && zone.parse::<chrono_tz::Tz>().is_err()
+        {
+            problems.add(
+                "/settings/time_zone",
+                "unknown_time_zone",
+                "is not an IANA time zone like Asia/Shanghai",
+            );
+        }
+        for (field, value, min, max) in [
+            ("/settings/opens_before_s", self.opens_before_s, 0, DAY_S),
+            ("/settings/late_after_s", self.late_after_s, 0, DAY_S),
+            ("/settings/closes_after_s", self.closes_after_s, 60, 7 * DAY_S),
+            ("/settings/code_window_s", self.code_window_s, 5, 120),
+        ] {
+            problems.optional_range(field, &value.flatten(), min, max);
+        }
+    }
+}
+
+impl SettingsPatch {
+    fn apply(self, row: &mut OrganizationRow) {
+        fn set<T>(target: &mut Option<T>, patch: Patch<T>) {
+            if let Some(value) = patch {
+                *target = value;
+            }
+        }
+        set(&mut row.time_zone, self.time_zone);
+        set(&mut row.opens_before_s, self.opens_before_s);
+        set(&mut row.late_after_s, self.late_after_s);
+        set(&mut row.closes_after_s, self.closes_after_s);
+        set(&mut row.code_window_s, self.code_window_s);
+        set(&mut row.offline_allowed, self.offline_allowed);
+    }
+}
+
+pub fn create_organization(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    new: CreateOrganization,
+) -> AppResult<OrganizationRow> {
+    match new.parent_id {
+        None if ctx.actor.is_system_admin => create_root(conn, ctx, new),
+        None => Err(AppError::forbidden()),
+        Some(parent) => {
+            let parent = require(conn, ctx, parent, Right::ManageOrganization)?;
+            create_under(conn, ctx, &parent, new)
+        }
+    }
+}
+
+/// A tenant. The caller has made sure that the actor may.
+pub fn create_root(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    new: CreateOrganization,
+) -> AppResult<OrganizationRow> {
+    let id: OrganizationId = ctx.ids.make();
+    insert(conn, ctx, new, id, id, String::new())
+}
+
+/// A node below `parent`. The caller has made sure that the actor may.
+pub fn create_under(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    parent: &OrganizationRow,
+    new: CreateOrganization,
+) -> AppResult<OrganizationRow> {
+    check_kind(new.kind, parent)?;
+    let new = CreateOrganization {
+        parent_id: Some(parent.id),
+        ..new
+    };
+    insert(
+        conn,
+        ctx,
+        new,
+        ctx.ids.make(),
+        parent.tenant_id,
+        parent.path.clone(),
+    )
+}
+
+fn check_kind(kind: Kind, parent: &OrganizationRow) -> AppResult<()> {
+    let below = Kind::parse(&parent.kind).is_some_and(|parent| kind.may_stand_below(parent));
+    if below {
+        Ok(())
+    } else {
+        Err(AppError::from(Code::KindNotAllowedHere).with("parent_kind", &parent.kind))
+    }
+}
+
+fn insert(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    new: CreateOrganization,
+    id: OrganizationId,
+    tenant_id: OrganizationId,
+    parent_path: String,
+) -> AppResult<OrganizationRow> {
+    let mut row = OrganizationRow {
+        id,
+        tenant_id,
+        parent_id: new.parent_id,
+        kind: new.kind.as_str().to_owned(),
+        path: path_below(&parent_path, id.0),
+        name: new.name,
+        time_zone: None,
+        opens_before_s: None,
+        late_after_s: None,
+        closes_after_s: None,
+        code_window_s: None,
+        offline_allowed: None,
+        version: 1,
+        created_at: ctx.now,
+        updated_at: ctx.now,
+        archived_at: None,
+    };
+    new.settings.apply(&mut row);
+    store::insert_organization(conn, &row).on_conflict_is(Code::NameTaken)?;
+    note(
+        conn,
+        ctx,
+        "organization.create",
+        &row,
+        json!({ "name": row.name, "kind": row.kind }),
+    )?;
+    Ok(row)
+}
+
+/// Name and settings. `version` is what the caller has read; none means 'whatever is there'.
+pub fn update_organization(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: OrganizationId,
+    version: Option<i32>,
+    change: UpdateOrganization,
+) -> AppResult<OrganizationRow> {
+    let mut row = require(conn, ctx, id, Right::ManageOrganization)?;
+    if let Some(name) = change.name {
+        row.name = name;
+    }
+    change.settings.apply(&mut row);
+    save(conn, ctx, row, version, "organization.update")
+}
+
+/// An organization without members and without others below it is put away; its history stays.
+pub fn archive_organization(conn: &mut DbConnection, ctx: &Ctx, id: OrganizationId) -> AppResult<()> {
+    let mut row = require(conn, ctx, id, Right::ManageOrganization)?;
+    store::lock_tenant(conn, row.tenant_id)?;
+    if store::has_content(conn, id)? {
+        return Err(Code::OrganizationNotEmpty.into());
+    }
+    row.archived_at = Some(ctx.now);
+    save(conn, ctx, row, None, "organization.archive").map(|_| ())
+}
+
+fn save(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    mut row: OrganizationRow,
+    version: Option<i32>,
+    action: &str,
+) -> AppResult<OrganizationRow> {
+    row.updated_at = ctx.now;
+    if !store::update_organization(conn, &row, version).on_conflict_is(Code::NameTaken)? {
+        return Err(Code::VersionMismatch.into());
+    }
+    row.version = version.unwrap_or(row.version) + 1;
+    note(conn, ctx, action, &row, json!({ "name": row.name }))?;
+    Ok(row)
+}
+
+/// Hangs a subtree below another node of the same tree. The actor administers both ends.
+pub fn move_organization(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: OrganizationId,
+    new_parent: OrganizationId,
+) -> AppResult<OrganizationRow> {
+    let tenant = require(conn, ctx, id, Right::ManageOrganization)?.tenant_id;
+    store::lock_tenant(conn, tenant)?;
+    // Read again under the lock: another move may have changed either path.
+    let row = require(conn, ctx, id, Right::ManageOrganization)?;
+    let parent = require(conn, ctx, new_parent, Right::ManageOrganization)?;
+    if parent.tenant_id != tenant {
+        return Err(AppError::not_found());
+    }
+    if is_within(&parent.path, &row.path) {
+        return Err(Code::MoveIntoOwnSubtree.into());
+    }
+    let kind = Kind::parse(&row.kind).ok_or_else(|| AppError::internal("an organization of unknown kind"))?;
+    check_kind(kind, &parent)?;
+    crate::attendance::freeze_due_rosters(conn, ctx, tenant)?;
+    let new_path = path_below(&parent.path, id.0);
+    store::move_subtree(conn, &row, parent.id, &new_path, ctx.now).on_conflict_is(Code::NameTaken)?;
+    note(
+        conn,
+        ctx,
+        "organization.move",
+        &row,
+        json!({ "from": row.parent_id, "to": parent.id }),
+    )?;
+    find_organization(conn, id)
+}
+
+/// The row, for services that have checked the actor's right already.
+pub fn find_organization(conn: &mut DbConnection, id: OrganizationId) -> AppResult<OrganizationRow> {
+    store::find_organization(conn, id)?.ok_or_else(AppError::not_found)
+}
+
+/// The node and everything below it, parents before children.
+pub fn subtree(conn: &mut DbConnection, top: &OrganizationRow) -> AppResult<Vec<OrganizationRow>> {
+    Ok(store::list_subtree(conn, &top.path)?)
+}
+
+/// All organizations the actor may know of: what they administer, and the nodes above.
+pub fn list_visible(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<Vec<OrganizationRow>> {
+    let access = Access::load(conn, ctx)?;
+    let candidates = match ctx.actor.tenant {
+        None => store::list_all(conn)?,
+        Some(tenant) => store::list_subtree(conn, &path_below("", tenant.0))?,
+    };
+    Ok(candidates
+        .into_iter()
+        .filter(|row| access.sees(&row.path))
+        .collect())
+}
+
+/// The organizations where the actor has this right; none means everywhere.
+pub fn ids_with_right(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    right: Right,
+) -> AppResult<Option<Vec<OrganizationId>>> {
+    let access = Access::load(conn, ctx)?;
+    let Some(tops) = access.tops(right) else {
+        return Ok(None);
+    };
+    let mut ids = Vec::new();
+    for top in tops {
+        ids.extend(store::list_subtree(conn, top)?.into_iter().map(|row| row.id));
+    }
+    Ok(Some(ids))
+}
+
+/// The settings in force at `row`, from one query over its ancestors.
+pub fn settings_of(
+    conn: &mut DbConnection,
+    row: &OrganizationRow,
+    server: &CheckInConfig,
+) -> AppResult<Settings> {
+    let line = store::list_ancestors(conn, ids_of_path(&row.path))?;
+    fn nearest<T>(line: &[OrganizationRow], pick: impl Fn(&OrganizationRow) -> Option<T>) -> Option<T> {
+        line.iter().rev().find_map(pick)
+    }
+    Ok(Settings {
+        time_zone: nearest(&line, |o| o.time_zone.clone()).unwrap_or_else(|| DEFAULT_TIME_ZONE.to_owned()),
+        opens_before_s: nearest(&line, |o| o.opens_before_s).unwrap_or(server.opens_before_s),
+        late_after_s: nearest(&line, |o| o.late_after_s).unwrap_or(server.late_after_s),
+        closes_after_s: nearest(&line, |o| o.closes_after_s).unwrap_or(server.closes_after_s),
+        code_window_s: nearest(&line, |o| o.code_window_s).unwrap_or(server.code_window_s),
+        offline_allowed: nearest(&line, |o| o.offline_allowed).unwrap_or(true),
+    })
+}
+
+/// Grants a role on an organization; granting it again gives the grant that is there.
+pub fn grant_role(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    organization: OrganizationId,
+    member: MemberId,
+    role: Role,
+) -> AppResult<RoleGrantRow> {
+    let row = require(conn, ctx, organization, Right::ManageOrganization)?;
+    let holder = members::find_member(conn, member)?;
+    if holder.tenant_id != row.tenant_id {
+        return Err(AppError::not_found());
+    }
+    if let Some(same) = store::find_same_grant(conn, organization, member, role.as_str())? {
+        return Ok(same);
+    }
+    let grant = RoleGrantRow {
+        id: ctx.ids.make(),
+        tenant_id: row.tenant_id,
+        organization_id: organization,
+        member_id: member,
+        role: role.as_str().to_owned(),
+        granted_at: ctx.now,
+        granted_by: Some(ctx.actor.account),
+        revoked_at: None,
+        revoked_by: None,
+    };
+    store::insert_grant(conn, &grant)?;
+    note(
+        conn,
+        ctx,
+        "role.grant",
+        &row,
+        json!({ "member_id": member, "role": role }),
+    )?;
+    Ok(grant)
+}
+
+pub fn list_roles(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    organization: OrganizationId,
+) -> AppResult<Vec<(RoleGrantRow, String)>> {
+    require(conn, ctx, organization, Right::View)?;
+    Ok(store::list_grants(conn, organization)?)
+}
+
+pub fn revoke_role(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    organization: OrganizationId,
+    grant: RoleGrantId,
+) -> AppResult<()> {
+    let row = require(conn, ctx, organization, Right::ManageOrganization)?;
+    let found = store::find_grant(conn, grant)?.filter(|g| g.organization_id == organization);
+    let found = found.ok_or_else(AppError::not_found)?;
+    store::revoke_grant(conn, grant, ctx.actor.account, ctx.now)?;
+    note(
+        conn,
+        ctx,
+        "role.revoke",
+        &row,
+        json!({ "member_id": found.member_id, "role": found.role }),
+    )
+}
+
+/// One organization the actor may know of.
+pub fn view_organization(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: OrganizationId,
+) -> AppResult<(OrganizationRow, Settings)> {
+    let row = visible(conn, ctx, id)?;
+    let settings = settings_of(conn, &row, &ctx.config.check_in)?;
+    Ok((row, settings))
+}
+
+fn note(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    action: &str,
+    row: &OrganizationRow,
+    detail: serde_json::Value,
+) -> AppResult<()> {
+    audit::record(
+        conn,
+        ctx,
+        Entry {
+            action,
+            object: row.id.0,
+            organization: Some(row.id),
+            detail,
+        },
+    )
+}

@@ -1,0 +1,22 @@
+//! The whole URL map on one screen. A slice's routes and their documentation are one declaration in its `http.rs`.
+
+use actix_web::web;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::{attendance, auth, events, home, members, organizations};
+
+/// Everything under `/api/v1`.
+pub fn api(cfg: &mut ServiceConfig) {
+    auth::configure(cfg);
+    home::configure(cfg);
+    organizations::configure(cfg);
+    members::configure(cfg);
+    events::configure(cfg);
+    attendance::configure(cfg);
+}
+
+/// What stands outside the API: the page a camera opens, and calendar addresses. `server` adds health and metrics.
+pub fn pages(cfg: &mut web::ServiceConfig) {
+    attendance::configure_pages(cfg);
+    events::configure_feeds(cfg);
+}

@@ -1,0 +1,248 @@
+//! Wiring: middleware, health, metrics, `/docs`, and a stop that loses nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ResourceDef, Server, ServiceRequest, ServiceResponse};
+use actix_web::http::header::ALLOW;
+use actix_web::middleware::{Compress, Next, from_fn};
+use actix_web::{App as ActixApp, HttpMessage, HttpRequest, HttpResponse, HttpServer, web};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use utoipa_actix_web::AppExt;
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::app::App;
+use crate::auth::Actor;
+use crate::platform::db::migrate;
+use crate::platform::error::{AppError, AppResult, Code};
+use crate::platform::http::{BodyLimits, Frame, frame, sweep_keys};
+use crate::platform::jobs::Jobs;
+use crate::{attendance, audit, auth, openapi, routes};
+
+/// A running server: its address, what runs it, and what must outlive it.
+pub struct Running {
+    pub server: Server,
+    pub address: std::net::SocketAddr,
+    pub jobs: Jobs,
+}
+
+/// Binds the address of the settings and starts serving. Await `server` to run until it is stopped.
+pub async fn start(app: web::Data<App>) -> std::io::Result<Running> {
+    auth::load_revocations(&app)
+        .await
+        .map_err(|error| std::io::Error::other(error.to_string()))?;
+    let metrics = recorder();
+    let (data, settings) = (app.clone(), app.config.server.clone());
+    let docs = Arc::new(openapi::document());
+    let known = KnownPaths::of(&docs);
+    let server = HttpServer::new(move || {
+        let limits = BodyLimits {
+            arrival: data.config.server.request_timeout,
+        };
+        let docs = docs.as_ref().clone();
+        let (service, _) = ActixApp::new()
+            .into_utoipa_app()
+            .service(utoipa_actix_web::scope("/api/v1").configure(routes::api))
+            .split_for_parts();
+        service
+            .app_data(data.clone())
+            .app_data(web::Data::new(limits))
+            .app_data(web::Data::new(Frame {
+                ids: data.ids.clone(),
+            }))
+            .app_data(web::Data::new(metrics.clone()))
+            .app_data(web::Data::new(known.clone()))
+            .configure(routes::pages)
+            .configure(probes)
+            .service(SwaggerUi::new("/docs/{_:.*}").url("/api/v1/openapi.json", docs))
+            .route("/docs", web::get().to(to_docs))
+            .route("/", web::get().to(to_docs))
+            .default_service(web::to(nothing_here))
+            .wrap(from_fn(record_refusals))
+            .wrap(from_fn(frame))
+            .wrap(Compress::default())
+    })
+    .client_request_timeout(settings.request_timeout)
+    .keep_alive(Duration::from_secs(75))
+    .shutdown_timeout(settings.shutdown_timeout.as_secs())
+    .worker_max_blocking_threads(64)
+    .bind(settings.listen)?;
+    let server = if settings.workers > 0 {
+        server.workers(settings.workers)
+    } else {
+        server.workers(cores())
+    };
+    let address = server.addrs().first().copied().unwrap_or(settings.listen);
+    Ok(Running {
+        server: server.run(),
+        address,
+        jobs: start_jobs(&app),
+    })
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
+}
+
+fn start_jobs(app: &web::Data<App>) -> Jobs {
+    let mut jobs = Jobs::default();
+    auth::jobs(&mut jobs, app);
+    attendance::jobs(&mut jobs, app);
+    let keys = app.clone();
+    jobs.every("sweep idempotency keys", Duration::from_secs(3_600), move || {
+        let app = keys.clone();
+        async move {
+            let now = app.clock.now();
+            app.db.write(move |conn| sweep_keys(conn, now)).await
+        }
+    });
+    let gauges = app.clone();
+    jobs.every("gauges", Duration::from_secs(5), move || {
+        let app = gauges.clone();
+        async move {
+            metrics::gauge!("zhibu_check_in_lane_waiting").set(app.check_ins.waiting() as f64);
+            metrics::gauge!("zhibu_database_connections_in_use").set(f64::from(app.db.connections_in_use()));
+            Ok(())
+        }
+    });
+    jobs
+}
+
+/// Serves until SIGTERM or SIGINT: no new connections, requests in flight and lanes finish, then it returns.
+pub async fn run(app: web::Data<App>) -> std::io::Result<()> {
+    let running = start(app.clone()).await?;
+    tracing::info!(address = %running.address, "listening");
+    running.server.await?;
+    drop(running.jobs);
+    // Blocks: in a thread of its own, so that the runtime can still answer what the lanes finish.
+    tokio::task::spawn_blocking(move || app.check_ins.finish())
+        .await
+        .map_err(std::io::Error::other)?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn probes(cfg: &mut web::ServiceConfig) {
+    cfg.route("/healthz", web::get().to(healthz))
+        .route("/readyz", web::get().to(readyz))
+        .route("/metrics", web::get().to(metrics_text));
+}
+
+/// The process runs.
+async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain").body("ok\n")
+}
+
+/// The database answers and is of this version. Redis holds no truth, so its absence is told but is no reason to stop.
+async fn readyz(app: web::Data<App>) -> AppResult<HttpResponse> {
+    app.db
+        .read(|conn| {
+            use diesel::prelude::*;
+            diesel::sql_query("SELECT 1").execute(conn)?;
+            Ok(())
+        })
+        .await
+        .map_err(|_| AppError::unavailable())?;
+    let cache = if app.cache.is_up().await { "up" } else { "down" };
+    Ok(HttpResponse::Ok().json(serde_json::json!({
+        "status": "ready", "database": "up", "cache": cache, "cache_kind": app.cache.kind(),
+    })))
+}
+
+async fn metrics_text(handle: web::Data<PrometheusHandle>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4")
+        .body(handle.render())
+}
+
+async fn to_docs() -> HttpResponse {
+    HttpResponse::Found()
+        .insert_header(("location", "/docs/"))
+        .finish()
+}
+
+/// The paths of the API with their methods, to tell 'no such path' from 'not with this method'.
+#[derive(Clone)]
+struct KnownPaths(Arc<Vec<(ResourceDef, String)>>);
+
+impl KnownPaths {
+    fn of(document: &utoipa::openapi::OpenApi) -> Self {
+        let known = document.paths.paths.iter().map(|(path, item)| {
+            let methods = [
+                (item.get.is_some(), "GET, HEAD"),
+                (item.post.is_some(), "POST"),
+                (item.put.is_some(), "PUT"),
+                (item.patch.is_some(), "PATCH"),
+                (item.delete.is_some(), "DELETE"),
+            ];
+            let allow: Vec<&str> = methods
+                .iter()
+                .filter(|(there, _)| *there)
+                .map(|(_, name)| *name)
+                .collect();
+            (ResourceDef::new(path.as_str()), allow.join(", "))
+        });
+        Self(Arc::new(known.collect()))
+    }
+}
+
+/// 405 with `Allow` for a path that takes other methods, else 404.
+async fn nothing_here(request: HttpRequest, known: web::Data<KnownPaths>) -> Result<HttpResponse, AppError> {
+    match known.0.iter().find(|(path, _)| path.is_match(request.path())) {
+        Some((_, allow)) => Ok(HttpResponse::MethodNotAllowed()
+            .insert_header((ALLOW, allow.as_str()))
+            .finish()),
+        None => Err(AppError::not_found()),
+    }
+}
+
+/// Every access that is refused with 403 is on record (RELIABILITY.md P19). Its own transaction is gone by then.
+async fn record_refusals(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let response = next.call(request).await?;
+    let refused = response
+        .response()
+        .error()
+        .and_then(|error| error.as_error::<AppError>());
+    if refused.is_some_and(|error| error.code() == Code::Forbidden)
+        && let Some(app) = response.request().app_data::<web::Data<App>>().cloned()
+        && let Some(actor) = response.request().extensions().get::<Actor>().cloned()
+    {
+        let route = format!("{} {}", response.request().method(), response.request().path());
+        let (ids, now) = (app.ids.clone(), app.clock.now());
+        let recorded = app
+            .db
+            .write(move |conn| audit::record_refusal(conn, &ids, now, &actor, &route))
+            .await;
+        if let Err(error) = recorded {
+            tracing::warn!(%error, "a refusal could not be recorded");
+        }
+    }
+    Ok(response)
+}
+
+/// One recorder for the process; tests start many servers in one.
+fn recorder() -> PrometheusHandle {
+    static HANDLE: std::sync::OnceLock<PrometheusHandle> = std::sync::OnceLock::new();
+    HANDLE
+        .get_or_init(|| {
+            let buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
+            let builder = PrometheusBuilder::new()
+                .set_buckets(&buckets)
+                .unwrap_or_else(|_| PrometheusBuilder::new());
+            let recorder = builder.build_recorder();
+            let handle = recorder.handle();
+            // Somebody else's recorder stays; ours then renders nothing.
+            let _ = metrics::set_global_recorder(recorder);
+            handle
+        })
+        .clone()
+}
+
+/// Runs pending migrations for the settings; replicas starting together take turns.
+pub fn migrate_now(config: &crate::platform::config::Config) -> Result<Vec<String>, migrate::MigrateError> {
+    migrate::run(&crate::doctor::manager(config))
+}

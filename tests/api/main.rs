@@ -1,0 +1,12 @@
+//! The one integration binary: a real server on a free port, through the same routes as in production.
+//! `ZHIBU_TEST_BACKEND=sqlite` (default) or `postgres` with `ZHIBU_TEST_DATABASE_URL` and `ZHIBU_TEST_REDIS_URL`.
+
+mod auth;
+mod check_in;
+mod events;
+mod guard;
+mod main_job;
+mod members;
+mod organizations;
+mod races;
+mod support;

@@ -1,0 +1,128 @@
+//! Starts and stops what a test needs.
+
+use actix_web::web;
+use chrono::{DateTime, Duration, Utc};
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
+use zhibu::app::App;
+use zhibu::platform::clock::Clock;
+use zhibu::platform::config::Config;
+use zhibu::platform::db::Instant;
+use zhibu::platform::ids::Ids;
+use zhibu::server;
+
+pub struct TestApp {
+    pub app: web::Data<App>,
+    pub url: String,
+    pub http: reqwest::Client,
+    handle: actix_web::dev::ServerHandle,
+    _jobs: zhibu::platform::jobs::Jobs,
+    _folder: tempfile::TempDir,
+    _database: Option<PostgresDatabase>,
+}
+
+/// Tuesday, half past nine in Shanghai.
+pub fn test_now() -> DateTime<Utc> {
+    "2026-11-24T01:30:00Z".parse().unwrap()
+}
+
+impl TestApp {
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::for_testing(folder.path());
+        config.server.listen = "127.0.0.1:0".parse().unwrap();
+        config.server.workers = 1;
+        let database = PostgresDatabase::if_wanted();
+        if let Some(database) = &database {
+            config.database.url = Some(database.url.clone());
+            config.cache.url = std::env::var("ZHIBU_TEST_REDIS_URL").ok();
+        }
+        change(&mut config);
+        server::migrate_now(&config).unwrap();
+        let app = web::Data::new(App::build(config, Clock::fixed(test_now()), Ids::system()).unwrap());
+        let running = server::start(app.clone()).await.unwrap();
+        let handle = running.server.handle();
+        actix_web::rt::spawn(running.server);
+        Self {
+            url: format!("http://{}", running.address),
+            app,
+            http: reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
+            handle,
+            _jobs: running.jobs,
+            _folder: folder,
+            _database: database,
+        }
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.app.clock
+    }
+
+    pub fn now(&self) -> Instant {
+        self.app.clock.now()
+    }
+
+    pub fn advance_s(&self, seconds: i64) {
+        self.app.clock.advance(Duration::seconds(seconds));
+    }
+
+    /// RFC 3339, so many seconds from now by the server's clock.
+    pub fn in_s(&self, seconds: i64) -> String {
+        self.now().plus_s(seconds).to_string()
+    }
+
+    /// A second server on the same database: another replica.
+    pub async fn replica(&self) -> (String, actix_web::dev::ServerHandle) {
+        let mut config = self.app.config.as_ref().clone();
+        config.server.listen = "127.0.0.1:0".parse().unwrap();
+        let app = App::build(config, self.app.clock.clone(), Ids::system()).unwrap();
+        let running = server::start(web::Data::new(app)).await.unwrap();
+        let handle = running.server.handle();
+        let url = format!("http://{}", running.address);
+        actix_web::rt::spawn(async move {
+            let _jobs = running.jobs;
+            running.server.await
+        });
+        (url, handle)
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        let stop = self.handle.stop(false);
+        actix_web::rt::spawn(stop);
+    }
+}
+
+/// A database for one test, dropped with it.
+struct PostgresDatabase {
+    admin_url: String,
+    name: String,
+    url: String,
+}
+
+impl PostgresDatabase {
+    fn if_wanted() -> Option<Self> {
+        if std::env::var("ZHIBU_TEST_BACKEND").as_deref() != Ok("postgres") {
+            return None;
+        }
+        let admin_url = std::env::var("ZHIBU_TEST_DATABASE_URL").expect("ZHIBU_TEST_DATABASE_URL names a PostgreSQL server");
+        let name = format!("test_{}", hex::encode(rand::random::<[u8; 8]>()));
+        let mut conn = PgConnection::establish(&admin_url).unwrap();
+        conn.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
+        let (server, _) = admin_url.rsplit_once('/').unwrap();
+        Some(Self { url: format!("{server}/{name}"), admin_url: admin_url.clone(), name })
+    }
+}
+
+impl Drop for PostgresDatabase {
+    fn drop(&mut self) {
+        if let Ok(mut conn) = PgConnection::establish(&self.admin_url) {
+            let _ = conn.batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! A server per test, with a database of its own, a clock that stands still, and a small HTTP client.
+
+mod app;
+mod client;
+mod data;
+
+pub use app::TestApp;
+pub use client::Reply;
+pub use data::{PASSWORD, Tenant, member_body, new_uuid};
