@@ -57,16 +57,6 @@ pub enum Presence {
 }
 
 impl Presence {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Expected => "expected",
-            Self::Present => "present",
-            Self::Late => "late",
-            Self::OnLeave => "on_leave",
-            Self::Absent => "absent",
-        }
-    }
-
     /// A check-in beats a leave; a no-show is absent, reason unknown, once check-in is over.
     pub fn of(check_in: Option<&str>, on_leave: bool, over: bool) -> Self {
         match (check_in, on_leave, over) {

@@ -33,7 +33,8 @@ async fn code_for(t: &TestApp, account: AccountId) -> String {
 }
 
 async fn post(t: &TestApp, path: &str, token: Option<&str>, body: Value) -> Reply {
-    t.post(&format!("/api/v1/auth/{path}"), token, body).await
+    t.post(&format!("/auth/{path}"), token.unwrap_or_default(), body)
+        .await
 }
 
 async fn log_in(t: &TestApp, name: &str, password: &str, device: &str) -> Reply {
@@ -58,7 +59,7 @@ async fn refresh(t: &TestApp, token: &str, device: &str) -> Reply {
 
 /// 200 while the access token is good, else 401.
 async fn access(t: &TestApp, token: &str) -> u16 {
-    t.get("/api/v1/auth/sessions", Some(token)).await.status
+    t.get("/auth/sessions", token).await.status
 }
 
 fn text<'a>(reply: &'a Reply, member: &str) -> &'a str {
@@ -77,7 +78,7 @@ async fn sign_in_answers_tokens_that_work() {
     assert_eq!(reply.json["expires_in_s"], 900);
     assert_eq!(reply.headers["cache-control"], "no-store");
     let token = text(&reply, "access_token");
-    let sessions = t.get("/api/v1/auth/sessions", Some(token)).await;
+    let sessions = t.get("/auth/sessions", token).await;
     assert_eq!(sessions.json["items"].as_array().unwrap().len(), 1);
     assert_eq!(sessions.json["items"][0]["is_current"], true);
     t.clock().advance(Duration::seconds(904));
@@ -230,29 +231,21 @@ async fn signing_out_and_ending_a_session_take_effect_at_once() {
     let phone = log_in(&t, "anna", PASSWORD, "phone").await;
     let tablet = log_in(&t, "anna", PASSWORD, "tablet").await;
     let bert = log_in(&t, "bert", PASSWORD, "phone").await;
-    let listed = t
-        .get("/api/v1/auth/sessions", Some(text(&phone, "access_token")))
-        .await;
+    let listed = t.get("/auth/sessions", text(&phone, "access_token")).await;
     let items = listed.json["items"].as_array().unwrap();
     let other = items.iter().find(|item| item["is_current"] == false).unwrap()["id"]
         .as_str()
         .unwrap();
-    let path = format!("/api/v1/auth/sessions/{other}");
-    assert_eq!(
-        t.delete(&path, Some(text(&bert, "access_token"))).await.status,
-        404
-    );
-    assert_eq!(
-        t.delete(&path, Some(text(&phone, "access_token"))).await.status,
-        204
-    );
+    let path = format!("/auth/sessions/{other}");
+    assert_eq!(t.delete(&path, text(&bert, "access_token")).await.status, 404);
+    assert_eq!(t.delete(&path, text(&phone, "access_token")).await.status, 204);
     assert_eq!(access(&t, text(&tablet, "access_token")).await, 401);
     assert_eq!(
         refresh(&t, text(&tablet, "refresh_token"), "tablet").await.status,
         401
     );
     assert_eq!(
-        post(&t, "logout", Some(text(&phone, "access_token")), json!({}))
+        post(&t, "logout", text(&phone, "access_token"), json!({}))
             .await
             .status,
         204
@@ -271,7 +264,7 @@ async fn a_new_password_ends_the_other_sessions() {
     account(&t, "anna").await;
     let phone = log_in(&t, "anna", PASSWORD, "phone").await;
     let tablet = log_in(&t, "anna", PASSWORD, "tablet").await;
-    let token = Some(text(&phone, "access_token"));
+    let token = text(&phone, "access_token");
     let change = |current: &str, new: &str| json!({ "current_password": current, "new_password": new });
     let wrong = post(
         &t,
@@ -398,7 +391,7 @@ async fn forged_access_tokens_are_refused() {
     );
     assert_eq!(access(&t, &unsigned).await, 401);
     assert_eq!(access(&t, text(&reply, "refresh_token")).await, 401);
-    assert_eq!(t.get("/api/v1/auth/sessions", None).await.status, 401);
+    assert_eq!(t.get("/auth/sessions", "").await.status, 401);
 }
 
 fn with(base: &Value, name: &str, value: &Value) -> Value {

@@ -10,19 +10,50 @@ use crate::support::{TestApp, new_uuid};
 async fn a_scanned_code_checks_in_once_and_for_good() {
     let t = TestApp::start().await;
     let tenant = t.tenant().await;
-    let event = t.open_event(&tenant.organizer_a, &tenant.branch_a, json!({})).await;
+    let event = t
+        .open_event(&tenant.organizer_a, &tenant.branch_a, json!({}))
+        .await;
     let code = t.code(&tenant.organizer_a, &event).await;
     let body = t.with_code(&code);
-    let first = t.post("/check-ins", &tenant.member_a, body.clone()).await.expect(201);
-    assert_eq!((first.text("/status").as_str(), &first.json["review"], first.text("/event_id")), ("present", &json!(false), event.clone()));
+    let first = t
+        .post("/check-ins", &tenant.member_a, body.clone())
+        .await
+        .expect(201);
+    assert_eq!(
+        (
+            first.text("/status").as_str(),
+            &first.json["review"],
+            first.text("/event_id")
+        ),
+        ("present", &json!(false), event.clone())
+    );
     let again = t.post("/check-ins", &tenant.member_a, body).await.expect(200);
     assert_eq!(first.bytes, again.bytes);
-    let other = t.post("/check-ins", &tenant.member_a, t.with_code(&format!("https://zhibu.test/c/{code}"))).await;
-    assert_eq!(other.refused(409, "already_checked_in").json["check_in"]["id"], first.id());
+    let other = t
+        .post(
+            "/check-ins",
+            &tenant.member_a,
+            t.with_code(&format!("https://zhibu.test/c/{code}")),
+        )
+        .await;
+    assert_eq!(
+        other.refused(409, "already_checked_in").json["check_in"]["id"],
+        first.id()
+    );
 
-    let sheet = t.get(&format!("/events/{event}/attendance"), &tenant.organizer_a).await.expect(200);
-    let line = sheet.items().iter().find(|line| line["member_id"] == tenant.member_a_id).unwrap();
-    assert_eq!((&line["status"], &line["source"], &line["flags"]), (&json!("present"), &json!("code"), &json!([])));
+    let sheet = t
+        .get(&format!("/events/{event}/attendance"), &tenant.organizer_a)
+        .await
+        .expect(200);
+    let line = sheet
+        .items()
+        .iter()
+        .find(|line| line["member_id"] == tenant.member_a_id)
+        .unwrap();
+    assert_eq!(
+        (&line["status"], &line["source"], &line["flags"]),
+        (&json!("present"), &json!("code"), &json!([]))
+    );
     assert_eq!(sheet.json["counts"]["expected"], 3);
 }
 
@@ -30,7 +61,9 @@ async fn a_scanned_code_checks_in_once_and_for_good() {
 async fn codes_that_are_wrong_old_early_or_forged_are_refused() {
     let t = TestApp::start().await;
     let tenant = t.tenant().await;
-    let event = t.open_event(&tenant.organizer_a, &tenant.branch_a, json!({})).await;
+    let event = t
+        .open_event(&tenant.organizer_a, &tenant.branch_a, json!({}))
+        .await;
     let code = t.code(&tenant.organizer_a, &event).await;
     let try_code = |code: String| {
         let body = t.with_code(&code);
@@ -40,26 +73,44 @@ async fn codes_that_are_wrong_old_early_or_forged_are_refused() {
     };
     let mut bytes = URL_SAFE_NO_PAD.decode(&code).unwrap();
     bytes[30] ^= 1;
-    try_code(URL_SAFE_NO_PAD.encode(&bytes)).await.refused(422, "invalid_code");
+    try_code(URL_SAFE_NO_PAD.encode(&bytes))
+        .await
+        .refused(422, "invalid_code");
     try_code("x".into()).await.refused(422, "invalid_code");
     try_code("長".repeat(500)).await.refused(422, "invalid_code");
 
-    let stranger = TestApp::start_with(|c| c.auth.secret_key = Some("another key, quite as long as ours".into())).await;
+    let stranger =
+        TestApp::start_with(|c| c.auth.secret_key = Some("another key, quite as long as ours".into())).await;
     let foreign = stranger.tenant().await;
-    let theirs = stranger.open_event(&foreign.admin, &foreign.branch_a, json!({})).await;
-    try_code(stranger.code(&foreign.admin, &theirs).await).await.refused(422, "invalid_code");
+    let theirs = stranger
+        .open_event(&foreign.admin, &foreign.branch_a, json!({}))
+        .await;
+    try_code(stranger.code(&foreign.admin, &theirs).await)
+        .await
+        .refused(422, "invalid_code");
 
     let other = t.tenant().await;
     let elsewhere = t.open_event(&other.admin, &other.branch_a, json!({})).await;
-    try_code(t.code(&other.admin, &elsewhere).await).await.refused(422, "invalid_code");
+    try_code(t.code(&other.admin, &elsewhere).await)
+        .await
+        .refused(422, "invalid_code");
 
     let sibling = t.open_event(&tenant.admin, &tenant.branch_b, json!({})).await;
-    try_code(t.code(&tenant.admin, &sibling).await).await.refused(403, "not_expected");
+    try_code(t.code(&tenant.admin, &sibling).await)
+        .await
+        .refused(403, "not_expected");
 
     t.advance_s(10);
     assert_ne!(t.code(&tenant.organizer_a, &event).await, code);
     t.advance_s(9);
-    let verified = t.post("/check-in-codes/verify", &tenant.member_a, json!({ "code": code })).await.expect(200);
+    let verified = t
+        .post(
+            "/check-in-codes/verify",
+            &tenant.member_a,
+            json!({ "code": code }),
+        )
+        .await
+        .expect(200);
     assert_eq!(verified.text("/event_id"), event);
     t.advance_s(1);
     try_code(code).await.refused(410, "expired_code");
@@ -71,112 +122,248 @@ async fn the_window_opens_turns_late_and_closes() {
     let tenant = t.tenant().await;
     let times = json!({ "starts_at": t.in_s(3_600), "ends_at": t.in_s(9_000), "opens_before_s": 600, "late_after_s": 60, "closes_after_s": 900 });
     let event = t.open_event(&tenant.organizer_a, &tenant.branch_a, times).await;
-    let shown = t.get(&format!("/events/{event}/code"), &tenant.organizer_a).await.refused(409, "not_open_yet");
+    let shown = t
+        .get(&format!("/events/{event}/code"), &tenant.organizer_a)
+        .await
+        .refused(409, "not_open_yet");
     assert_eq!(shown.text("/opens_at"), t.in_s(3_000));
     let by_hand = json!({ "member_id": tenant.member_a_id, "reason": "早到", "client_event_id": new_uuid() });
-    t.post(&format!("/events/{event}/check-ins"), &tenant.organizer_a, by_hand).await.refused(409, "not_open_yet");
+    t.post(
+        &format!("/events/{event}/check-ins"),
+        &tenant.organizer_a,
+        by_hand,
+    )
+    .await
+    .refused(409, "not_open_yet");
 
     t.advance_s(3_660);
     let code = t.code(&tenant.organizer_a, &event).await;
-    let late = t.post("/check-ins", &tenant.member_a, t.with_code(&code)).await.expect(201);
+    let late = t
+        .post("/check-ins", &tenant.member_a, t.with_code(&code))
+        .await
+        .expect(201);
     assert_eq!(late.text("/status"), "late");
 
     t.advance_s(830);
     let last = t.code(&tenant.organizer_a, &event).await;
     t.advance_s(10);
-    let secretary = t.post("/check-ins", &tenant.secretary_a, t.with_code(&last)).await;
+    let secretary = t
+        .post("/check-ins", &tenant.secretary_a, t.with_code(&last))
+        .await;
     secretary.refused(409, "closed");
-    t.get(&format!("/events/{event}/code"), &tenant.organizer_a).await.refused(409, "closed");
-    let sheet = t.get(&format!("/events/{event}/attendance?status=absent"), &tenant.organizer_a).await.expect(200);
+    t.get(&format!("/events/{event}/code"), &tenant.organizer_a)
+        .await
+        .refused(409, "closed");
+    let sheet = t
+        .get(
+            &format!("/events/{event}/attendance?status=absent"),
+            &tenant.organizer_a,
+        )
+        .await
+        .expect(200);
     assert_eq!(sheet.items().len(), 2);
-    let too_late = json!({ "member_id": tenant.member_a_id, "reason": "補登", "client_event_id": new_uuid() });
-    t.post(&format!("/events/{event}/check-ins"), &tenant.organizer_a, too_late).await.refused(409, "already_checked_in");
+    let too_late =
+        json!({ "member_id": tenant.member_a_id, "reason": "補登", "client_event_id": new_uuid() });
+    t.post(
+        &format!("/events/{event}/check-ins"),
+        &tenant.organizer_a,
+        too_late,
+    )
+    .await
+    .refused(409, "already_checked_in");
 
-    let cancelled = t.open_event(&tenant.organizer_a, &tenant.branch_a, json!({})).await;
+    let cancelled = t
+        .open_event(&tenant.organizer_a, &tenant.branch_a, json!({}))
+        .await;
     let code = t.code(&tenant.organizer_a, &cancelled).await;
-    t.post(&format!("/events/{cancelled}/cancel"), &tenant.organizer_a, json!({ "reason": "停電" })).await.expect(200);
-    t.post("/check-ins", &tenant.member_a, t.with_code(&code)).await.refused(409, "event_cancelled");
+    t.post(
+        &format!("/events/{cancelled}/cancel"),
+        &tenant.organizer_a,
+        json!({ "reason": "停電" }),
+    )
+    .await
+    .expect(200);
+    t.post("/check-ins", &tenant.member_a, t.with_code(&code))
+        .await
+        .refused(409, "event_cancelled");
 }
 
 #[actix_web::test]
 async fn guessing_the_typed_code_is_stopped() {
     let t = TestApp::start().await;
     let tenant = t.tenant().await;
-    let event = t.open_event(&tenant.organizer_a, &tenant.branch_a, json!({})).await;
-    let shown = t.get(&format!("/events/{event}/code"), &tenant.organizer_a).await.expect(200);
+    let event = t
+        .open_event(&tenant.organizer_a, &tenant.branch_a, json!({}))
+        .await;
+    let shown = t
+        .get(&format!("/events/{event}/code"), &tenant.organizer_a)
+        .await
+        .expect(200);
     let right = shown.text("/typed_code");
     let wrong = format!("{:06}", (right.parse::<u32>().unwrap() + 1) % 1_000_000);
     let typed = |code: &str| json!({ "event_id": event, "typed_code": code, "client_event_id": new_uuid(), "occurred_at": t.in_s(0) });
     for _ in 0..5 {
-        t.post("/check-ins", &tenant.member_a, typed(&wrong)).await.refused(422, "invalid_code");
+        t.post("/check-ins", &tenant.member_a, typed(&wrong))
+            .await
+            .refused(422, "invalid_code");
     }
-    let stopped = t.post("/check-ins", &tenant.member_a, typed(&right)).await.refused(429, "rate_limited");
+    let stopped = t
+        .post("/check-ins", &tenant.member_a, typed(&right))
+        .await
+        .refused(429, "rate_limited");
     assert!(stopped.header("retry-after").parse::<u64>().unwrap() > 0);
-    t.post("/check-ins", &tenant.secretary_a, typed(&right)).await.expect(201);
+    t.post("/check-ins", &tenant.secretary_a, typed(&right))
+        .await
+        .expect(201);
 }
 
 #[actix_web::test]
 async fn a_proof_outlives_its_code_on_its_own_device_only() {
     let t = TestApp::start().await;
     let tenant = t.tenant().await;
-    let event = t.open_event(&tenant.organizer_a, &tenant.branch_a, json!({})).await;
+    let event = t
+        .open_event(&tenant.organizer_a, &tenant.branch_a, json!({}))
+        .await;
     let code = t.code(&tenant.organizer_a, &event).await;
-    let made = t.post("/check-in-proofs", "", json!({ "code": code, "device_id": "phone-1" })).await.expect(201);
-    assert_eq!((made.text("/event/title").as_str(), &made.json["expires_in_s"]), ("支部黨員大會", &json!(600)));
+    let made = t
+        .post(
+            "/check-in-proofs",
+            "",
+            json!({ "code": code, "device_id": "phone-1" }),
+        )
+        .await
+        .expect(201);
+    assert_eq!(
+        (made.text("/event/title").as_str(), &made.json["expires_in_s"]),
+        ("支部黨員大會", &json!(600))
+    );
     let body = |device: &str| json!({ "proof": made.text("/proof"), "client_event_id": new_uuid(), "occurred_at": t.in_s(0), "device_id": device });
     t.advance_s(500);
-    t.post("/check-ins", &tenant.member_a, body("phone-2")).await.refused(422, "invalid_code");
-    let done = t.post("/check-ins", &tenant.member_a, body("phone-1")).await.expect(201);
+    t.post("/check-ins", &tenant.member_a, body("phone-2"))
+        .await
+        .refused(422, "invalid_code");
+    let done = t
+        .post("/check-ins", &tenant.member_a, body("phone-1"))
+        .await
+        .expect(201);
     assert_eq!(done.text("/source"), "proof");
-    let shared = t.post("/check-ins", &tenant.secretary_a, body("phone-1")).await.expect(201);
-    let sheet = t.get(&format!("/events/{event}/attendance"), &tenant.organizer_a).await.expect(200);
-    let line = sheet.items().iter().find(|line| line["check_in_id"] == shared.id()).unwrap();
+    let shared = t
+        .post("/check-ins", &tenant.secretary_a, body("phone-1"))
+        .await
+        .expect(201);
+    let sheet = t
+        .get(&format!("/events/{event}/attendance"), &tenant.organizer_a)
+        .await
+        .expect(200);
+    let line = sheet
+        .items()
+        .iter()
+        .find(|line| line["check_in_id"] == shared.id())
+        .unwrap();
     assert_eq!(line["flags"], json!(["shared_device"]));
     t.advance_s(200);
-    t.post("/check-ins", &tenant.organizer_a, body("phone-1")).await.refused(410, "expired_code");
-    t.post("/check-in-proofs", "", json!({ "code": code, "device_id": "x" })).await.refused(410, "expired_code");
+    t.post("/check-ins", &tenant.organizer_a, body("phone-1"))
+        .await
+        .refused(410, "expired_code");
+    t.post("/check-in-proofs", "", json!({ "code": code, "device_id": "x" }))
+        .await
+        .refused(410, "expired_code");
 }
 
 #[actix_web::test]
 async fn an_organiser_checks_in_by_personal_code_or_by_hand() {
     let t = TestApp::start().await;
     let tenant = t.tenant().await;
-    let event = t.open_event(&tenant.organizer_a, &tenant.branch_a, json!({})).await;
+    let event = t
+        .open_event(&tenant.organizer_a, &tenant.branch_a, json!({}))
+        .await;
     let path = format!("/events/{event}/check-ins");
-    let personal = t.get("/me/code", &tenant.member_a).await.expect(200).text("/code");
+    let personal = t
+        .get("/me/code", &tenant.member_a)
+        .await
+        .expect(200)
+        .text("/code");
     let body = json!({ "member_code": personal, "client_event_id": new_uuid() });
     let done = t.post(&path, &tenant.organizer_a, body.clone()).await.expect(201);
-    assert_eq!((done.text("/member_id"), done.text("/source")), (tenant.member_a_id.clone(), "personal_code".into()));
-    assert_eq!(t.post(&path, &tenant.organizer_a, body).await.expect(200).bytes, done.bytes);
+    assert_eq!(
+        (done.text("/member_id"), done.text("/source")),
+        (tenant.member_a_id.clone(), "personal_code".into())
+    );
+    assert_eq!(
+        t.post(&path, &tenant.organizer_a, body).await.expect(200).bytes,
+        done.bytes
+    );
     t.advance_s(60);
     let old = json!({ "member_code": personal, "client_event_id": new_uuid() });
-    t.post(&path, &tenant.organizer_a, old).await.refused(410, "expired_code");
-
-    let outsider = json!({ "member_id": tenant.member_b_id, "reason": "列席", "client_event_id": new_uuid() });
-    t.post(&path, &tenant.organizer_a, outsider.clone()).await.refused(404, "not_found");
-    t.post(&path, &tenant.admin, outsider).await.expect(201);
-    let sheet = t.get(&format!("/events/{event}/attendance"), &tenant.admin).await.expect(200);
-    let guest = sheet.items().iter().find(|line| line["member_id"] == tenant.member_b_id).unwrap();
-    assert_eq!((&guest["expected"], &guest["reason"]), (&json!(false), &json!("列席")));
-    t.post(&path, &tenant.member_a, json!({ "member_id": tenant.member_b_id, "reason": "x", "client_event_id": new_uuid() }))
+    t.post(&path, &tenant.organizer_a, old)
         .await
-        .refused(403, "forbidden");
+        .refused(410, "expired_code");
+
+    let outsider =
+        json!({ "member_id": tenant.member_b_id, "reason": "列席", "client_event_id": new_uuid() });
+    t.post(&path, &tenant.organizer_a, outsider.clone())
+        .await
+        .refused(404, "not_found");
+    t.post(&path, &tenant.admin, outsider).await.expect(201);
+    let sheet = t
+        .get(&format!("/events/{event}/attendance"), &tenant.admin)
+        .await
+        .expect(200);
+    let guest = sheet
+        .items()
+        .iter()
+        .find(|line| line["member_id"] == tenant.member_b_id)
+        .unwrap();
+    assert_eq!(
+        (&guest["expected"], &guest["reason"]),
+        (&json!(false), &json!("列席"))
+    );
+    t.post(
+        &path,
+        &tenant.member_a,
+        json!({ "member_id": tenant.member_b_id, "reason": "x", "client_event_id": new_uuid() }),
+    )
+    .await
+    .refused(403, "forbidden");
 }
 
 #[actix_web::test]
 async fn what_was_scanned_offline_is_uploaded_later_and_reviewed() {
     let t = TestApp::start().await;
     let tenant = t.tenant().await;
-    let event = t.open_event(&tenant.organizer_a, &tenant.branch_a, json!({})).await;
-    let strict = t.open_event(&tenant.organizer_a, &tenant.branch_a, json!({ "offline_allowed": false })).await;
+    let event = t
+        .open_event(&tenant.organizer_a, &tenant.branch_a, json!({}))
+        .await;
+    let strict = t
+        .open_event(
+            &tenant.organizer_a,
+            &tenant.branch_a,
+            json!({ "offline_allowed": false }),
+        )
+        .await;
     let scanned = t.with_code(&t.code(&tenant.organizer_a, &event).await);
     let not_here = t.with_code(&t.code(&tenant.organizer_a, &strict).await);
     let broken = t.with_code("nonsense");
     t.advance_s(40_000);
     let items = json!({ "items": [scanned, not_here, broken, scanned] });
-    let reply = t.post("/check-ins/batch", &tenant.member_a, items).await.expect(200);
-    let outcomes: Vec<_> = reply.items().iter().map(|i| (i["outcome"].as_str().unwrap(), i["code"].as_str().unwrap_or(""))).collect();
-    assert_eq!(outcomes, [("review", ""), ("rejected", "offline_not_allowed"), ("rejected", "invalid_code"), ("duplicate", "")]);
+    let reply = t
+        .post("/check-ins/batch", &tenant.member_a, items)
+        .await
+        .expect(200);
+    let outcomes: Vec<_> = reply
+        .items()
+        .iter()
+        .map(|i| (i["outcome"].as_str().unwrap(), i["code"].as_str().unwrap_or("")))
+        .collect();
+    assert_eq!(
+        outcomes,
+        [
+            ("review", ""),
+            ("rejected", "offline_not_allowed"),
+            ("rejected", "invalid_code"),
+            ("duplicate", "")
+        ]
+    );
 
     let quorum = |token: String| {
         let t = &t;
@@ -185,15 +372,29 @@ async fn what_was_scanned_offline_is_uploaded_later_and_reviewed() {
     };
     assert_eq!(quorum(tenant.organizer_a.clone()).await["present"], 0);
     let id = reply.items()[0]["check_in"]["id"].as_str().unwrap().to_owned();
-    t.act(&format!("/check-ins/{id}/accept"), &tenant.organizer_a).await.expect(200);
-    t.act(&format!("/check-ins/{id}/accept"), &tenant.organizer_a).await.refused(409, "not_in_review");
+    t.act(&format!("/check-ins/{id}/accept"), &tenant.organizer_a)
+        .await
+        .expect(200);
+    t.act(&format!("/check-ins/{id}/accept"), &tenant.organizer_a)
+        .await
+        .refused(409, "not_in_review");
     let counted = quorum(tenant.organizer_a.clone()).await;
-    assert_eq!((&counted["present"], &counted["may_vote"], &counted["forms"][0]["missing"]), (&json!(1), &json!(3), &json!(1)));
+    assert_eq!(
+        (
+            &counted["present"],
+            &counted["may_vote"],
+            &counted["forms"][0]["missing"]
+        ),
+        (&json!(1), &json!(3), &json!(1))
+    );
     assert_eq!(counted["forms"][0]["reached"], false);
 
     t.advance_s(3 * 86_400);
     let stale = json!({ "items": [t.with_code(scanned["code"].as_str().unwrap())] });
-    let reply = t.post("/check-ins/batch", &tenant.secretary_a, stale).await.expect(200);
+    let reply = t
+        .post("/check-ins/batch", &tenant.secretary_a, stale)
+        .await
+        .expect(200);
     assert_eq!(reply.items()[0]["code"], "expired_code");
 }
 
@@ -201,43 +402,97 @@ async fn what_was_scanned_offline_is_uploaded_later_and_reviewed() {
 async fn an_annulled_check_in_stays_on_record_and_the_person_may_come_again() {
     let t = TestApp::start().await;
     let tenant = t.tenant().await;
-    let event = t.open_event(&tenant.organizer_a, &tenant.branch_a, json!({})).await;
+    let event = t
+        .open_event(&tenant.organizer_a, &tenant.branch_a, json!({}))
+        .await;
     let body = t.with_code(&t.code(&tenant.organizer_a, &event).await);
-    let first = t.post("/check-ins", &tenant.member_a, body.clone()).await.expect(201);
+    let first = t
+        .post("/check-ins", &tenant.member_a, body.clone())
+        .await
+        .expect(201);
     let path = format!("/check-ins/{}/annul", first.id());
-    t.post(&path, &tenant.member_a, json!({ "reason": "x" })).await.refused(403, "forbidden");
-    t.post(&path, &tenant.secretary_b, json!({ "reason": "x" })).await.refused(404, "not_found");
-    t.post(&path, &tenant.organizer_a, json!({ "reason": "代簽" })).await.expect(200);
-    t.post(&path, &tenant.organizer_a, json!({ "reason": "代簽" })).await.refused(409, "already_annulled");
-    assert_eq!(t.get(&format!("/events/{event}/quorum"), &tenant.organizer_a).await.json["present"], 0);
+    t.post(&path, &tenant.member_a, json!({ "reason": "x" }))
+        .await
+        .refused(403, "forbidden");
+    t.post(&path, &tenant.secretary_b, json!({ "reason": "x" }))
+        .await
+        .refused(404, "not_found");
+    t.post(&path, &tenant.organizer_a, json!({ "reason": "代簽" }))
+        .await
+        .expect(200);
+    t.post(&path, &tenant.organizer_a, json!({ "reason": "代簽" }))
+        .await
+        .refused(409, "already_annulled");
+    assert_eq!(
+        t.get(&format!("/events/{event}/quorum"), &tenant.organizer_a)
+            .await
+            .json["present"],
+        0
+    );
     // The repeat of what was annulled is still the same answer; a new scan is a new check-in.
-    assert_eq!(t.post("/check-ins", &tenant.member_a, body).await.expect(200).id(), first.id());
+    assert_eq!(
+        t.post("/check-ins", &tenant.member_a, body)
+            .await
+            .expect(200)
+            .id(),
+        first.id()
+    );
     let fresh = t.with_code(&t.code(&tenant.organizer_a, &event).await);
-    assert_ne!(t.post("/check-ins", &tenant.member_a, fresh).await.expect(201).id(), first.id());
+    assert_ne!(
+        t.post("/check-ins", &tenant.member_a, fresh)
+            .await
+            .expect(201)
+            .id(),
+        first.id()
+    );
 }
 
 #[actix_web::test]
 async fn leave_is_asked_before_the_event_and_decided_by_the_organiser() {
     let t = TestApp::start().await;
     let tenant = t.tenant().await;
-    let event = t.open_event(&tenant.organizer_a, &tenant.branch_a, json!({})).await;
+    let event = t
+        .open_event(&tenant.organizer_a, &tenant.branch_a, json!({}))
+        .await;
     let path = format!("/events/{event}/leave-requests");
     let ask = json!({ "reason": "出差" });
     let leave = t.post(&path, &tenant.member_a, ask.clone()).await.expect(201);
-    t.post(&path, &tenant.member_a, ask.clone()).await.refused(409, "leave_already_requested");
-    t.post(&path, &tenant.member_b, ask.clone()).await.refused(404, "not_found");
-    t.post(&path, &tenant.admin, ask.clone()).await.refused(403, "not_expected");
+    t.post(&path, &tenant.member_a, ask.clone())
+        .await
+        .refused(409, "leave_already_requested");
+    t.post(&path, &tenant.member_b, ask.clone())
+        .await
+        .refused(404, "not_found");
+    t.post(&path, &tenant.admin, ask.clone())
+        .await
+        .refused(403, "not_expected");
     let approve = format!("/leave-requests/{}/approve", leave.id());
-    t.post(&approve, &tenant.member_a, json!({})).await.refused(403, "forbidden");
-    t.post(&approve, &tenant.organizer_a, json!({ "note": "同意" })).await.expect(200);
-    t.post(&approve, &tenant.organizer_a, json!({})).await.refused(409, "leave_already_decided");
-    assert_eq!(t.get(&path, &tenant.organizer_a).await.expect(200).items()[0]["status"], "approved");
+    t.post(&approve, &tenant.member_a, json!({}))
+        .await
+        .refused(403, "forbidden");
+    t.post(&approve, &tenant.organizer_a, json!({ "note": "同意" }))
+        .await
+        .expect(200);
+    t.post(&approve, &tenant.organizer_a, json!({}))
+        .await
+        .refused(409, "leave_already_decided");
+    assert_eq!(
+        t.get(&path, &tenant.organizer_a).await.expect(200).items()[0]["status"],
+        "approved"
+    );
     let code = t.code(&tenant.organizer_a, &event).await;
-    t.post("/check-ins", &tenant.member_a, t.with_code(&code)).await.refused(409, "on_leave");
-    let quorum = t.get(&format!("/events/{event}/quorum"), &tenant.organizer_a).await.expect(200);
+    t.post("/check-ins", &tenant.member_a, t.with_code(&code))
+        .await
+        .refused(409, "on_leave");
+    let quorum = t
+        .get(&format!("/events/{event}/quorum"), &tenant.organizer_a)
+        .await
+        .expect(200);
     assert_eq!(quorum.json["may_vote"], 3);
     t.advance_s(601);
-    t.post(&path, &tenant.secretary_a, ask).await.refused(409, "leave_too_late");
+    t.post(&path, &tenant.secretary_a, ask)
+        .await
+        .refused(409, "leave_too_late");
 }
 
 #[actix_web::test]
@@ -252,20 +507,33 @@ async fn a_place_can_be_asked_for_and_is_not_kept() {
         body["location"] = json!({ "latitude": latitude, "longitude": 121.47, "accuracy_m": 20.0 });
         body
     };
-    t.post("/check-ins", &tenant.member_a, t.with_code(&code)).await.refused(422, "location_required");
-    t.post("/check-ins", &tenant.member_a, at(31.25)).await.refused(403, "outside_area");
-    t.post("/check-ins", &tenant.member_a, at(31.2305)).await.expect(201);
+    t.post("/check-ins", &tenant.member_a, t.with_code(&code))
+        .await
+        .refused(422, "location_required");
+    t.post("/check-ins", &tenant.member_a, at(31.25))
+        .await
+        .refused(403, "outside_area");
+    t.post("/check-ins", &tenant.member_a, at(31.2305))
+        .await
+        .expect(201);
 }
 
 #[actix_web::test]
 async fn one_client_event_id_is_one_check_in() {
     let t = TestApp::start().await;
     let tenant = t.tenant().await;
-    let (one, two) = (t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await, t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await);
+    let (one, two) = (
+        t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await,
+        t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await,
+    );
     let mut body = t.with_code(&t.code(&tenant.admin, &one).await);
-    t.post("/check-ins", &tenant.member_a, body.clone()).await.expect(201);
+    t.post("/check-ins", &tenant.member_a, body.clone())
+        .await
+        .expect(201);
     body["code"] = json!(t.code(&tenant.admin, &two).await);
-    t.post("/check-ins", &tenant.member_a, body).await.refused(422, "client_event_id_reused");
+    t.post("/check-ins", &tenant.member_a, body)
+        .await
+        .refused(422, "client_event_id_reused");
 }
 
 #[actix_web::test]
@@ -273,13 +541,24 @@ async fn the_live_screen_tells_counts_and_names_and_resumes() {
     use futures_util::StreamExt;
     let t = TestApp::start().await;
     let tenant = t.tenant().await;
-    let event = t.open_event(&tenant.organizer_a, &tenant.branch_a, json!({})).await;
+    let event = t
+        .open_event(&tenant.organizer_a, &tenant.branch_a, json!({}))
+        .await;
     let path = format!("/events/{event}/live");
     t.get(&path, &tenant.member_a).await.refused(403, "forbidden");
     let code = t.code(&tenant.organizer_a, &event).await;
-    t.post("/check-ins", &tenant.member_a, t.with_code(&code)).await.expect(201);
+    t.post("/check-ins", &tenant.member_a, t.with_code(&code))
+        .await
+        .expect(201);
     let (replica, stop) = t.replica().await;
-    let mut screen = t.http.get(format!("{replica}/api/v1{path}")).bearer_auth(&tenant.organizer_a).send().await.unwrap().bytes_stream();
+    let mut screen = t
+        .http
+        .get(format!("{replica}/api/v1{path}"))
+        .bearer_auth(&tenant.organizer_a)
+        .send()
+        .await
+        .unwrap()
+        .bytes_stream();
     let mut text = String::new();
     let mut read_until = async |wanted: &str| {
         while !text.contains(wanted) {
@@ -288,9 +567,16 @@ async fn the_live_screen_tells_counts_and_names_and_resumes() {
         text.clone()
     };
     assert!(read_until("id: 1\n").await.contains("甲成員"));
-    t.post("/check-ins", &tenant.secretary_a, t.with_code(&code)).await.expect(201);
+    t.post("/check-ins", &tenant.secretary_a, t.with_code(&code))
+        .await
+        .expect(201);
     read_until("id: 2\n").await;
-    let resumed = t.request(reqwest::Method::GET, &path, &tenant.organizer_a).header("last-event-id", "1").send().await.unwrap();
+    let resumed = t
+        .request(reqwest::Method::GET, &path, &tenant.organizer_a)
+        .header("last-event-id", "1")
+        .send()
+        .await
+        .unwrap();
     let mut resumed = resumed.bytes_stream();
     let mut text = String::new();
     while !text.contains("id: 2\n") || !text.ends_with("\n\n") {

@@ -111,8 +111,9 @@ impl Known {
     }
 
     fn step(&self, line: RosterLine, seen: &mut HashMap<MemberId, u32>) -> Result<Step, BadRow> {
-        let organization = self.organization(&line)?;
-        let Some(known) = self.recognise(&line)? else {
+        let known = self.recognise(&line)?;
+        let organization = self.organization(&line, known.map(|k| k.member.organization_id))?;
+        let Some(known) = known else {
             return Ok(Step::Create {
                 organization: organization.unwrap_or(self.home),
                 line,
@@ -162,7 +163,12 @@ impl Known {
         Ok(known)
     }
 
-    fn organization(&self, line: &RosterLine) -> Result<Option<OrganizationId>, BadRow> {
+    /// Of several organizations of one name, the one where the member is already.
+    fn organization(
+        &self,
+        line: &RosterLine,
+        present: Option<OrganizationId>,
+    ) -> Result<Option<OrganizationId>, BadRow> {
         let Some(name) = &line.organization else {
             return Ok(None);
         };
@@ -172,6 +178,7 @@ impl Known {
             .map(Vec::as_slice)
         {
             Some([id]) => Ok(Some(*id)),
+            Some(several) if present.is_some_and(|id| several.contains(&id)) => Ok(present),
             Some([_, _, ..]) => Err(bad(line, "organization_ambiguous", name.clone(), None)),
             _ => Err(bad(line, "organization_unknown", name.clone(), None)),
         }

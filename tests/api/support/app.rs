@@ -50,7 +50,11 @@ impl TestApp {
         Self {
             url: format!("http://{}", running.address),
             app,
-            http: reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
+            http: reqwest::Client::builder()
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+                .build()
+                .unwrap(),
             handle,
             _jobs: running.jobs,
             _folder: folder,
@@ -110,12 +114,17 @@ impl PostgresDatabase {
         if std::env::var("ZHIBU_TEST_BACKEND").as_deref() != Ok("postgres") {
             return None;
         }
-        let admin_url = std::env::var("ZHIBU_TEST_DATABASE_URL").expect("ZHIBU_TEST_DATABASE_URL names a PostgreSQL server");
+        let admin_url = std::env::var("ZHIBU_TEST_DATABASE_URL")
+            .expect("ZHIBU_TEST_DATABASE_URL names a PostgreSQL server");
         let name = format!("test_{}", hex::encode(rand::random::<[u8; 8]>()));
         let mut conn = PgConnection::establish(&admin_url).unwrap();
         conn.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
         let (server, _) = admin_url.rsplit_once('/').unwrap();
-        Some(Self { url: format!("{server}/{name}"), admin_url: admin_url.clone(), name })
+        Some(Self {
+            url: format!("{server}/{name}"),
+            admin_url: admin_url.clone(),
+            name,
+        })
     }
 }
 

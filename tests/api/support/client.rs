@@ -19,7 +19,12 @@ impl Reply {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.bytes().await.unwrap().to_vec();
         let json = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Self { status, headers, bytes, json }
+        Self {
+            status,
+            headers,
+            bytes,
+            json,
+        }
     }
 
     /// The reply, if it has this status; else the test fails and shows what came.
@@ -45,7 +50,9 @@ impl Reply {
     #[track_caller]
     pub fn text(&self, pointer: &str) -> String {
         let found = self.json.pointer(pointer).and_then(Value::as_str);
-        found.unwrap_or_else(|| panic!("no text at {pointer} in {}", self.json)).to_owned()
+        found
+            .unwrap_or_else(|| panic!("no text at {pointer} in {}", self.json))
+            .to_owned()
     }
 
     #[track_caller]
@@ -55,16 +62,26 @@ impl Reply {
 
     #[track_caller]
     pub fn items(&self) -> &[Value] {
-        self.json["items"].as_array().unwrap_or_else(|| panic!("no items in {}", self.json))
+        self.json["items"]
+            .as_array()
+            .unwrap_or_else(|| panic!("no items in {}", self.json))
     }
 }
 
 impl TestApp {
     /// `path` is below `/api/v1`, or a whole address. An empty token is none.
     pub fn request(&self, method: Method, path: &str, token: &str) -> RequestBuilder {
-        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}/api/v1{path}", self.url) };
+        let url = if path.starts_with("http") {
+            path.to_owned()
+        } else {
+            format!("{}/api/v1{path}", self.url)
+        };
         let request = self.http.request(method, url);
-        if token.is_empty() { request } else { request.bearer_auth(token) }
+        if token.is_empty() {
+            request
+        } else {
+            request.bearer_auth(token)
+        }
     }
 
     pub async fn get(&self, path: &str, token: &str) -> Reply {
@@ -86,7 +103,12 @@ impl TestApp {
 
     pub async fn patch(&self, path: &str, token: &str, version: &str, body: Value) -> Reply {
         let request = self.request(Method::PATCH, path, token).json(&body);
-        Reply::of(if version.is_empty() { request } else { request.header("if-match", version) }).await
+        Reply::of(if version.is_empty() {
+            request
+        } else {
+            request.header("if-match", version)
+        })
+        .await
     }
 
     pub async fn delete(&self, path: &str, token: &str) -> Reply {

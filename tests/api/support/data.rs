@@ -36,12 +36,34 @@ impl TestApp {
     pub async fn tenant(&self) -> Tenant {
         let mark = hex::encode(rand::random::<[u8; 4]>());
         let system = self.system_admin(&format!("system-{mark}")).await;
-        let organization = |name: &str, kind: &str, parent: Option<&str>| {
-            json!({ "name": name, "kind": kind, "parent_id": parent })
-        };
-        let root = self.post("/organizations", &system, organization("機關黨委", "committee", None)).await.expect(201).id();
-        let branch_a = self.post("/organizations", &system, organization("第一黨支部", "branch", Some(&root))).await.expect(201).id();
-        let branch_b = self.post("/organizations", &system, organization("第二黨支部", "branch", Some(&root))).await.expect(201).id();
+        let organization = |name: &str, kind: &str, parent: Option<&str>| json!({ "name": name, "kind": kind, "parent_id": parent });
+        let root = self
+            .post(
+                "/organizations",
+                &system,
+                organization("機關黨委", "committee", None),
+            )
+            .await
+            .expect(201)
+            .id();
+        let branch_a = self
+            .post(
+                "/organizations",
+                &system,
+                organization("第一黨支部", "branch", Some(&root)),
+            )
+            .await
+            .expect(201)
+            .id();
+        let branch_b = self
+            .post(
+                "/organizations",
+                &system,
+                organization("第二黨支部", "branch", Some(&root)),
+            )
+            .await
+            .expect(201)
+            .id();
         let mut tenant = Tenant {
             root: root.clone(),
             branch_a: branch_a.clone(),
@@ -58,23 +80,54 @@ impl TestApp {
             member_b_id: String::new(),
             mark,
         };
-        tenant.admin = self.person(&tenant, &root, "管理員", Some((&root, "admin"))).await.1;
-        tenant.secretary_a = self.person(&tenant, &branch_a, "甲書記", Some((&branch_a, "secretary"))).await.1;
-        tenant.secretary_b = self.person(&tenant, &branch_b, "乙書記", Some((&branch_b, "secretary"))).await.1;
-        tenant.organizer_a = self.person(&tenant, &branch_a, "甲組織", Some((&branch_a, "organizer"))).await.1;
-        tenant.inspector = self.person(&tenant, &root, "督查員", Some((&root, "inspector"))).await.1;
+        tenant.admin = self
+            .person(&tenant, &root, "管理員", Some((&root, "admin")))
+            .await
+            .1;
+        tenant.secretary_a = self
+            .person(&tenant, &branch_a, "甲書記", Some((&branch_a, "secretary")))
+            .await
+            .1;
+        tenant.secretary_b = self
+            .person(&tenant, &branch_b, "乙書記", Some((&branch_b, "secretary")))
+            .await
+            .1;
+        tenant.organizer_a = self
+            .person(&tenant, &branch_a, "甲組織", Some((&branch_a, "organizer")))
+            .await
+            .1;
+        tenant.inspector = self
+            .person(&tenant, &root, "督查員", Some((&root, "inspector")))
+            .await
+            .1;
         (tenant.member_a_id, tenant.member_a) = self.person(&tenant, &branch_a, "甲成員", None).await;
         (tenant.member_b_id, tenant.member_b) = self.person(&tenant, &branch_b, "乙成員", None).await;
         tenant
     }
 
     /// A member with a password and perhaps a role: id and access token.
-    pub async fn person(&self, tenant: &Tenant, home: &str, name: &str, role: Option<(&str, &str)>) -> (String, String) {
+    pub async fn person(
+        &self,
+        tenant: &Tenant,
+        home: &str,
+        name: &str,
+        role: Option<(&str, &str)>,
+    ) -> (String, String) {
         let account = format!("p-{}-{}", tenant.mark, hex::encode(rand::random::<[u8; 4]>()));
-        let id = self.post("/members", &tenant.system, member_body(home, name, &account)).await.expect(201).id();
+        let id = self
+            .post("/members", &tenant.system, member_body(home, name, &account))
+            .await
+            .expect(201)
+            .id();
         if let Some((organization, role)) = role {
             let body = json!({ "member_id": id, "role": role });
-            self.post(&format!("/organizations/{organization}/roles"), &tenant.system, body).await.expect(201);
+            self.post(
+                &format!("/organizations/{organization}/roles"),
+                &tenant.system,
+                body,
+            )
+            .await
+            .expect(201);
         }
         self.give_password(AccountId(id.parse().unwrap())).await;
         let token = self.login(&account).await;
@@ -83,7 +136,12 @@ impl TestApp {
 
     pub async fn system_admin(&self, account: &str) -> String {
         let (now, ids, name) = (self.now(), self.app.ids.clone(), account.to_owned());
-        let id = self.app.db.write(move |conn| auth::create_system_admin(conn, now, &ids, &name)).await.unwrap();
+        let id = self
+            .app
+            .db
+            .write(move |conn| auth::create_system_admin(conn, now, &ids, &name))
+            .await
+            .unwrap();
         self.give_password(id).await;
         self.login(account).await
     }
@@ -93,12 +151,19 @@ impl TestApp {
         static HASH: std::sync::OnceLock<String> = std::sync::OnceLock::new();
         let hash = HASH.get_or_init(|| auth::hash_password(PASSWORD).unwrap());
         let now = self.now();
-        self.app.db.write(move |conn| auth::set_password(conn, now, id, hash)).await.unwrap();
+        self.app
+            .db
+            .write(move |conn| auth::set_password(conn, now, id, hash))
+            .await
+            .unwrap();
     }
 
     pub async fn login(&self, account: &str) -> String {
         let body = json!({ "account": account, "password": PASSWORD });
-        self.post("/auth/login", "", body).await.expect(200).text("/access_token")
+        self.post("/auth/login", "", body)
+            .await
+            .expect(200)
+            .text("/access_token")
     }
 
     /// Signs somebody in without a password: for crowds.
@@ -122,12 +187,17 @@ impl TestApp {
             body[name] = value.clone();
         }
         let id = self.post("/events", token, body).await.expect(201).id();
-        self.act(&format!("/events/{id}/publish"), token).await.expect(200);
+        self.act(&format!("/events/{id}/publish"), token)
+            .await
+            .expect(200);
         id
     }
 
     pub async fn code(&self, token: &str, event: &str) -> String {
-        self.get(&format!("/events/{event}/code"), token).await.expect(200).text("/code")
+        self.get(&format!("/events/{event}/code"), token)
+            .await
+            .expect(200)
+            .text("/code")
     }
 
     /// A check-in body with a fresh client event id.

@@ -1,0 +1,137 @@
+//! Every operation without a token is 401; every operation on another tenant's thing is 404. The exceptions are listed
+//! here, each with its reason, so that adding one is a decision.
+
+use std::collections::BTreeMap;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::openapi::operations;
+use crate::support::{Reply, Tenant, TestApp, new_uuid};
+
+/// Operations that take no token.
+const OPEN: [&str; 4] = [
+    "login",
+    "refresh_session",
+    "activate_account",
+    // The code itself is the right to ask.
+    "create_check_in_proof",
+];
+
+#[actix_web::test]
+async fn without_a_token_everything_is_401() {
+    let t = TestApp::start().await;
+    for (path, method, operation) in operations() {
+        let name = operation["operationId"].as_str().unwrap();
+        let reply = send(&t, &method, &fill(&path, &BTreeMap::new()), "", &json!({})).await;
+        if OPEN.contains(&name) {
+            assert_ne!(reply.json["code"], "unauthorized", "{name}");
+        } else {
+            assert_eq!(reply.status, 401, "{name}: {}", reply.json);
+            assert_eq!(reply.json["code"], "unauthorized", "{name}");
+        }
+        let forged = send(
+            &t,
+            &method,
+            &fill(&path, &BTreeMap::new()),
+            "not.a.token",
+            &json!({}),
+        )
+        .await;
+        assert!(OPEN.contains(&name) || forged.status == 401, "{name}");
+    }
+}
+
+async fn send(t: &TestApp, method: &str, path: &str, token: &str, body: &Value) -> Reply {
+    let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+    let request = t.request(method.clone(), path.strip_prefix("/api/v1").unwrap(), token);
+    let request = if method == Method::GET || method == Method::DELETE {
+        request
+    } else {
+        request.json(body)
+    };
+    Reply::of(request.header("if-match", "*")).await
+}
+
+/// Puts ids into `{…}`: those given for the resource before it, else one that exists nowhere.
+fn fill(path: &str, ids: &BTreeMap<&str, String>) -> String {
+    let mut filled = Vec::new();
+    let mut before = "";
+    for part in path.split('/') {
+        let piece = if let Some((_, rest)) = part.split_once('}') {
+            format!("{}{rest}", ids.get(before).cloned().unwrap_or_else(new_uuid))
+        } else {
+            part.to_owned()
+        };
+        before = part;
+        filled.push(piece);
+    }
+    filled.join("/")
+}
+
+/// A body that passes the operation's own checks, so that what is refused is the access.
+fn body_of(name: &str, tenant: &Tenant) -> Value {
+    let client_event_id = new_uuid();
+    match name {
+        "move_organization" => json!({ "parent_id": tenant.root }),
+        "grant_role" => json!({ "member_id": tenant.member_a_id, "role": "admin" }),
+        "transfer_member" => json!({ "organization_id": tenant.root, "reason": "x" }),
+        "check_in_member" => {
+            json!({ "member_id": tenant.member_a_id, "reason": "x", "client_event_id": client_event_id })
+        }
+        "update_organization"
+        | "update_event"
+        | "update_member"
+        | "archive_organization"
+        | "publish_event"
+        | "close_event"
+        | "accept_check_in"
+        | "reactivate_member" => json!({}),
+        "approve_leave" | "reject_leave" => json!({}),
+        _ => json!({ "reason": "x" }),
+    }
+}
+
+#[actix_web::test]
+async fn another_tenants_things_do_not_exist() {
+    let t = TestApp::start().await;
+    let (mine, theirs) = (t.tenant().await, t.tenant().await);
+    let event = t.open_event(&theirs.admin, &theirs.branch_a, json!({})).await;
+    let code = t.code(&theirs.admin, &event).await;
+    let check_in = t
+        .post("/check-ins", &theirs.member_a, t.with_code(&code))
+        .await
+        .expect(201)
+        .id();
+    let leave = format!("/events/{event}/leave-requests");
+    let leave = t
+        .post(&leave, &theirs.secretary_a, json!({ "reason": "x" }))
+        .await
+        .expect(201)
+        .id();
+    let ids = BTreeMap::from([
+        ("organizations", theirs.branch_a.clone()),
+        ("events", event),
+        ("members", theirs.member_a_id.clone()),
+        ("check-ins", check_in),
+        ("leave-requests", leave),
+    ]);
+    let mut tried = 0;
+    for (path, method, operation) in operations().into_iter().filter(|(path, ..)| path.contains('{')) {
+        let name = operation["operationId"].as_str().unwrap();
+        // An action without fields takes no body at all.
+        let body = body_of(name, &mine);
+        for token in [&mine.admin, &mine.member_a] {
+            let mut reply = send(&t, &method, &fill(&path, &ids), token, &body).await;
+            if reply.status == 415 || reply.status == 422 {
+                let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+                let path = fill(&path, &ids);
+                reply = Reply::of(t.request(method, path.strip_prefix("/api/v1").unwrap(), token)).await;
+            }
+            assert_eq!(reply.status, 404, "{name}: {}", reply.json);
+            assert_eq!(reply.json["code"], "not_found", "{name}");
+            tried += 1;
+        }
+    }
+    assert!(tried >= 40, "only {tried} tried");
+}

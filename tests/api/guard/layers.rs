@@ -1,0 +1,97 @@
+//! Imports point inward, files stay small, and each room keeps to its own words.
+
+use std::path::{Path, PathBuf};
+
+/// Every source file under `src`, with its text.
+pub fn sources() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    walk(
+        &PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src")),
+        &mut found,
+    );
+    found
+}
+
+fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            walk(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push((
+                path.to_string_lossy().replace('\\', "/"),
+                std::fs::read_to_string(&path).unwrap(),
+            ));
+        }
+    }
+}
+
+const SLICES: [&str; 5] = ["auth", "organizations", "members", "events", "attendance"];
+
+fn uses(text: &str) -> impl Iterator<Item = &str> {
+    // What stands in a test module is no import of the house.
+    text.split("#[cfg(test)]")
+        .next()
+        .unwrap_or("")
+        .lines()
+        .filter(|line| line.trim_start().starts_with("use "))
+}
+
+#[test]
+fn the_platform_knows_no_slice() {
+    for (path, text) in sources().iter().filter(|(path, _)| path.contains("/platform/")) {
+        for line in uses(text) {
+            for slice in SLICES {
+                assert!(!line.contains(&format!("crate::{slice}")), "{path}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn services_and_stores_know_no_http_and_rules_no_database() {
+    for (path, text) in sources() {
+        let name = path.rsplit('/').next().unwrap();
+        for line in uses(&text) {
+            if name == "service.rs" || name == "store.rs" {
+                assert!(!line.contains("actix_web"), "{path}: {line}");
+            }
+            if name == "store.rs" {
+                assert!(
+                    !line.contains("AppError") && !line.contains("AppResult"),
+                    "{path}: {line}"
+                );
+            }
+            if name == "rules.rs" {
+                assert!(
+                    !line.contains("diesel") && !line.contains("actix"),
+                    "{path}: {line}"
+                );
+            }
+            if name == "http.rs" {
+                assert!(!line.contains("diesel"), "{path}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_slice_calls_anothers_door_and_never_its_store() {
+    for (path, text) in sources() {
+        for slice in SLICES {
+            let own = path.contains(&format!("/src/{slice}/"));
+            let inner = ["store", "http", "service", "rules"].map(|room| format!("crate::{slice}::{room}"));
+            let reaches = uses(&text).find(|line| inner.iter().any(|room| line.contains(room)));
+            assert!(own || reaches.is_none(), "{path}: {reaches:?}");
+        }
+    }
+}
+
+#[test]
+fn files_stay_small_enough_to_know() {
+    for (path, text) in sources() {
+        let lines = text.lines().count();
+        assert!(lines <= 650, "{path} has {lines} lines: perhaps two rooms");
+        assert!(text.starts_with("//!"), "{path} does not say what it owns");
+    }
+}

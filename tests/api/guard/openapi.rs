@@ -1,0 +1,91 @@
+//! The checked-in document is the code's, and each operation is described as API.md asks.
+
+use serde_json::Value;
+
+pub fn document() -> Value {
+    serde_json::from_str(&zhibu::openapi::document_json()).unwrap()
+}
+
+/// Every operation: path, method, description.
+pub fn operations() -> Vec<(String, String, Value)> {
+    let document = document();
+    let mut all = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in ["get", "post", "put", "patch", "delete"] {
+            if let Some(operation) = item.get(method) {
+                all.push((path.clone(), method.to_owned(), operation.clone()));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn the_checked_in_document_is_the_codes() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/openapi.json");
+    let checked_in = std::fs::read_to_string(file).unwrap_or_default();
+    let same = checked_in == zhibu::openapi::document_json();
+    assert!(
+        same,
+        "openapi/openapi.json differs from the code: cargo run -- openapi > openapi/openapi.json"
+    );
+}
+
+#[test]
+fn it_is_openapi_3_1_and_every_reference_leads_somewhere() {
+    let document = document();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    let mut references = Vec::new();
+    collect_references(&document, &mut references);
+    assert!(references.len() > 50);
+    for reference in references {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+}
+
+fn collect_references(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            if let Some(Value::String(reference)) = members.get("$ref") {
+                found.push(reference.clone());
+            }
+            members
+                .values()
+                .for_each(|member| collect_references(member, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_references(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn each_operation_has_a_summary_a_unique_name_and_declares_its_path_parameters() {
+    let mut names = std::collections::HashSet::new();
+    for (path, method, operation) in operations() {
+        let name = operation["operationId"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{method} {path} has no operationId"));
+        assert!(names.insert(name.to_owned()), "{name} is used twice");
+        assert!(
+            operation["summary"].as_str().is_some_and(|s| s.len() > 8),
+            "{method} {path} has no summary"
+        );
+        let declared: Vec<&str> = operation["parameters"]
+            .as_array()
+            .map(|all| {
+                all.iter()
+                    .filter(|p| p["in"] == "path")
+                    .map(|p| p["name"].as_str().unwrap())
+                    .collect()
+            })
+            .unwrap_or_default();
+        for part in path.split('/').filter_map(|part| part.strip_prefix('{')) {
+            let parameter = part.split('}').next().unwrap();
+            assert!(
+                declared.contains(&parameter),
+                "{method} {path} does not declare {parameter}"
+            );
+        }
+    }
+}
