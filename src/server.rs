@@ -10,7 +10,7 @@ use actix_web::middleware::{Compress, Next, from_fn};
 use actix_web::{App as ActixApp, HttpMessage, HttpRequest, HttpResponse, HttpServer, web};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use utoipa_actix_web::AppExt;
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi};
 
 use crate::app::App;
 use crate::auth::Actor;
@@ -34,14 +34,14 @@ pub async fn start(app: web::Data<App>) -> std::io::Result<Running> {
         .map_err(|error| std::io::Error::other(error.to_string()))?;
     let metrics = recorder();
     let (data, settings) = (app.clone(), app.config.server.clone());
-    let docs = Arc::new(openapi::document());
-    let known = KnownPaths::of(&docs);
+    let known = KnownPaths::of(&openapi::document());
     let server = HttpServer::new(move || {
         let limits = BodyLimits {
             arrival: data.config.server.request_timeout,
         };
-        let docs = docs.as_ref().clone();
+        // The document stands before the scope that would answer for everything below its path.
         let (service, _) = ActixApp::new()
+            .route("/api/v1/openapi.json", web::get().to(document))
             .into_utoipa_app()
             .service(utoipa_actix_web::scope("/api/v1").configure(routes::api))
             .split_for_parts();
@@ -55,7 +55,7 @@ pub async fn start(app: web::Data<App>) -> std::io::Result<Running> {
             .app_data(web::Data::new(known.clone()))
             .configure(routes::pages)
             .configure(probes)
-            .service(SwaggerUi::new("/docs/{_:.*}").url("/api/v1/openapi.json", docs))
+            .service(SwaggerUi::new("/docs/{_:.*}").config(SwaggerConfig::from("/api/v1/openapi.json")))
             .route("/docs", web::get().to(to_docs))
             .route("/", web::get().to(to_docs))
             .default_service(web::to(nothing_here))
@@ -156,6 +156,13 @@ async fn metrics_text(handle: web::Data<PrometheusHandle>) -> HttpResponse {
         .body(handle.render())
 }
 
+async fn document() -> HttpResponse {
+    static TEXT: std::sync::LazyLock<String> = std::sync::LazyLock::new(openapi::document_json);
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .body(TEXT.as_str())
+}
+
 async fn to_docs() -> HttpResponse {
     HttpResponse::Found()
         .insert_header(("location", "/docs/"))
@@ -203,25 +210,30 @@ async fn record_refusals(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let response = next.call(request).await?;
-    let refused = response
+    let error = response
         .response()
         .error()
         .and_then(|error| error.as_error::<AppError>());
-    if refused.is_some_and(|error| error.code() == Code::Forbidden)
-        && let Some(app) = response.request().app_data::<web::Data<App>>().cloned()
-        && let Some(actor) = response.request().extensions().get::<Actor>().cloned()
-    {
-        let route = format!("{} {}", response.request().method(), response.request().path());
-        let (ids, now) = (app.ids.clone(), app.clock.now());
-        let recorded = app
-            .db
-            .write(move |conn| audit::record_refusal(conn, &ids, now, &actor, &route))
-            .await;
-        if let Err(error) = recorded {
-            tracing::warn!(%error, "a refusal could not be recorded");
+    if error.is_some_and(|error| error.code() == Code::Forbidden) {
+        let app = response.request().app_data::<web::Data<App>>().cloned();
+        let actor = response.request().extensions().get::<Actor>().cloned();
+        if let (Some(app), Some(actor)) = (app, actor) {
+            let route = format!("{} {}", response.request().method(), response.request().path());
+            record_refusal(&app, actor, route).await;
         }
     }
     Ok(response)
+}
+
+async fn record_refusal(app: &App, actor: Actor, route: String) {
+    let (ids, now) = (app.ids.clone(), app.clock.now());
+    let recorded = app
+        .db
+        .write(move |conn| audit::record_refusal(conn, &ids, now, &actor, &route))
+        .await;
+    if let Err(error) = recorded {
+        tracing::warn!(%error, "a refusal could not be recorded");
+    }
 }
 
 /// One recorder for the process; tests start many servers in one.

@@ -205,8 +205,10 @@ fn flags(facts: Facts, claim: &Claim) -> Vec<&'static str> {
     if facts.device_used_by_other {
         flags.push("shared_device");
     }
-    // Measured against the moment the server saw the code: signing in first may take a while.
-    let off_by_s = claim.judged_at.minus(claim.claimed_at).num_seconds().abs();
+    // Between seeing the code and sending it, any time is honest: signing in first may take a while.
+    let early_s = claim.judged_at.minus(claim.claimed_at).num_seconds();
+    let ahead_s = claim.claimed_at.minus(claim.received_at).num_seconds();
+    let off_by_s = early_s.max(ahead_s);
     if claim.source == Source::Offline {
         flags.push("late_upload");
     } else if off_by_s > FAR_CLOCK_S {

@@ -6,8 +6,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::EventId;
 use super::calendar::{CONTENT_TYPE, calendar};
+use super::commands::{CreateEvent, Expected, Geofence, UpdateEvent};
 use super::rules::{Form, Status};
-use super::service::{self, CreateEvent, Expected, FullEvent, Geofence, ListEvents, UpdateEvent};
+use super::service::{self, FullEvent, ListEvents};
 use super::store::EventRow;
 use crate::app::App;
 use crate::auth::SignedIn;

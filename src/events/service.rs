@@ -1,9 +1,9 @@
 //! What may happen to an event, in which order, and who may do it.
 
-use serde::Deserialize;
 use serde_json::json;
 
 use super::EventId;
+use super::commands::{CreateEvent, Expected, UpdateEvent, check_times, set_geofence};
 use super::rules::{Form, Status, Window};
 use super::store::{self, Attendee, CalendarFeedRow, EventFilter, EventRow};
 use crate::app::Ctx;
@@ -13,182 +13,7 @@ use crate::organizations::{self, Access, OrganizationId, OrganizationRow, Right}
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code};
 use crate::platform::keys::{hash_secret, random_secret};
-use crate::platform::text::{Check, Patch, Problems, patch};
-
-const MAX_NAMED: usize = 2_000;
-const MAX_ORGANIZATIONS: usize = 200;
-const MAX_LENGTH_S: i64 = 31 * 86_400;
-
-/// Who should attend: the members of these organizations and all below them, of these standings, and the people named.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, serde::Serialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Expected {
-    /// Empty: the event's own organization.
-    pub organization_ids: Vec<OrganizationId>,
-    /// Empty: full and probationary members.
-    pub standings: Vec<Standing>,
-    /// People named one by one, whatever their organization or standing.
-    pub member_ids: Vec<MemberId>,
-}
-
-/// A circle on the map; a phone inside it, or near its edge, is taken to be there.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize, serde::Serialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Geofence {
-    pub latitude: f64,
-    pub longitude: f64,
-    pub radius_m: i32,
-}
-
-/// A new event, a draft until it is published. Settings that are left out come from the organization.
-#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CreateEvent {
-    pub organization_id: OrganizationId,
-    #[schema(example = "第四季度支部黨員大會")]
-    pub title: String,
-    #[serde(default)]
-    pub description: String,
-    #[serde(default)]
-    #[schema(example = "三樓會議室")]
-    pub place: String,
-    pub starts_at: Instant,
-    pub ends_at: Instant,
-    pub forms: Vec<Form>,
-    #[serde(default)]
-    pub expected: Expected,
-    /// Check-in opens so long before the start.
-    pub opens_before_s: Option<i32>,
-    /// Late from so long after the start.
-    pub late_after_s: Option<i32>,
-    /// Check-in closes so long after the start.
-    pub closes_after_s: Option<i32>,
-    pub code_window_s: Option<i32>,
-    pub offline_allowed: Option<bool>,
-    pub geofence: Option<Geofence>,
-}
-
-/// A merge patch. From the opening of check-in on only words may change.
-#[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct UpdateEvent {
-    pub title: Option<String>,
-    pub description: Option<String>,
-    pub place: Option<String>,
-    pub starts_at: Option<Instant>,
-    pub ends_at: Option<Instant>,
-    pub forms: Option<Vec<Form>>,
-    pub expected: Option<Expected>,
-    pub opens_before_s: Option<i32>,
-    pub late_after_s: Option<i32>,
-    pub closes_after_s: Option<i32>,
-    pub code_window_s: Option<i32>,
-    pub offline_allowed: Option<bool>,
-    #[serde(with = "patch")]
-    #[schema(value_type = Option<Geofence>)]
-    pub geofence: Patch<Geofence>,
-}
-
-impl Check for CreateEvent {
-    fn check(&mut self, problems: &mut Problems) {
-        problems.line("/title", &mut self.title, 1, 200);
-        problems.paragraph("/description", &mut self.description, 0, 5_000);
-        problems.line("/place", &mut self.place, 0, 200);
-        check_times(problems, self.starts_at, self.ends_at);
-        check_forms(problems, &mut self.forms);
-        check_expected(problems, &self.expected);
-        check_window(
-            problems,
-            self.opens_before_s,
-            self.late_after_s,
-            self.closes_after_s,
-            self.code_window_s,
-        );
-        check_geofence(problems, self.geofence);
-    }
-}
-
-impl Check for UpdateEvent {
-    fn check(&mut self, problems: &mut Problems) {
-        if let Some(title) = &mut self.title {
-            problems.line("/title", title, 1, 200);
-        }
-        if let Some(description) = &mut self.description {
-            problems.paragraph("/description", description, 0, 5_000);
-        }
-        if let Some(place) = &mut self.place {
-            problems.line("/place", place, 0, 200);
-        }
-        if let Some(forms) = &mut self.forms {
-            check_forms(problems, forms);
-        }
-        if let Some(expected) = &self.expected {
-            check_expected(problems, expected);
-        }
-        check_window(
-            problems,
-            self.opens_before_s,
-            self.late_after_s,
-            self.closes_after_s,
-            self.code_window_s,
-        );
-        check_geofence(problems, self.geofence.flatten());
-    }
-}
-
-fn check_times(problems: &mut Problems, starts_at: Instant, ends_at: Instant) {
-    if ends_at <= starts_at {
-        problems.add("/ends_at", "not_after_start", "is not after starts_at");
-    } else if ends_at > starts_at.plus_s(MAX_LENGTH_S) {
-        problems.add("/ends_at", "too_long", "is more than 31 days after starts_at");
-    }
-}
-
-fn check_forms(problems: &mut Problems, forms: &mut Vec<Form>) {
-    forms.sort_unstable();
-    forms.dedup();
-    if forms.is_empty() {
-        problems.add("/forms", "required", "needs at least one form");
-    }
-}
-
-fn check_expected(problems: &mut Problems, expected: &Expected) {
-    if expected.organization_ids.len() > MAX_ORGANIZATIONS {
-        problems.add(
-            "/expected/organization_ids",
-            "too_many",
-            format!("has more than {MAX_ORGANIZATIONS} items"),
-        );
-    }
-    if expected.member_ids.len() > MAX_NAMED {
-        problems.add(
-            "/expected/member_ids",
-            "too_many",
-            format!("has more than {MAX_NAMED} items"),
-        );
-    }
-}
-
-fn check_window(
-    problems: &mut Problems,
-    opens: Option<i32>,
-    late: Option<i32>,
-    closes: Option<i32>,
-    code: Option<i32>,
-) {
-    problems.optional_range("/opens_before_s", &opens, 0, 86_400);
-    problems.optional_range("/late_after_s", &late, 0, 86_400);
-    problems.optional_range("/closes_after_s", &closes, 60, 604_800);
-    problems.optional_range("/code_window_s", &code, 5, 120);
-}
-
-fn check_geofence(problems: &mut Problems, geofence: Option<Geofence>) {
-    if let Some(fence) = geofence {
-        problems.range("/geofence/latitude", &fence.latitude, -90.0, 90.0);
-        problems.range("/geofence/longitude", &fence.longitude, -180.0, 180.0);
-        problems.range("/geofence/radius_m", &fence.radius_m, 20, 50_000);
-    }
-}
+use crate::platform::text::Problems;
 
 /// An event with its parts, as it is shown.
 #[derive(Debug, Clone)]
@@ -246,12 +71,6 @@ pub fn create_event(conn: &mut DbConnection, ctx: &Ctx, new: CreateEvent) -> App
         forms: new.forms,
         expected: Some(expected),
     })
-}
-
-fn set_geofence(row: &mut EventRow, geofence: Option<Geofence>) {
-    row.geofence_latitude = geofence.map(|g| g.latitude);
-    row.geofence_longitude = geofence.map(|g| g.longitude);
-    row.geofence_radius_m = geofence.map(|g| g.radius_m);
 }
 
 fn set_window(row: &mut EventRow) {
@@ -361,39 +180,6 @@ pub fn update_event(
         forms,
         expected: Some(expected),
     })
-}
-
-impl UpdateEvent {
-    fn moves_the_window(&self) -> bool {
-        self.starts_at.is_some()
-            || self.expected.is_some()
-            || self.opens_before_s.is_some()
-            || self.late_after_s.is_some()
-            || self.closes_after_s.is_some()
-            || self.code_window_s.is_some()
-            || self.geofence.is_some()
-    }
-
-    fn apply(self, row: &mut EventRow) {
-        fn set<T>(target: &mut T, value: Option<T>) {
-            if let Some(value) = value {
-                *target = value;
-            }
-        }
-        set(&mut row.title, self.title);
-        set(&mut row.description, self.description);
-        set(&mut row.place, self.place);
-        set(&mut row.starts_at, self.starts_at);
-        set(&mut row.ends_at, self.ends_at);
-        set(&mut row.opens_before_s, self.opens_before_s);
-        set(&mut row.late_after_s, self.late_after_s);
-        set(&mut row.closes_after_s, self.closes_after_s);
-        set(&mut row.code_window_s, self.code_window_s);
-        set(&mut row.offline_allowed, self.offline_allowed);
-        if let Some(geofence) = self.geofence {
-            set_geofence(row, geofence);
-        }
-    }
 }
 
 /// A draft becomes visible to those who are expected.

@@ -26,7 +26,7 @@ impl Access {
                 ..Self::default()
             });
         }
-        let (home, grants) = store::load_access(conn, ctx.actor.member()?)?;
+        let store::AccessPaths { home, grants } = store::load_access(conn, ctx.actor.member()?)?;
         let grants = grants
             .into_iter()
             .filter_map(|(path, role)| Some((path, Role::parse(&role)?)))

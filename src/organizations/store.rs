@@ -166,10 +166,12 @@ pub fn has_content(conn: &mut DbConnection, id: OrganizationId) -> QueryResult<b
 }
 
 /// The actor's own home path, and the path and role of each grant.
-pub fn load_access(
-    conn: &mut DbConnection,
-    member: MemberId,
-) -> QueryResult<(Option<String>, Vec<(String, String)>)> {
+pub struct AccessPaths {
+    pub home: Option<String>,
+    pub grants: Vec<(String, String)>,
+}
+
+pub fn load_access(conn: &mut DbConnection, member: MemberId) -> QueryResult<AccessPaths> {
     let home = members::table
         .inner_join(organizations::table.on(organizations::id.eq(members::organization_id)))
         .filter(members::id.eq(member))
@@ -182,7 +184,7 @@ pub fn load_access(
         .filter(role_grants::revoked_at.is_null())
         .select((organizations::path, role_grants::role))
         .load(conn)?;
-    Ok((home, grants))
+    Ok(AccessPaths { home, grants })
 }
 
 pub fn insert_grant(conn: &mut DbConnection, row: &RoleGrantRow) -> QueryResult<usize> {

@@ -32,16 +32,15 @@ async fn code_for(t: &TestApp, account: AccountId) -> String {
     t.app.db.write(issue).await.unwrap()
 }
 
-async fn post(t: &TestApp, path: &str, token: Option<&str>, body: Value) -> Reply {
-    t.post(&format!("/auth/{path}"), token.unwrap_or_default(), body)
-        .await
+async fn post(t: &TestApp, path: &str, token: &str, body: Value) -> Reply {
+    t.post(&format!("/auth/{path}"), token, body).await
 }
 
 async fn log_in(t: &TestApp, name: &str, password: &str, device: &str) -> Reply {
     post(
         t,
         "login",
-        None,
+        "",
         json!({ "account": name, "password": password, "device_id": device }),
     )
     .await
@@ -51,7 +50,7 @@ async fn refresh(t: &TestApp, token: &str, device: &str) -> Reply {
     post(
         t,
         "refresh",
-        None,
+        "",
         json!({ "refresh_token": token, "device_id": device }),
     )
     .await
@@ -140,7 +139,7 @@ async fn passwords_are_not_cut_and_odd_bodies_are_refused() {
         json!({ "account": "anna" }),
         json!({ "account": "anna", "password": PASSWORD, "member_id": 1 }),
     ] {
-        assert_eq!(post(&t, "login", None, body.clone()).await.status, 422, "{body}");
+        assert_eq!(post(&t, "login", "", body.clone()).await.status, 422, "{body}");
     }
     assert_eq!(log_in(&t, "anna", &format!("{PASSWORD} "), "x").await.status, 401);
 }
@@ -306,15 +305,15 @@ async fn an_activation_code_works_once() {
     let older = code_for(&t, id).await;
     let code = code_for(&t, id).await;
     let body = |code: &str, password: &str| json!({ "code": code, "password": password });
-    let refused = post(&t, "activations", None, body(&older, "four new tractors hum")).await;
+    let refused = post(&t, "activations", "", body(&older, "four new tractors hum")).await;
     assert_eq!(
         (refused.status, text(&refused, "code")),
         (422, "activation_code_invalid")
     );
-    let weak = post(&t, "activations", None, body(&code, "short")).await;
+    let weak = post(&t, "activations", "", body(&code, "short")).await;
     assert_eq!((weak.status, text(&weak, "code")), (422, "password_too_weak"));
     let typed = code.to_lowercase().replace('-', " ");
-    let sends = (0..5).map(|_| post(&t, "activations", None, body(&typed, "four new tractors hum")));
+    let sends = (0..5).map(|_| post(&t, "activations", "", body(&typed, "four new tractors hum")));
     let replies = futures_util::future::join_all(sends).await;
     assert_eq!(replies.iter().filter(|reply| reply.status == 201).count(), 1);
     assert_eq!(replies.iter().filter(|reply| reply.status == 422).count(), 4);
@@ -329,7 +328,7 @@ async fn an_activation_code_works_once() {
     let late = code_for(&t, id).await;
     t.clock().advance(Duration::days(15));
     assert_eq!(
-        post(&t, "activations", None, body(&late, "five late tractors"))
+        post(&t, "activations", "", body(&late, "five late tractors"))
             .await
             .status,
         422

@@ -118,7 +118,7 @@ async fn codes_that_are_wrong_old_early_or_forged_are_refused() {
 
 #[actix_web::test]
 async fn the_window_opens_turns_late_and_closes() {
-    let t = TestApp::start().await;
+    let t = TestApp::start_for_days().await;
     let tenant = t.tenant().await;
     let times = json!({ "starts_at": t.in_s(3_600), "ends_at": t.in_s(9_000), "opens_before_s": 600, "late_after_s": 60, "closes_after_s": 900 });
     let event = t.open_event(&tenant.organizer_a, &tenant.branch_a, times).await;
@@ -329,7 +329,7 @@ async fn an_organiser_checks_in_by_personal_code_or_by_hand() {
 
 #[actix_web::test]
 async fn what_was_scanned_offline_is_uploaded_later_and_reviewed() {
-    let t = TestApp::start().await;
+    let t = TestApp::start_for_days().await;
     let tenant = t.tenant().await;
     let event = t
         .open_event(&tenant.organizer_a, &tenant.branch_a, json!({}))

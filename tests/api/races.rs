@@ -148,7 +148,7 @@ async fn annulling_and_checking_in_at_once_leaves_at_most_one_effective_record()
 
 #[actix_web::test]
 async fn a_frozen_roster_does_not_change_when_people_are_transferred_while_all_check_in() {
-    let t = TestApp::start().await;
+    let t = TestApp::start_for_days().await;
     let tenant = t.tenant().await;
     let mut ids = Vec::new();
     for n in 0..20 {

@@ -15,7 +15,7 @@ use redis_cache::RedisCache;
 #[derive(Clone)]
 pub enum Cache {
     Memory(MemoryCache),
-    Redis(RedisCache),
+    Redis(Box<RedisCache>),
 }
 
 /// A piece of news: what changed, for whoever shows it live. Losing one is harmless.
@@ -28,7 +28,7 @@ impl Cache {
         let memory = MemoryCache::default();
         Ok(match &config.url {
             None => Self::Memory(memory),
-            Some(url) => Self::Redis(RedisCache::open(url, config.deadline, memory)?),
+            Some(url) => Self::Redis(Box::new(RedisCache::open(url, config.deadline, memory)?)),
         })
     }
 

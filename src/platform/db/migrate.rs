@@ -8,7 +8,7 @@ const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
 /// Held while migrating, so that replicas starting together take turns.
-const POSTGRES_LOCK: i64 = 0x7a68_6962_75; // "zhibu"
+const POSTGRES_LOCK: i64 = 0x007a_6869_6275; // "zhibu"
 
 pub type MigrateError = Box<dyn std::error::Error + Send + Sync>;
 

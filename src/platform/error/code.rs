@@ -130,10 +130,6 @@ codes! {
         "The request's headers are too large."
         "请求头过大。"
         "請求標頭過大。" }
-    IdempotencyKeyMissing "idempotency_key_missing" 422 {
-        "Send an Idempotency-Key header (a UUID is fine), so that a repeat is harmless."
-        "请带上 Idempotency-Key 请求头（UUID 即可），以便安全重试。"
-        "請帶上 Idempotency-Key 標頭（UUID 即可），以便安全重試。" }
     IdempotencyKeyReused "idempotency_key_reused" 422 {
         "This Idempotency-Key was used for another request. Use a new one."
         "该 Idempotency-Key 已用于另一请求，请更换。"

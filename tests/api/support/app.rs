@@ -31,6 +31,11 @@ impl TestApp {
         Self::start_with(|_| {}).await
     }
 
+    /// For tests that move the clock by days: access tokens outlive them.
+    pub async fn start_for_days() -> Self {
+        Self::start_with(|config| config.auth.access_token_s = 30 * 86_400).await
+    }
+
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config::for_testing(folder.path());
