@@ -28,7 +28,7 @@ impl Cache {
         let memory = MemoryCache::default();
         Ok(match &config.url {
             None => Self::Memory(memory),
-            Some(url) => Self::Redis(Box::new(RedisCache::open(url, config.deadline, memory)?)),
+            Some(url) => Self::Redis(Box::new(RedisCache::open(url, config, memory)?)),
         })
     }
 

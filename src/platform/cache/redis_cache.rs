@@ -11,8 +11,7 @@ use tokio::sync::{OnceCell, broadcast, mpsc};
 
 use super::News;
 use super::memory::MemoryCache;
-
-const CHANNEL: &str = "zhibu:news";
+use crate::platform::config::CacheConfig;
 
 /// Increment and expiry in one step, so that a counter can never be left without its end.
 const COUNT: &str = "local n = redis.call('INCR', KEYS[1]) \
@@ -24,18 +23,20 @@ pub struct RedisCache {
     client: Client,
     manager: Arc<OnceCell<ConnectionManager>>,
     deadline: Duration,
+    prefix: String,
     fallback: MemoryCache,
     outbox: mpsc::Sender<News>,
 }
 
 impl RedisCache {
-    pub fn open(url: &str, deadline: Duration, fallback: MemoryCache) -> RedisResult<Self> {
+    pub fn open(url: &str, config: &CacheConfig, fallback: MemoryCache) -> RedisResult<Self> {
         let client = Client::open(url)?;
         let (outbox, to_send) = mpsc::channel(4096);
         let cache = Self {
             client,
             manager: Arc::default(),
-            deadline,
+            deadline: config.deadline,
+            prefix: config.prefix.clone(),
             fallback,
             outbox,
         };
@@ -51,6 +52,14 @@ impl RedisCache {
             .set_number_of_retries(1);
         let connect = || ConnectionManager::new_with_config(self.client.clone(), config);
         self.manager.get_or_try_init(connect).await.cloned()
+    }
+
+    fn counter(&self, key: &str) -> String {
+        format!("{}:count:{key}", self.prefix)
+    }
+
+    fn channel(&self) -> String {
+        format!("{}:news", self.prefix)
     }
 
     /// None when Redis fails or is slower than the deadline, connecting included.
@@ -73,7 +82,7 @@ impl RedisCache {
         let call = async {
             let window_ms = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
             let (count, left_ms): (u32, i64) = Script::new(COUNT)
-                .key(format!("zhibu:count:{key}"))
+                .key(self.counter(key))
                 .arg(window_ms)
                 .invoke_async(&mut self.connection().await?)
                 .await?;
@@ -89,7 +98,7 @@ impl RedisCache {
 
     pub async fn counted(&self, key: &str) -> (u32, u64) {
         let call = async {
-            let key = format!("zhibu:count:{key}");
+            let key = self.counter(key);
             let mut pipe = redis::pipe();
             pipe.get(&key).pttl(&key);
             let (count, left_ms): (Option<u32>, i64) =
@@ -106,7 +115,7 @@ impl RedisCache {
     pub async fn forget(&self, key: &str) {
         self.fallback.forget(key);
         let call = async {
-            let key = format!("zhibu:count:{key}");
+            let key = self.counter(key);
             redis::cmd("DEL")
                 .arg(key)
                 .query_async::<()>(&mut self.connection().await?)
@@ -139,7 +148,7 @@ impl RedisCache {
             let call = async {
                 let mut connection = self.connection().await?;
                 redis::cmd("PUBLISH")
-                    .arg(CHANNEL)
+                    .arg(self.channel())
                     .arg(&news.0)
                     .query_async::<()>(&mut connection)
                     .await
@@ -152,7 +161,7 @@ impl RedisCache {
     async fn receive_news(self) {
         loop {
             if let Ok(mut pubsub) = self.client.get_async_pubsub().await
-                && pubsub.subscribe(CHANNEL).await.is_ok()
+                && pubsub.subscribe(self.channel()).await.is_ok()
             {
                 let mut messages = pubsub.into_on_message();
                 while let Some(message) = messages.next().await {

@@ -44,6 +44,8 @@ pub struct DatabaseConfig {
 pub struct CacheConfig {
     /// `redis://…` or `rediss://…`; none means in this process.
     pub url: Option<String>,
+    /// Before every key and channel.
+    pub prefix: String,
     pub deadline: Duration,
 }
 
@@ -236,6 +238,7 @@ struct RawDatabase {
 #[serde(deny_unknown_fields)]
 struct RawCache {
     url: String,
+    prefix: String,
     deadline_ms: u64,
 }
 
@@ -391,8 +394,21 @@ impl RawCache {
             10..=5_000,
             "10 to 5000 milliseconds",
         )?;
+        if self.prefix.is_empty()
+            || !self
+                .prefix
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+        {
+            return Err(wrong(
+                "cache.prefix",
+                self.prefix,
+                "letters, digits, hyphens and underscores",
+            ));
+        }
         Ok(CacheConfig {
             url,
+            prefix: self.prefix,
             deadline: Duration::from_millis(self.deadline_ms),
         })
     }

@@ -45,6 +45,7 @@ impl TestApp {
         if let Some(database) = &database {
             config.database.url = Some(database.url.clone());
             config.cache.url = std::env::var("ZHIBU_TEST_REDIS_URL").ok();
+            config.cache.prefix = database.name.clone();
         }
         change(&mut config);
         server::migrate_now(&config).unwrap();
