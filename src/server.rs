@@ -65,6 +65,7 @@ pub async fn start(app: web::Data<App>) -> std::io::Result<Running> {
     })
     .client_request_timeout(settings.request_timeout)
     .keep_alive(Duration::from_secs(75))
+    .disable_signals()
     .shutdown_timeout(settings.shutdown_timeout.as_secs())
     .worker_max_blocking_threads(64)
     .bind(settings.listen)?;
@@ -111,16 +112,44 @@ fn start_jobs(app: &web::Data<App>) -> Jobs {
 
 /// Serves until SIGTERM or SIGINT: no new connections, requests in flight and lanes finish, then it returns.
 pub async fn run(app: web::Data<App>) -> std::io::Result<()> {
-    let running = start(app.clone()).await?;
-    tracing::info!(address = %running.address, "listening");
-    running.server.await?;
-    drop(running.jobs);
+    let Running {
+        server,
+        address,
+        jobs,
+    } = start(app.clone()).await?;
+    tracing::info!(%address, "listening");
+    let (handle, stopped) = (server.handle(), app.clone());
+    actix_web::rt::spawn(async move {
+        asked_to_stop().await;
+        tracing::info!("stopping: no new connections, requests in flight finish");
+        stopped.live.stop();
+        handle.stop(true).await;
+    });
+    server.await?;
+    drop(jobs);
     // Blocks: in a thread of its own, so that the runtime can still answer what the lanes finish.
     tokio::task::spawn_blocking(move || app.check_ins.finish())
         .await
         .map_err(std::io::Error::other)?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// SIGTERM (service managers, containers) or SIGINT (Ctrl-C).
+async fn asked_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "SIGTERM cannot be heard");
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
 }
 
 fn probes(cfg: &mut web::ServiceConfig) {

@@ -47,6 +47,7 @@ pub struct LiveHub {
     db: Db,
     cache: Cache,
     watched: Arc<Mutex<HashMap<EventId, Frames>>>,
+    stopping: watch::Sender<bool>,
 }
 
 /// Tells all processes that an event's attendance has changed.
@@ -60,7 +61,18 @@ impl LiveHub {
             db,
             cache,
             watched: Arc::default(),
+            stopping: watch::channel(false).0,
         }
+    }
+
+    /// Ends every screen's stream, so that a stopping server need not wait for them; they come back by themselves.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Resolves when the server stops.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
     }
 
     /// The frames of an event, beginning with the newest. The maker ends when nobody listens any more.

@@ -16,5 +16,6 @@ mod guard;
 mod main_job;
 mod members;
 mod organizations;
+mod process;
 mod races;
 mod support;

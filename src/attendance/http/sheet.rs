@@ -1,5 +1,6 @@
 //! The attendance sheet, the quorum, and the live screen.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::ACCEPT;
@@ -7,6 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, get, web};
 use bytes::Bytes;
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::app::App;
 use crate::attendance::live::{LiveFrame, as_event};
@@ -18,7 +20,7 @@ use crate::events::{self, EventId, Form};
 use crate::members::MemberId;
 use crate::organizations::{OrganizationId, Right};
 use crate::platform::db::Instant;
-use crate::platform::error::{AppError, AppResult};
+use crate::platform::error::AppResult;
 use crate::platform::http::{IdPath, Page, Query, Tagged};
 use crate::platform::sheet::SheetFormat;
 use crate::platform::text::Check;
@@ -263,27 +265,47 @@ pub async fn watch_attendance(
         .and_then(|v| v.parse().ok());
     let mut frames = app.live.watch(id.0);
     frames.mark_changed();
-    let events = stream::unfold(
-        (frames, last_seen.unwrap_or(0)),
-        |(mut frames, seen)| async move {
-            match tokio::time::timeout(HEARTBEAT, frames.changed()).await {
-                Ok(Ok(())) => {
-                    let frame = frames.borrow_and_update().clone();
-                    let (text, seen) = match frame {
-                        Some(frame) => (as_event(&frame, seen), frame.seq.max(seen)),
-                        None => (": starting\n\n".to_owned(), seen),
-                    };
-                    Some((Ok::<_, AppError>(Bytes::from(text)), (frames, seen)))
-                }
-                Ok(Err(_)) => None,
-                Err(_) => Some((Ok(Bytes::from_static(b": alive\n\n")), (frames, seen))),
-            }
-        },
-    );
+    let screen = Screen {
+        frames,
+        stopping: app.live.stopping(),
+        seen: last_seen.unwrap_or(0),
+    };
+    let events = stream::unfold(screen, Screen::next);
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header(("cache-control", "no-store"))
         .insert_header(("content-encoding", "identity"))
         .insert_header(("x-accel-buffering", "no"))
         .streaming(events))
+}
+
+/// One listener: what it is sent next depends on what it has seen.
+struct Screen {
+    frames: watch::Receiver<Option<Arc<LiveFrame>>>,
+    stopping: watch::Receiver<bool>,
+    seen: i64,
+}
+
+impl Screen {
+    async fn next(mut self) -> Option<(AppResult<Bytes>, Self)> {
+        let changed = tokio::select! {
+            changed = tokio::time::timeout(HEARTBEAT, self.frames.changed()) => changed,
+            _ = self.stopping.wait_for(|stopping| *stopping) => return None,
+        };
+        let text = match changed {
+            Ok(Ok(())) => {
+                let frame = self.frames.borrow_and_update().clone();
+                frame.map_or_else(|| ": starting\n\n".to_owned(), |frame| self.show(&frame))
+            }
+            Ok(Err(_)) => return None,
+            Err(_) => ": alive\n\n".to_owned(),
+        };
+        Some((Ok(Bytes::from(text)), self))
+    }
+
+    fn show(&mut self, frame: &LiveFrame) -> String {
+        let text = as_event(frame, self.seen);
+        self.seen = self.seen.max(frame.seq);
+        text
+    }
 }

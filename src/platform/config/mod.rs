@@ -511,7 +511,12 @@ impl RawCheckIn {
             16..=1_000_000,
             "16 to 1000000",
         )?;
-        within("check_in.lane_batch", self.lane_batch, 1..=4_096, "1 to 4096")?;
+        within(
+            "check_in.lane_batch",
+            self.lane_batch,
+            0..=4_096,
+            "1 to 4096, or 0 for a transaction each",
+        )?;
         Ok(CheckInConfig {
             code_window_s: self.code_window_s,
             opens_before_s: self.opens_before_s,

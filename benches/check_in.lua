@@ -1,0 +1,62 @@
+-- wrk script: a distinct member and token for each request. Arguments: FOLDER KIND CODE EVENT, KIND one of
+-- health, verify, check_in.
+local threads = 0
+
+function setup(thread)
+  thread:set("number", threads)
+  threads = threads + 1
+end
+
+function init(args)
+  folder, kind, code = args[1], args[2], args[3]
+  tokens = {}
+  local n = 0
+  for line in io.lines(folder .. "/tokens.txt") do
+    -- Two threads share the members between them.
+    if n % 2 == number then tokens[#tokens + 1] = line end
+    n = n + 1
+  end
+  next_token = 0
+  math.randomseed(os.time() + number)
+  when = os.date("!%Y-%m-%dT%H:%M:%SZ")
+end
+
+local function uuid()
+  return string.format("%08x-%04x-4%03x-8%03x-%04x%08x", math.random(0, 0xffffffff), math.random(0, 0xffff),
+    math.random(0, 0xfff), math.random(0, 0xfff), math.random(0, 0xffff), math.random(0, 0xffffffff))
+end
+
+function request()
+  if kind == "health" then return wrk.format("GET", "/healthz") end
+  next_token = next_token % #tokens + 1
+  local headers = { ["Authorization"] = "Bearer " .. tokens[next_token], ["Content-Type"] = "application/json" }
+  if kind == "verify" then
+    return wrk.format("POST", "/api/v1/check-in-codes/verify", headers, '{"code":"' .. code .. '"}')
+  end
+  local body = string.format('{"code":"%s","client_event_id":"%s","occurred_at":"%s"}', code, uuid(), when)
+  return wrk.format("POST", "/api/v1/check-ins", headers, body)
+end
+
+function response(status, headers, body)
+  -- A thread counts for itself; done() reads them.
+  if status >= 200 and status < 300 then good = (good or 0) + 1 else bad = (bad or 0) + 1; last_bad = body end
+end
+
+local all = {}
+local old_setup = setup
+function setup(thread)
+  old_setup(thread)
+  all[#all + 1] = thread
+end
+
+function done(summary, latency, requests)
+  local good, bad = 0, 0
+  for _, thread in ipairs(all) do
+    good = good + (thread:get("good") or 0)
+    bad = bad + (thread:get("bad") or 0)
+    if thread:get("last_bad") then io.stderr:write("refused, e.g. " .. thread:get("last_bad") .. "\n") end
+  end
+  local seconds = summary.duration / 1e6
+  print(string.format("RESULT good_per_s=%.0f good=%d bad=%d p50_ms=%.2f p99_ms=%.2f max_ms=%.2f",
+    good / seconds, good, bad, latency:percentile(50) / 1000, latency:percentile(99) / 1000, latency.max / 1000))
+end

@@ -1,0 +1,156 @@
+//! Prepares a database for `scripts/bench.sh`: a tenant of many members, one event open to all of them, and an access
+//! token for each. Not part of the server.
+//!
+//! `seed FOLDER MEMBERS` with the settings of the environment writes FOLDER/tokens.txt, FOLDER/admin.txt, FOLDER/event.txt.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use diesel::prelude::*;
+use zhibu::app::App;
+use zhibu::auth::{AccountId, Actor, SessionId};
+use zhibu::events::{self, CreateEvent, Expected, Form};
+use zhibu::members::{self, CreateMember, Standing};
+use zhibu::organizations::{self, CreateOrganization, Kind, Role, SettingsPatch};
+use zhibu::platform::clock::Clock;
+use zhibu::platform::config::{Config, Overrides};
+use zhibu::platform::db::DbConnection;
+use zhibu::platform::ids::Ids;
+use zhibu::server;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> Result<(), Failure> {
+    let mut arguments = std::env::args().skip(1);
+    let folder = PathBuf::from(arguments.next().ok_or("seed FOLDER MEMBERS")?);
+    let members: usize = arguments.next().ok_or("seed FOLDER MEMBERS")?.parse()?;
+    let config = Config::load(&Overrides::default())?;
+    std::fs::create_dir_all(&config.server.data)?;
+    server::migrate_now(&config)?;
+    actix_web::rt::System::new().block_on(seed(folder, members, config))
+}
+
+async fn seed(folder: PathBuf, count: usize, config: Config) -> Result<(), Failure> {
+    let app = App::build(config, Clock::system(), Ids::system())?;
+    let ctx = app.ctx(Actor::operator());
+    let made = {
+        let ctx = ctx.clone();
+        app.db
+            .write_long(move |conn| {
+                let organization = |name: &str, kind| CreateOrganization {
+                    name: name.into(),
+                    kind,
+                    parent_id: None,
+                    settings: SettingsPatch::default(),
+                };
+                let root = organizations::create_root(conn, &ctx, organization("壓測黨委", Kind::Committee))?;
+                let branch =
+                    organizations::create_under(conn, &ctx, &root, organization("壓測支部", Kind::Branch))?;
+                let admin = CreateMember {
+                    name: "管理員".into(),
+                    organization_id: root.id,
+                    phone: None,
+                    employee_no: None,
+                    account_name: Some("bench-admin".into()),
+                    standing: Standing::Full,
+                    standing_since: None,
+                    joined_on: None,
+                };
+                let admin = members::create_member(conn, &ctx, &admin)?;
+                organizations::grant_role(conn, &ctx, root.id, admin.id, Role::Admin)?;
+                let starts_at = ctx.now.plus_s(600);
+                let event = CreateEvent {
+                    organization_id: root.id,
+                    title: "壓測大會".into(),
+                    description: String::new(),
+                    place: String::new(),
+                    starts_at,
+                    ends_at: starts_at.plus_s(7_200),
+                    forms: vec![Form::GeneralMeeting],
+                    expected: Expected::default(),
+                    opens_before_s: Some(3_600),
+                    late_after_s: Some(300),
+                    closes_after_s: Some(7_200),
+                    code_window_s: Some(120),
+                    offline_allowed: Some(true),
+                    geofence: None,
+                };
+                let event = events::create_event(conn, &ctx, event)?;
+                Ok((root.id, branch.id, admin.id, event.row.id))
+            })
+            .await?
+    };
+    let (root, branch, admin, event) = made;
+    let ids: Vec<uuid::Uuid> = (0..count).map(|_| app.ids.make()).collect();
+    for chunk in ids.chunks(5_000) {
+        let chunk = chunk.to_vec();
+        app.db
+            .write_long(move |conn| insert_people(conn, &chunk, root.0, branch.0))
+            .await?;
+    }
+    app.db
+        .write_long(move |conn| events::publish_event(conn, &ctx, event).map(|_| ()))
+        .await?;
+    let now = app.clock.now();
+    let token = |member: uuid::Uuid| {
+        let session = SessionId(app.ids.make());
+        let actor = Actor {
+            account: AccountId(member),
+            session,
+            tenant: Some(root),
+            is_system_admin: false,
+        };
+        app.auth.access_token(&actor, now).map(|(token, _)| token)
+    };
+    let mut file = std::io::BufWriter::new(std::fs::File::create(folder.join("tokens.txt"))?);
+    for id in ids {
+        writeln!(file, "{}", token(id)?)?;
+    }
+    std::fs::write(folder.join("admin.txt"), token(admin.0)?)?;
+    std::fs::write(folder.join("event.txt"), event.to_string())?;
+    Ok(())
+}
+
+/// Many rows at once, below the services: 100,000 members in seconds.
+fn insert_people(
+    conn: &mut DbConnection,
+    ids: &[uuid::Uuid],
+    tenant: uuid::Uuid,
+    home: uuid::Uuid,
+) -> zhibu::platform::error::AppResult<()> {
+    let hex: Vec<String> = ids.iter().map(|id| id.simple().to_string()).collect();
+    let (tenant, home) = (tenant.simple(), home.simple());
+    for chunk in hex.chunks(500) {
+        let (accounts, people): (Vec<String>, Vec<String>) = match conn {
+            DbConnection::Sqlite(_) => chunk
+                .iter()
+                .map(|id| {
+                    (
+                        format!("(x'{id}', x'{tenant}', 0, 0)"),
+                        format!("(x'{id}', x'{tenant}', x'{home}', 'P{id}', 'full', '2020-01-01', 0, 0)"),
+                    )
+                })
+                .unzip(),
+            DbConnection::Pg(_) => chunk
+                .iter()
+                .map(|id| {
+                    (
+                        format!("('{id}'::uuid, '{tenant}'::uuid, now(), now())"),
+                        format!("('{id}'::uuid, '{tenant}'::uuid, '{home}'::uuid, 'P{id}', 'full', '2020-01-01'::date, now(), now())"),
+                    )
+                })
+                .unzip(),
+        };
+        let accounts = accounts.join(",");
+        let people = people.join(",");
+        diesel::sql_query(format!(
+            "INSERT INTO accounts (id, tenant_id, created_at, updated_at) VALUES {accounts}"
+        ))
+        .execute(conn)?;
+        diesel::sql_query(format!(
+            "INSERT INTO members (id, tenant_id, organization_id, name, standing, standing_since, created_at, updated_at) VALUES {people}"
+        ))
+        .execute(conn)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Load on everything at once, on one machine, in one run: ratios count, absolute figures belong to the machine.
+# Needs wrk (installed by apt where that is the system). Usage: scripts/bench.sh [SECONDS] (default 8 per scenario)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+seconds="${1:-8}"
+members="${BENCH_MEMBERS:-100000}"
+# shellcheck source=lib/services.sh
+. scripts/lib/services.sh
+command -v wrk >/dev/null || apt-get install -y --no-install-recommends wrk >/dev/null
+cargo build --release --locked --bins --examples
+
+work="$(mktemp -d "${BENCH_DIR:-$PWD/target}/bench.XXXXXX")"
+server_pid=""
+stop_server() { [ -z "$server_pid" ] || { kill "$server_pid" 2>/dev/null || true; wait "$server_pid" 2>/dev/null || true; server_pid=""; }; }
+finish() { stop_server; services_stop; rm -rf "$work"; }
+trap finish EXIT
+SERVICES_PARENT="$work" services_start
+export ZHIBU_SECRET_KEY="a key for the benchmark only, long enough" ZHIBU_LISTEN=127.0.0.1:0 RUST_LOG=warn
+
+ticks() { awk '{print $14 + $15}' "/proc/$1/stat"; }
+all_ticks() {
+  local sum pid
+  sum="$(ticks "$server_pid")"
+  if [ -n "${DATABASE_URL:-}" ]; then
+    for pid in $(pgrep -P "$SERVICES_PG_PID") "$SERVICES_PG_PID"; do
+      sum=$((sum + $(ticks "$pid" 2>/dev/null || echo 0)))
+    done
+  fi
+  echo "$sum"
+}
+
+start_server() { # NAME: its data folder is $work/NAME
+  export ZHIBU_DATA="$work/$1"
+  local port begun
+  port="$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
+  begun="$(date +%s%3N)"
+  ./target/release/zhibu --listen "127.0.0.1:$port" >"$work/out.txt" 2>"$work/err.txt" &
+  server_pid=$!
+  url="http://127.0.0.1:$port"
+  until curl -sf "$url/readyz" >/dev/null; do kill -0 "$server_pid" || { cat "$work/err.txt"; exit 1; }; sleep 0.02; done
+  ready_ms=$(($(date +%s%3N) - begun))
+}
+
+prepare() { # NAME: fresh database with members, tokens and an open event
+  mkdir -p "$work/$1"
+  ZHIBU_DATA="$work/$1" ./target/release/examples/seed "$work/$1" "$members"
+}
+
+scenario() { # LABEL KIND CONNECTIONS FOLDER
+  local code before after result good
+  code="$(curl -sf "$url/api/v1/events/$(cat "$4/event.txt")/code" -H "Authorization: Bearer $(cat "$4/admin.txt")" | sed 's/.*"code":"\([^"]*\)".*/\1/')"
+  before="$(all_ticks)"
+  result="$(wrk -t2 -c"$3" -d"${seconds}s" -s benches/check_in.lua "$url" -- "$4" "$2" "$code" 2>"$work/wrk.txt" | sed -n 's/^RESULT //p')"
+  after="$(all_ticks)"
+  good="$(sed 's/.* good=\([0-9]*\).*/\1/' <<<"$result")"
+  printf '%-44s c=%-4s %s cpu_ms_each=%s rss_mib=%s\n' "$1" "$3" "$result" \
+    "$(awk -v t=$((after - before)) -v n="$good" 'BEGIN {printf "%.3f", n ? t * 10 / n : 0}')" \
+    "$(awk '/VmRSS/ {printf "%.0f", $2 / 1024}' "/proc/$server_pid/status")"
+  sort -u "$work/wrk.txt" | cut -c1-300 | head -n 2
+}
+
+backend() { # sqlite|postgres
+  for connections in 64 256; do
+    for lane in lane control; do
+      prepare "$1-$connections-$lane"
+      folder="$work/$1-$connections-$lane"
+      if [ "$lane" = control ]; then export ZHIBU__CHECK_IN__LANE_BATCH=0; else unset ZHIBU__CHECK_IN__LANE_BATCH; fi
+      start_server "$1-$connections-$lane"
+      if [ "$lane" = lane ]; then
+        echo "ready after ${ready_ms} ms with $members members"
+        scenario "(a) $1 healthz" health "$connections" "$folder"
+        scenario "(b) $1 token and code, no write" verify "$connections" "$folder"
+        scenario "(c/d) $1 check-in" check_in "$connections" "$folder"
+      else
+        scenario "(e) $1 check-in, a transaction each" check_in "$connections" "$folder"
+      fi
+      stop_server
+      if [ -n "${DATABASE_URL:-}" ]; then
+        psql -q "$SERVICES_PG_URL" -c 'DROP DATABASE bench WITH (FORCE)' -c 'CREATE DATABASE bench'
+      fi
+    done
+  done
+}
+
+nproc | sed 's/$/ cores/'
+backend sqlite
+psql -q "$SERVICES_PG_URL" -c 'CREATE DATABASE bench'
+export DATABASE_URL="${SERVICES_PG_URL%/*}/bench" REDIS_URL="$SERVICES_REDIS_URL"
+backend postgres
