@@ -47,7 +47,7 @@ impl Desk {
         let done = outcomes
             .iter()
             .filter_map(|outcome| outcome.as_ref().ok())
-            .filter(|done| done.created);
+            .filter(|done| done.is_new());
         let touched: HashSet<_> = done.map(|done| done.row.event_id).collect();
         for event in touched {
             self.cache.announce(news_of(event));

@@ -35,11 +35,27 @@ pub struct CheckIn {
     pub reason: Option<String>,
 }
 
-/// What became of it: a record, new or found again.
+/// What became of it: a record, and how it relates to the wish.
 #[derive(Debug, Clone)]
 pub struct CheckedIn {
     pub row: CheckInRow,
-    pub created: bool,
+    pub found: Found,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// Recorded now.
+    New,
+    /// The same wish, sent again: the record it made the first time.
+    Repeat,
+    /// Another wish of somebody who is checked in already: the record that stands.
+    Standing,
+}
+
+impl CheckedIn {
+    pub fn is_new(&self) -> bool {
+        self.found == Found::New
+    }
 }
 
 pub type Outcome = AppResult<CheckedIn>;
@@ -69,7 +85,11 @@ pub fn check_in_all(
         .iter()
         .map(|wish| {
             let outcome = known.decide(ids, keys, wish);
-            if let Ok(CheckedIn { row, created: true }) = &outcome {
+            if let Ok(CheckedIn {
+                row,
+                found: Found::New,
+            }) = &outcome
+            {
                 known.remember(row);
                 new_rows.push(row.clone());
             }
@@ -135,7 +155,7 @@ impl Known {
             return if same {
                 Ok(CheckedIn {
                     row: row.clone(),
-                    created: false,
+                    found: Found::Repeat,
                 })
             } else {
                 Err(Code::ClientEventIdReused.into())
@@ -157,9 +177,10 @@ impl Known {
             return Err(Code::InvalidCode.into());
         }
         if let Some(row) = self.effective.get(&pair) {
-            return Err(
-                AppError::from(Code::AlreadyCheckedIn).with("check_in", super::http::CheckInView::from(row))
-            );
+            return Ok(CheckedIn {
+                row: row.clone(),
+                found: Found::Standing,
+            });
         }
         let others = wish
             .claim
@@ -174,7 +195,7 @@ impl Known {
         event.last_seq += 1;
         Ok(CheckedIn {
             row: new_row(ids, event, wish, accepted),
-            created: true,
+            found: Found::New,
         })
     }
 
@@ -276,7 +297,7 @@ pub fn check_in_for(
     };
     let outcome = check_in_all(conn, &ctx.ids, keys, ctx.now, &[wish])?.pop();
     let outcome = outcome.ok_or_else(|| AppError::internal("a check-in without an outcome"))??;
-    if outcome.created {
+    if outcome.is_new() {
         let detail = json!({ "member_id": member, "event_id": event, "source": source });
         let entry = Entry {
             action: "check_in.record",

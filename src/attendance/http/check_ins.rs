@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::attendance::codes::{self, Age};
 use crate::attendance::rules::{Claim, Location, Source};
-use crate::attendance::service::{self, CheckIn, CheckedIn, Whom};
+use crate::attendance::service::{self, CheckIn, CheckedIn, Found, Whom};
 use crate::attendance::store::CheckInRow;
 use crate::attendance::{CheckInId, news_of};
 use crate::auth::{Actor, SignedIn};
@@ -219,10 +219,10 @@ pub async fn check_in(app: web::Data<App>, who: SignedIn, body: Json<CreateCheck
 
 fn answer(done: &CheckedIn) -> AppResult<Answer> {
     let view = CheckInView::from(&done.row);
-    if done.created {
-        Answer::created(&view)
-    } else {
-        Answer::ok(&view)
+    match done.found {
+        Found::New => Answer::created(&view),
+        Found::Repeat => Answer::ok(&view),
+        Found::Standing => Err(AppError::from(Code::AlreadyCheckedIn).with("check_in", view)),
     }
 }
 
@@ -348,12 +348,14 @@ fn item_view(client_event_id: Uuid, outcome: AppResult<CheckedIn>) -> BatchItemV
     let (outcome, code, record) = match outcome {
         Ok(done) => {
             let view = CheckInView::from(&done.row);
-            let outcome = match (done.created, view.review) {
-                (true, true) => ItemOutcome::Review,
-                (true, false) => ItemOutcome::Created,
-                (false, _) => ItemOutcome::Duplicate,
+            let outcome = match (done.found, view.review) {
+                (Found::New, true) => ItemOutcome::Review,
+                (Found::New, false) => ItemOutcome::Created,
+                (Found::Repeat, _) => ItemOutcome::Duplicate,
+                (Found::Standing, _) => ItemOutcome::Rejected,
             };
-            (outcome, None, Some(view))
+            let code = (done.found == Found::Standing).then_some(Code::AlreadyCheckedIn.wire());
+            (outcome, code, Some(view))
         }
         Err(error) => (ItemOutcome::Rejected, Some(error.code().wire()), None),
     };
@@ -426,7 +428,7 @@ pub async fn check_in_member(
             service::check_in_for(conn, &ctx, &keys, id.0, &whom, client_event_id, body.occurred_at)
         })
         .await?;
-    if done.created {
+    if done.is_new() {
         app.cache.announce(news_of(done.row.event_id));
     }
     answer(&done)

@@ -76,6 +76,16 @@ fn services_and_stores_know_no_http_and_rules_no_database() {
 }
 
 #[test]
+fn nothing_calls_up_into_http() {
+    for (path, text) in sources()
+        .iter()
+        .filter(|(path, _)| path.ends_with("/service.rs") || path.ends_with("/store.rs"))
+    {
+        assert!(!text.contains("super::http"), "{path}");
+    }
+}
+
+#[test]
 fn a_slice_calls_anothers_door_and_never_its_store() {
     for (path, text) in sources() {
         for slice in SLICES {
