@@ -11,6 +11,8 @@ command -v wrk >/dev/null || apt-get install -y --no-install-recommends wrk >/de
 cargo build --release --locked --bins --examples
 
 work="$(mktemp -d "${BENCH_DIR:-$PWD/target}/bench.XXXXXX")"
+# PostgreSQL runs as another user where we are root, and has to get to its folder.
+chmod 711 "$work"
 server_pid=""
 stop_server() { [ -z "$server_pid" ] || { kill "$server_pid" 2>/dev/null || true; wait "$server_pid" 2>/dev/null || true; server_pid=""; }; }
 finish() { stop_server; services_stop; rm -rf "$work"; }

@@ -109,42 +109,40 @@ pub fn check_in_all(
 impl Known {
     fn load(conn: &mut DbConnection, now: Instant, batch: &[CheckIn]) -> AppResult<Self> {
         let event_ids: Vec<EventId> = batch.iter().map(|wish| wish.event).collect();
-        let members: Vec<MemberId> = batch.iter().map(|wish| wish.member).collect();
-        let submitters: Vec<AccountId> = batch.iter().map(|wish| wish.submitted_by).collect();
-        let client_events: Vec<AnyId> = batch.iter().map(|wish| wish.client_event_id).collect();
-        let devices: Vec<AnyId> = batch
+        let people: Vec<_> = batch.iter().map(|wish| (wish.event, wish.member)).collect();
+        let sent: Vec<_> = batch
             .iter()
-            .filter_map(|wish| wish.claim.device.map(AnyId))
+            .map(|wish| (wish.submitted_by, wish.client_event_id))
+            .collect();
+        let phones: Vec<_> = batch
+            .iter()
+            .filter_map(|w| Some((w.event, AnyId(w.claim.device?))))
             .collect();
 
         let mut events = events::lock_events(conn, &event_ids)?;
         for event in &mut events {
             roster::freeze_locked(conn, now, event)?;
         }
-        let mut used: HashMap<(EventId, AnyId), HashSet<MemberId>> = HashMap::new();
-        if !devices.is_empty() {
-            for found in store::list_device_uses(conn, &event_ids, &devices)? {
-                used.entry((found.event_id, found.device))
+        let mut devices: HashMap<(EventId, AnyId), HashSet<MemberId>> = HashMap::new();
+        if !phones.is_empty() {
+            for found in store::list_device_uses(conn, &phones)? {
+                devices
+                    .entry((found.event_id, found.device))
                     .or_default()
                     .insert(found.member_id);
             }
         }
+        let effective = store::list_effective(conn, &people)?;
+        let before = store::list_by_client_event(conn, &sent)?;
         Ok(Self {
-            on_roster: store::list_on_roster(conn, &event_ids, &members)?
+            on_roster: store::list_on_roster(conn, &people)?.into_iter().collect(),
+            on_leave: store::list_on_leave(conn, &people)?.into_iter().collect(),
+            effective: effective.into_iter().map(|row| (pair(&row), row)).collect(),
+            sent: before
                 .into_iter()
+                .map(|row| ((row.submitted_by, row.client_event_id), row))
                 .collect(),
-            on_leave: store::list_on_leave(conn, &event_ids, &members)?
-                .into_iter()
-                .collect(),
-            effective: store::list_effective(conn, &event_ids, &members)?
-                .into_iter()
-                .map(|r| (pair(&r), r))
-                .collect(),
-            sent: store::list_by_client_event(conn, &submitters, &client_events)?
-                .into_iter()
-                .map(|r| ((r.submitted_by, r.client_event_id), r))
-                .collect(),
-            devices: used,
+            devices,
             events: events.into_iter().map(|event| (event.id, event)).collect(),
         })
     }
@@ -274,7 +272,7 @@ pub fn check_in_for(
         return Err(AppError::not_found());
     }
     // Somebody outside the organiser's sight shows a code or is on the roster; a bare id tells nothing of them.
-    if source == Source::ByHand && store::list_on_roster(conn, &[event], &[member])?.is_empty() {
+    if source == Source::ByHand && store::list_on_roster(conn, &[(event, member)])?.is_empty() {
         members::require_member(conn, ctx, member, Right::View)?;
     }
     let at = occurred_at.unwrap_or(ctx.now).min(ctx.now);

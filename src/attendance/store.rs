@@ -81,75 +81,84 @@ pub struct Pair {
     pub member_id: MemberId,
 }
 
-fn uuids<I: Into<Uuid> + Copy>(ids: &[I]) -> UuidList {
-    ids.iter().copied().collect()
+/// The rows of `table` whose columns `keys` are one of the pairs bound as `$1` and `$2`. PostgreSQL looks each pair up by
+/// both columns whatever it knows of the table (two `= ANY` made it walk all check-ins of an event until the first
+/// ANALYZE: 3 ms instead of 0.2); SQLite walks the product of both lists in one index, and may tell of pairs nobody asked
+/// for.
+fn of_pairs(conn: &DbConnection, columns: &str, table: &str, keys: (&str, &str), condition: &str) -> String {
+    let (a, b) = keys;
+    match conn {
+        DbConnection::Pg(_) => format!(
+            "SELECT {columns} FROM unnest($1, $2) AS p(a, b) \
+             CROSS JOIN LATERAL (SELECT * FROM {table} WHERE {a} = p.a AND {b} = p.b{condition} OFFSET 0) AS t"
+        ),
+        DbConnection::Sqlite(_) => format!(
+            "SELECT {columns} FROM {table} AS t WHERE {a} {} AND {b} {}{condition}",
+            conn.among("$1"),
+            conn.among("$2")
+        ),
+    }
 }
 
-/// Which of these people are on the rosters of these events. May tell of pairs nobody asked for.
-pub fn list_on_roster(
-    conn: &mut DbConnection,
-    events: &[EventId],
-    members: &[MemberId],
-) -> QueryResult<Vec<Pair>> {
-    let query = format!(
-        "SELECT event_id, member_id FROM roster_entries WHERE event_id {} AND member_id {}",
-        conn.among("$1"),
-        conn.among("$2")
-    );
+fn load_pairs<T, A, B>(conn: &mut DbConnection, query: String, pairs: &[(A, B)]) -> QueryResult<Vec<T>>
+where
+    T: diesel::deserialize::QueryableByName<crate::platform::db::MultiBackend> + 'static,
+    A: Into<Uuid> + Copy,
+    B: Into<Uuid> + Copy,
+{
     diesel::sql_query(query)
-        .bind::<sql::UuidList, _>(uuids(events))
-        .bind::<sql::UuidList, _>(uuids(members))
+        .bind::<sql::UuidList, _>(UuidList::in_order(pairs.iter().map(|(a, _)| *a)))
+        .bind::<sql::UuidList, _>(UuidList::in_order(pairs.iter().map(|(_, b)| *b)))
         .load(conn)
 }
 
-pub fn list_on_leave(
-    conn: &mut DbConnection,
-    events: &[EventId],
-    members: &[MemberId],
-) -> QueryResult<Vec<Pair>> {
-    let query = format!(
-        "SELECT event_id, member_id FROM leave_requests WHERE status = 'approved' AND event_id {} AND member_id {}",
-        conn.among("$1"),
-        conn.among("$2")
+/// Which of these people are on the rosters of these events.
+pub fn list_on_roster(conn: &mut DbConnection, asked: &[(EventId, MemberId)]) -> QueryResult<Vec<Pair>> {
+    let query = of_pairs(
+        conn,
+        "event_id, member_id",
+        "roster_entries",
+        ("event_id", "member_id"),
+        "",
     );
-    diesel::sql_query(query)
-        .bind::<sql::UuidList, _>(uuids(events))
-        .bind::<sql::UuidList, _>(uuids(members))
-        .load(conn)
+    load_pairs(conn, query, asked)
+}
+
+/// Which of these people have an approved leave.
+pub fn list_on_leave(conn: &mut DbConnection, asked: &[(EventId, MemberId)]) -> QueryResult<Vec<Pair>> {
+    let approved = " AND status = 'approved'";
+    let query = of_pairs(
+        conn,
+        "event_id, member_id",
+        "leave_requests",
+        ("event_id", "member_id"),
+        approved,
+    );
+    load_pairs(conn, query, asked)
 }
 
 /// The effective check-ins of these people at these events.
 pub fn list_effective(
     conn: &mut DbConnection,
-    events: &[EventId],
-    members: &[MemberId],
+    asked: &[(EventId, MemberId)],
 ) -> QueryResult<Vec<CheckInRow>> {
-    let query = format!(
-        "SELECT * FROM check_ins WHERE annulled_at IS NULL AND event_id {} AND member_id {}",
-        conn.among("$1"),
-        conn.among("$2")
+    let query = of_pairs(
+        conn,
+        "t.*",
+        "check_ins",
+        ("event_id", "member_id"),
+        " AND annulled_at IS NULL",
     );
-    diesel::sql_query(query)
-        .bind::<sql::UuidList, _>(uuids(events))
-        .bind::<sql::UuidList, _>(uuids(members))
-        .load(conn)
+    load_pairs(conn, query, asked)
 }
 
 /// What these phones have sent before under these ids, annulled or not.
 pub fn list_by_client_event(
     conn: &mut DbConnection,
-    submitters: &[AccountId],
-    client_events: &[AnyId],
+    asked: &[(AccountId, AnyId)],
 ) -> QueryResult<Vec<CheckInRow>> {
-    let query = format!(
-        "SELECT * FROM check_ins WHERE submitted_by {} AND client_event_id {}",
-        conn.among("$1"),
-        conn.among("$2")
-    );
-    diesel::sql_query(query)
-        .bind::<sql::UuidList, _>(uuids(submitters))
-        .bind::<sql::UuidList, _>(uuids(client_events))
-        .load(conn)
+    let query = of_pairs(conn, "t.*", "check_ins", ("submitted_by", "client_event_id"), "");
+    load_pairs(conn, query, asked)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, QueryableByName)]
@@ -162,20 +171,16 @@ pub struct DeviceUse {
     pub member_id: MemberId,
 }
 
-pub fn list_device_uses(
-    conn: &mut DbConnection,
-    events: &[EventId],
-    devices: &[AnyId],
-) -> QueryResult<Vec<DeviceUse>> {
-    let query = format!(
-        "SELECT event_id, device, member_id FROM check_ins WHERE event_id {} AND device {}",
-        conn.among("$1"),
-        conn.among("$2")
+/// Who has used these devices at these events.
+pub fn list_device_uses(conn: &mut DbConnection, asked: &[(EventId, AnyId)]) -> QueryResult<Vec<DeviceUse>> {
+    let query = of_pairs(
+        conn,
+        "event_id, device, member_id",
+        "check_ins",
+        ("event_id", "device"),
+        "",
     );
-    diesel::sql_query(query)
-        .bind::<sql::UuidList, _>(uuids(events))
-        .bind::<sql::UuidList, _>(uuids(devices))
-        .load(conn)
+    load_pairs(conn, query, asked)
 }
 
 /// Inserts a batch: on PostgreSQL one statement over arrays, on SQLite one prepared statement per row.

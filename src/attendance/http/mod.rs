@@ -9,8 +9,6 @@ mod sheet;
 use actix_web::web;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-pub use check_ins::CheckInView;
-
 pub fn configure(cfg: &mut ServiceConfig) {
     cfg.service(codes::find_code)
         .service(codes::find_code_svg)

@@ -98,7 +98,7 @@ impl Manager {
         let mut conn = PgConnection::establish(&with_network_deadlines(url))?;
         conn.batch_execute(&format!(
             "SET TIME ZONE 'UTC'; SET statement_timeout = {statement}; SET lock_timeout = {statement}; \
-             SET idle_in_transaction_session_timeout = 30000; SET synchronous_commit = on;",
+             SET idle_in_transaction_session_timeout = 30000; SET synchronous_commit = on; SET jit = off;",
             statement = self.statement_timeout.as_millis()
         ))?;
         Ok(DbConnection::Pg(conn))

@@ -286,6 +286,13 @@ impl FromSql<sql::Json, Sqlite> for Json {
 #[diesel(sql_type = sql::UuidList)]
 pub struct UuidList(Vec<uuid::Uuid>);
 
+impl UuidList {
+    /// As given, for lists that are read side by side; collecting sorts and drops repetitions.
+    pub fn in_order<I: Into<uuid::Uuid>>(ids: impl IntoIterator<Item = I>) -> Self {
+        Self(ids.into_iter().map(Into::into).collect())
+    }
+}
+
 impl<I: Into<uuid::Uuid>> FromIterator<I> for UuidList {
     fn from_iter<T: IntoIterator<Item = I>>(ids: T) -> Self {
         let mut ids: Vec<_> = ids.into_iter().map(Into::into).collect();
