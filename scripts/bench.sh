@@ -42,6 +42,9 @@ start_server() { # NAME: its data folder is $work/NAME
   url="http://127.0.0.1:$port"
   until curl -sf "$url/readyz" >/dev/null; do kill -0 "$server_pid" || { cat "$work/err.txt"; exit 1; }; sleep 0.02; done
   ready_ms=$(($(date +%s%3N) - begun))
+  # The roster of everybody is frozen once, by the server's own task; no scenario is charged with it.
+  until curl -sf "$url/api/v1/events/$(cat "$work/$1/event.txt")" -H "Authorization: Bearer $(cat "$work/$1/admin.txt")" |
+    grep -q '"roster_frozen_at":"'; do sleep 0.2; done
 }
 
 prepare() { # NAME: fresh database with members, tokens and an open event

@@ -38,7 +38,7 @@ pub fn jobs(jobs: &mut Jobs, app: &web::Data<App>) {
         async move {
             let now = app.clock.now();
             app.db
-                .write(move |conn| roster::freeze_all_due(conn, now, None))
+                .write_long(move |conn| roster::freeze_all_due(conn, now, None))
                 .await
         }
     });
