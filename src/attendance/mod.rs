@@ -14,7 +14,7 @@ mod store;
 pub use http::{configure, configure_pages};
 pub use lane::CheckInLane;
 pub use live::{LiveHub, news_of};
-pub use roster::{freeze_due_rosters, freeze_if_due};
+pub use roster::{freeze_due_rosters, freeze_now};
 pub use rules::Source;
 pub use service::record_past;
 

@@ -39,9 +39,16 @@ pub fn freeze_if_due(conn: &mut DbConnection, now: Instant, event: EventId) -> A
 pub fn freeze_locked(conn: &mut DbConnection, now: Instant, event: &mut EventRow) -> AppResult<()> {
     let due =
         event.roster_frozen_at.is_none() && event.status == "published" && event.check_in_opens_at <= now;
-    if !due {
-        return Ok(());
-    }
+    if due { freeze(conn, now, event) } else { Ok(()) }
+}
+
+/// Freezes a published event's roster whatever the hour, because the event ends; the caller holds the row locked.
+pub fn freeze_now(conn: &mut DbConnection, now: Instant, event: &mut EventRow) -> AppResult<()> {
+    let called = event.roster_frozen_at.is_none() && event.status == "published";
+    if called { freeze(conn, now, event) } else { Ok(()) }
+}
+
+fn freeze(conn: &mut DbConnection, now: Instant, event: &mut EventRow) -> AppResult<()> {
     let roster = preview(conn, event)?;
     store::insert_roster(conn, &roster)?;
     events::mark_frozen(conn, event.id, now)?;

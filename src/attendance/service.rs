@@ -97,7 +97,7 @@ pub fn check_in_all(
         })
         .collect();
     if !new_rows.is_empty() {
-        store::insert_check_ins(conn, &new_rows)?;
+        store::insert_check_ins(conn, &new_rows).map_err(AppError::overtaken)?;
         let touched: HashSet<EventId> = new_rows.iter().map(|row| row.event_id).collect();
         for event in known.events.values().filter(|event| touched.contains(&event.id)) {
             events::set_last_seq(conn, event.id, event.last_seq)?;
@@ -243,6 +243,11 @@ fn new_row(ids: &Ids, event: &EventRow, wish: &CheckIn, accepted: rules::Accepte
     }
 }
 
+/// What this account has sent before under this id.
+pub fn find_recorded(conn: &mut DbConnection, by: AccountId, id: AnyId) -> AppResult<Option<CheckInRow>> {
+    Ok(store::list_by_client_event(conn, &[(by, id)])?.pop())
+}
+
 /// Whom an organiser checks in.
 #[derive(Debug, Clone)]
 pub enum Whom {
@@ -263,6 +268,7 @@ pub fn check_in_for(
     occurred_at: Option<Instant>,
 ) -> Outcome {
     let row = events::require_event(conn, ctx, event, Right::ManageEvents)?;
+    roster::freeze_if_due(conn, ctx.now, event)?;
     let (member, source, reason) = match whom {
         Whom::Code(member) => (*member, Source::PersonalCode, None),
         Whom::Named(member, reason) => (*member, Source::ByHand, Some(reason.clone())),
@@ -542,7 +548,12 @@ impl Sheet {
 
 pub fn sheet(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<Sheet> {
     let event = events::require_event(conn, ctx, id, Right::View)?;
-    let over = event.closed_at.is_some() || ctx.now >= event.check_in_closes_at;
+    // Nobody is absent from what was cancelled, or never called.
+    let over = match event.status.as_str() {
+        "closed" => true,
+        "published" => ctx.now >= event.check_in_closes_at,
+        _ => false,
+    };
     let mut came: HashMap<MemberId, CheckInRow> = store::list_event_check_ins(conn, id)?
         .into_iter()
         .map(|row| (row.member_id, row))

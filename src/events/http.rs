@@ -131,7 +131,7 @@ struct EventQuery {
     /// Only events whose check-in is open now.
     check_in_open: Option<bool>,
     form: Option<Form>,
-    /// Events that end at or after this instant.
+    /// Events that end, or whose check-in closes, at or after this instant.
     from: Option<Instant>,
     /// Events that start before this instant.
     to: Option<Instant>,
@@ -289,7 +289,6 @@ async fn close_event(
         .db
         .write(move |conn| {
             once.key.once(conn, AnyId(ctx.actor.account.0), ctx.now, |conn| {
-                crate::attendance::freeze_if_due(conn, ctx.now, id.0)?;
                 answer(service::close_event(conn, &ctx, id.0)?)
             })
         })

@@ -154,7 +154,8 @@ pub fn update_event(
     if row.closed_at.is_some() {
         return Err(Code::EventOver.into());
     }
-    let opened = row.status == Status::Published.as_str() && row.check_in_opens_at <= ctx.now;
+    let opened = row.roster_frozen_at.is_some()
+        || (row.status == Status::Published.as_str() && row.check_in_opens_at <= ctx.now);
     if opened && change.moves_the_window() {
         return Err(Code::RosterFrozen.into());
     }
@@ -227,6 +228,8 @@ fn finish(
     action: &str,
     detail: serde_json::Value,
 ) -> AppResult<FullEvent> {
+    // Who was called stays on record, whenever it ends.
+    crate::attendance::freeze_now(conn, ctx.now, &mut event.row)?;
     event.row.status = status.as_str().to_owned();
     event.row.closed_at = Some(ctx.now);
     save(conn, ctx, &mut event.row, action, detail)?;
@@ -274,14 +277,18 @@ pub fn find_event(conn: &mut DbConnection, id: EventId) -> AppResult<EventRow> {
 /// The row, if the actor has this right on its organization: 404 when the organization is out of sight.
 pub fn require_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId, right: Right) -> AppResult<EventRow> {
     let row = find_event(conn, id)?;
-    match organizations::require(conn, ctx, row.organization_id, right) {
-        Ok(_) => Ok(row),
-        // Somebody who may see the event, and lacks the right, is told so; anybody else learns nothing.
-        Err(error) if error.code() == Code::Forbidden => Err(error),
-        Err(error) if error.code() == Code::NotFound && is_attendee(conn, ctx, &row)? => {
+    let error = match organizations::require(conn, ctx, row.organization_id, right) {
+        Ok(_) => return Ok(row),
+        Err(error) => error,
+    };
+    // Somebody who may see the event, and lacks the right, is told so; anybody else learns nothing.
+    let manages = organizations::require(conn, ctx, row.organization_id, Right::View).is_ok();
+    match error.code() {
+        Code::Forbidden | Code::NotFound if manages || is_attendee(conn, ctx, &row)? => {
             Err(AppError::forbidden())
         }
-        Err(error) => Err(error),
+        Code::Forbidden => Err(AppError::not_found()),
+        _ => Err(error),
     }
 }
 

@@ -194,7 +194,7 @@ pub struct EventFilter {
     pub mine: bool,
     pub organizations: Option<Vec<OrganizationId>>,
     pub form: Option<&'static str>,
-    /// Events that end at or after this.
+    /// Events that end, or whose check-in closes, at or after this.
     pub from: Option<Instant>,
     /// Events that start before this.
     pub to: Option<Instant>,
@@ -266,7 +266,7 @@ pub fn list_events(conn: &mut DbConnection, filter: &EventFilter) -> QueryResult
         );
     }
     if let Some(from) = filter.from {
-        query = query.filter(events::ends_at.ge(from));
+        query = query.filter(events::ends_at.ge(from).or(events::check_in_closes_at.gt(from)));
     }
     if let Some(to) = filter.to {
         query = query.filter(events::starts_at.lt(to));

@@ -390,7 +390,7 @@ pub fn grant_role(
         revoked_at: None,
         revoked_by: None,
     };
-    store::insert_grant(conn, &grant)?;
+    store::insert_grant(conn, &grant).map_err(AppError::overtaken)?;
     note(
         conn,
         ctx,

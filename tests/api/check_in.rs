@@ -112,8 +112,70 @@ async fn codes_that_are_wrong_old_early_or_forged_are_refused() {
         .await
         .expect(200);
     assert_eq!(verified.text("/event_id"), event);
+    let sent = t.with_code(&code);
+    let recorded = t
+        .post("/check-ins", &tenant.secretary_a, sent.clone())
+        .await
+        .expect(201);
     t.advance_s(1);
     try_code(code).await.refused(410, "expired_code");
+    // Its answer was lost on the way: the repeat finds the record, though the code is worth nothing now.
+    assert_eq!(
+        t.post("/check-ins", &tenant.secretary_a, sent)
+            .await
+            .expect(200)
+            .bytes,
+        recorded.bytes
+    );
+}
+
+#[actix_web::test]
+async fn an_event_that_ends_before_it_opens_keeps_its_roster_and_cancels_nobody() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let later = json!({ "starts_at": t.in_s(86_400), "ends_at": t.in_s(90_000) });
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, later).await;
+    let cancel = format!("/events/{event}/cancel");
+    t.post(&cancel, &tenant.admin, json!({ "reason": "颱風" }))
+        .await
+        .expect(200);
+    let body = json!({ "organization_id": tenant.branch_b, "reason": "調動" });
+    t.post(
+        &format!("/members/{}/transfers", tenant.member_a_id),
+        &tenant.admin,
+        body,
+    )
+    .await
+    .expect(201);
+    let sheet = t
+        .get(&format!("/events/{event}/attendance"), &tenant.admin)
+        .await
+        .expect(200);
+    assert_eq!(
+        (&sheet.json["counts"]["expected"], &sheet.json["counts"]["absent"]),
+        (&json!(3), &json!(0))
+    );
+}
+
+#[actix_web::test]
+async fn a_typed_code_that_is_no_longer_on_the_screen_is_reviewed() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let event = t
+        .open_event(&tenant.organizer_a, &tenant.branch_a, json!({}))
+        .await;
+    let shown = t
+        .get(&format!("/events/{event}/code"), &tenant.organizer_a)
+        .await
+        .expect(200);
+    let when = t.in_s(0);
+    t.advance_s(100);
+    let item = json!({ "event_id": event, "typed_code": shown.text("/typed_code"), "client_event_id": new_uuid(), "occurred_at": when });
+    let reply = t
+        .post("/check-ins/batch", &tenant.member_a, json!({ "items": [item] }))
+        .await
+        .expect(200);
+    assert_eq!(reply.items()[0]["outcome"], "review", "{}", reply.json);
 }
 
 #[actix_web::test]

@@ -116,7 +116,7 @@ impl CreateCheckIn {
     fn into_wish(self, app: &App, actor: &Actor, late_upload: bool) -> AppResult<CheckIn> {
         let now = app.clock.now();
         let read = if let Some(code) = &self.code {
-            read_code(app, code, now, late_upload)?
+            read_code(app, code, now, self.occurred_at, late_upload)?
         } else if let Some(proof) = &self.proof {
             self.read_proof(app, proof, now)?
         } else {
@@ -126,7 +126,7 @@ impl CreateCheckIn {
                 now
             };
             let event = self.event_id.ok_or(Code::InvalidCode)?;
-            let is_late = now.minus(judged_at) > chrono::TimeDelta::minutes(2);
+            let is_late = now.minus(judged_at) > chrono::TimeDelta::seconds(TYPED_LATE_S);
             Read {
                 event,
                 judged_at,
@@ -181,8 +181,11 @@ struct Read {
     source: Source,
 }
 
+/// A typed code in an upload that is older than this is no longer on the screen: it is an offline one.
+const TYPED_LATE_S: i64 = 10;
+
 /// A code that was kept offline is judged by its own window; otherwise it must be the current one or the one before.
-fn read_code(app: &App, text: &str, now: Instant, late_upload: bool) -> AppResult<Read> {
+fn read_code(app: &App, text: &str, now: Instant, claimed: Instant, late_upload: bool) -> AppResult<Read> {
     let code = codes::read(&app.keys, codes::code_in(text)).ok_or(Code::InvalidCode)?;
     match code.age(now) {
         Age::Fresh => Ok(Read {
@@ -193,7 +196,7 @@ fn read_code(app: &App, text: &str, now: Instant, late_upload: bool) -> AppResul
         Age::NotYet => Err(Code::InvalidCode.into()),
         Age::Expired if late_upload => Ok(Read {
             event: code.event,
-            judged_at: code.starts,
+            judged_at: claimed.clamp(code.starts, code.starts.plus_s(2 * i64::from(code.window_s))),
             source: Source::Offline,
         }),
         Age::Expired => Err(Code::ExpiredCode.into()),
@@ -227,7 +230,11 @@ fn answer(done: &CheckedIn) -> AppResult<Answer> {
 }
 
 async fn submit(app: &App, actor: &Actor, body: CreateCheckIn, late_upload: bool) -> AppResult<CheckedIn> {
-    let wish = body.into_wish(app, actor, late_upload)?;
+    let client_event_id = AnyId(body.client_event_id);
+    let wish = match body.into_wish(app, actor, late_upload) {
+        Ok(wish) => wish,
+        Err(refusal) => return recorded_before(app, actor, client_event_id, refusal).await,
+    };
     if wish.typed_code.is_none() {
         return app.check_ins.submit(wish).await;
     }
@@ -236,6 +243,21 @@ async fn submit(app: &App, actor: &Actor, body: CreateCheckIn, late_upload: bool
     let outcome = app.check_ins.submit(wish).await;
     guesses.learn(&outcome).await;
     outcome
+}
+
+/// A code may have expired between a check-in and its repeat: what is on record answers, whatever the code is worth now.
+async fn recorded_before(app: &App, actor: &Actor, id: AnyId, refusal: AppError) -> AppResult<CheckedIn> {
+    let account = actor.account;
+    let found = app
+        .db
+        .write(move |conn| service::find_recorded(conn, account, id))
+        .await?;
+    found
+        .map(|row| CheckedIn {
+            row,
+            found: Found::Repeat,
+        })
+        .ok_or(refusal)
 }
 
 /// Six digits could be guessed: wrong ones are counted for each member and for the event.
@@ -275,8 +297,9 @@ impl<'a> Guesses<'a> {
             Err(error) if error.code() == Code::InvalidCode => {
                 self.app.cache.count(&self.event_key, Self::WINDOW).await;
             }
-            // Any other outcome had the right code.
-            _ => self.app.cache.forget(&self.member_key).await,
+            // The code was right; nothing else gives fresh tries.
+            Ok(done) if done.found != Found::Repeat => self.app.cache.forget(&self.member_key).await,
+            _ => {}
         }
     }
 }
@@ -414,7 +437,8 @@ pub async fn check_in_member(
         (Some(code), _) => {
             let (member, at) = codes::read_personal(&app.keys, code).ok_or(Code::InvalidCode)?;
             if ctx.now.minus(at).num_seconds() >= 2 * app.config.check_in.personal_code_s {
-                return Err(Code::ExpiredCode.into());
+                let id = AnyId(body.client_event_id);
+                return answer(&recorded_before(&app, &ctx.actor, id, Code::ExpiredCode.into()).await?);
             }
             Whom::Code(member)
         }

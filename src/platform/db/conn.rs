@@ -44,7 +44,8 @@ impl DbConnection {
     /// Appended to a SELECT whose rows the transaction goes on to change. SQLite has one writer, so needs nothing.
     pub fn for_update(&self) -> &'static str {
         match self {
-            Self::Pg(_) => " FOR UPDATE",
+            // NO KEY: rows that refer to this one by a foreign key may be inserted meanwhile.
+            Self::Pg(_) => " FOR NO KEY UPDATE",
             Self::Sqlite(_) => "",
         }
     }

@@ -165,7 +165,9 @@ impl Db {
         let mut attempt = 1;
         loop {
             let mut conn = self.0.writers.get().map_err(|_| AppError::unavailable())?;
-            let result = match begin(&mut conn, true) {
+            let begin = begin(&mut conn, true);
+            let begun = begin.is_ok();
+            let result = match begin {
                 Ok(()) => {
                     let result = work(&mut conn);
                     end(&mut conn, result)
@@ -173,6 +175,8 @@ impl Db {
                 Err(error) => Err(AppError::from(error)),
             };
             match result {
+                // Nothing has been done on a connection that was dead before BEGIN: the next one may live.
+                Err(_) if !begun && attempt < WRITE_ATTEMPTS => attempt += 1,
                 Err(error) if error.is_worth_retrying() && attempt < WRITE_ATTEMPTS => attempt += 1,
                 other => return other,
             }

@@ -97,6 +97,18 @@ impl AppError {
         Self::from(Code::Internal).caused_by(cause)
     }
 
+    /// Somebody else was faster with the same key: run the transaction again, it will find what they wrote.
+    pub fn overtaken(error: diesel::result::Error) -> Self {
+        let again = db::is_unique_violation(&error);
+        let mut mapped = if again {
+            Self::unavailable().caused_by(error.to_string())
+        } else {
+            Self::from(error)
+        };
+        mapped.0.retry |= again;
+        mapped
+    }
+
     /// Adds a member of the problem document, e.g. `opens_at`.
     #[must_use]
     pub fn with(mut self, member: &str, value: impl Serialize) -> Self {

@@ -41,13 +41,14 @@ impl<T: DeserializeOwned + Check + 'static> FromRequest for Once<T> {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let bytes = read_limited(&request, payload, JSON_LIMIT).await?;
-            // A write without fields may come without a body.
-            let json: &[u8] = if bytes.is_empty() && std::mem::size_of::<T>() == 0 {
-                b"null"
-            } else {
-                &bytes
+            // A write without fields may come without a body, or with an empty object.
+            let without_fields = std::mem::size_of::<T>() == 0;
+            let json: &[u8] = match bytes.trim_ascii() {
+                b"" | b"{}" if without_fields => b"null",
+                b"" => b"{}",
+                _ => &bytes,
             };
-            if !bytes.is_empty() || std::mem::size_of::<T>() != 0 {
+            if !bytes.is_empty() {
                 require_json(&request)?;
             }
             Ok(Self {
