@@ -133,7 +133,7 @@ fn start_logging(config: &LogConfig) {
 
 async fn run(command: Command, config: Config) -> Result<ExitCode, Failure> {
     if config.database.url.is_none() || config.auth.secret_key.is_none() {
-        std::fs::create_dir_all(&config.server.data)?;
+        make_private_folder(&config.server.data)?;
     }
     match command {
         Command::Serve { demo } => serve(config, demo).await?,
@@ -163,6 +163,15 @@ async fn run(command: Command, config: Config) -> Result<ExitCode, Failure> {
         Command::Openapi => {}
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Password hashes and the key are for this user's eyes only.
+fn make_private_folder(folder: &std::path::Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
 }
 
 /// Migrated, checked for durability, opened.

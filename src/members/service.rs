@@ -201,6 +201,7 @@ pub fn update_member(
     change: &UpdateMember,
 ) -> AppResult<MemberRow> {
     let tenant = require_member(conn, ctx, id, Right::ManageMembers)?.tenant_id;
+    organizations::require_over(conn, ctx, id)?;
     let changes_standing = change.standing.is_some() || change.standing_since.is_some();
     if changes_standing {
         crate::attendance::freeze_due_rosters(conn, ctx, tenant)?;
@@ -335,6 +336,7 @@ pub fn transfer_member(
     to: &TransferMember,
 ) -> AppResult<(MemberRow, TransferRow)> {
     let tenant = require_member(conn, ctx, id, Right::ManageMembers)?.tenant_id;
+    organizations::require_over(conn, ctx, id)?;
     let target = organizations::require(conn, ctx, to.organization_id, Right::ManageMembers)?;
     if target.tenant_id != tenant {
         return Err(AppError::not_found());
@@ -380,6 +382,7 @@ pub fn deactivate_member(
     reason: &str,
 ) -> AppResult<MemberRow> {
     let tenant = require_member(conn, ctx, id, Right::ManageMembers)?.tenant_id;
+    organizations::require_over(conn, ctx, id)?;
     crate::attendance::freeze_due_rosters(conn, ctx, tenant)?;
     let mut row = lock_member(conn, ctx, id, None)?;
     if row.deactivated_at.is_some() {
@@ -394,6 +397,7 @@ pub fn deactivate_member(
 /// Takes a deactivation back; a member who is active stays as they are.
 pub fn reactivate_member(conn: &mut DbConnection, ctx: &Ctx, id: MemberId) -> AppResult<MemberRow> {
     let tenant = require_member(conn, ctx, id, Right::ManageMembers)?.tenant_id;
+    organizations::require_over(conn, ctx, id)?;
     crate::attendance::freeze_due_rosters(conn, ctx, tenant)?;
     let mut row = lock_member(conn, ctx, id, None)?;
     if row.deactivated_at.is_none() {

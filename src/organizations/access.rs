@@ -7,6 +7,7 @@ use super::OrganizationId;
 use super::rules::{Right, Role, is_within};
 use super::store::{self, OrganizationRow};
 use crate::app::Ctx;
+use crate::members::MemberId;
 use crate::platform::db::DbConnection;
 use crate::platform::error::{AppError, AppResult};
 
@@ -97,6 +98,25 @@ pub fn require(
 /// The organization, if the actor may know that it exists.
 pub fn visible(conn: &mut DbConnection, ctx: &Ctx, id: OrganizationId) -> AppResult<OrganizationRow> {
     find_with_access(conn, ctx, id).map(|(row, _)| row)
+}
+
+/// Nobody manages the account of somebody who may do more than they: 403 unless every right that the member's roles
+/// give, wherever they give it, is the actor's too. Else a secretary could take over an admin's account.
+pub fn require_over(conn: &mut DbConnection, ctx: &Ctx, member: MemberId) -> AppResult<()> {
+    if ctx.actor.account == member.into() {
+        return Ok(());
+    }
+    let access = Access::load(conn, ctx)?;
+    let theirs = store::load_access(conn, member)?.grants;
+    let above = theirs
+        .iter()
+        .filter_map(|(path, role)| Some((path, Role::parse(role)?)))
+        .any(|(path, role)| {
+            Right::ALL
+                .into_iter()
+                .any(|right| role.gives(right) && !access.may(path, right))
+        });
+    if above { Err(AppError::forbidden()) } else { Ok(()) }
 }
 
 fn find_with_access(

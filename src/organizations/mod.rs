@@ -7,7 +7,7 @@ mod rules;
 mod service;
 mod store;
 
-pub use access::{Access, require, visible};
+pub use access::{Access, require, require_over, visible};
 pub use http::configure;
 pub use rules::{Kind, Right, Role, ids_of_path, path_range};
 pub use service::{

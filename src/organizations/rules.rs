@@ -95,6 +95,15 @@ pub enum Right {
     ManageOrganization,
 }
 
+impl Right {
+    pub const ALL: [Self; 4] = [
+        Self::View,
+        Self::ManageEvents,
+        Self::ManageMembers,
+        Self::ManageOrganization,
+    ];
+}
+
 /// A new node's path below `parent` (the empty path for a root): '/root/…/self/'.
 pub fn path_below(parent: &str, id: uuid::Uuid) -> String {
     format!("{}{}/", if parent.is_empty() { "/" } else { parent }, id.simple())

@@ -142,6 +142,9 @@ pub fn create_organization(
         None if ctx.actor.is_system_admin => create_root(conn, ctx, new),
         None => Err(AppError::forbidden()),
         Some(parent) => {
+            let tenant = require(conn, ctx, parent, Right::ManageOrganization)?.tenant_id;
+            // Read again under the lock: a move may have changed the path meanwhile.
+            store::lock_tenant(conn, tenant)?;
             let parent = require(conn, ctx, parent, Right::ManageOrganization)?;
             create_under(conn, ctx, &parent, new)
         }
@@ -372,7 +375,10 @@ pub fn grant_role(
     role: Role,
 ) -> AppResult<RoleGrantRow> {
     let row = require(conn, ctx, organization, Right::ManageOrganization)?;
-    let holder = members::find_member(conn, member)?;
+    let holder = members::require_member(conn, ctx, member, Right::View)?;
+    if holder.deactivated_at.is_some() {
+        return Err(Code::MemberInactive.into());
+    }
     if holder.tenant_id != row.tenant_id {
         return Err(AppError::not_found());
     }

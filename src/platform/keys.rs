@@ -97,6 +97,10 @@ impl Keys {
             }
             None => key_file(&config.server.data.join("secret.key"))?,
         };
+        if config.auth.old_secret_keys.iter().any(|key| key.len() < 32) {
+            let why = "ZHIBU_OLD_SECRET_KEYS holds a key of less than 32 characters";
+            return Err(std::io::Error::other(why));
+        }
         let old = config
             .auth
             .old_secret_keys

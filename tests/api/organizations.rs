@@ -234,3 +234,51 @@ async fn a_repeat_with_the_same_key_is_answered_and_done_once() {
         .await
         .refused(422, "idempotency_key_reused");
 }
+
+#[actix_web::test]
+async fn nobody_manages_the_account_of_somebody_who_may_do_more() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    // A colleague of branch A who has no password yet, and is made admin of the whole tree.
+    let body = crate::support::member_body(&tenant.branch_a, "新管理員", &format!("boss-{}", tenant.mark));
+    let boss = t.post("/members", &tenant.admin, body).await.expect(201).id();
+    let codes = json!({ "member_ids": [boss] });
+    t.post("/members/activation-codes", &tenant.secretary_a, codes.clone())
+        .await
+        .expect(201);
+    let role = json!({ "member_id": boss, "role": "admin" });
+    t.post(
+        &format!("/organizations/{}/roles", tenant.root),
+        &tenant.admin,
+        role,
+    )
+    .await
+    .expect(201);
+    t.post("/members/activation-codes", &tenant.secretary_a, codes)
+        .await
+        .refused(403, "forbidden");
+    let whole = json!({ "organization_id": tenant.branch_a });
+    let sheet = t
+        .post("/members/activation-codes", &tenant.secretary_a, whole)
+        .await
+        .expect(201);
+    assert!(sheet.items().iter().all(|item| item["member_id"] != boss));
+    let path = format!("/members/{boss}");
+    t.patch(&path, &tenant.secretary_a, "*", json!({ "phone": null }))
+        .await
+        .refused(403, "forbidden");
+    t.post(
+        &format!("{path}/deactivate"),
+        &tenant.secretary_a,
+        json!({ "reason": "x" }),
+    )
+    .await
+    .refused(403, "forbidden");
+    t.post(
+        &format!("{path}/deactivate"),
+        &tenant.admin,
+        json!({ "reason": "離職" }),
+    )
+    .await
+    .expect(200);
+}

@@ -9,7 +9,7 @@ use crate::auth;
 use crate::members::MemberId;
 use crate::members::service::{full_member, ids_below, require_member};
 use crate::members::store::{self, FullMemberRow, MemberFilter};
-use crate::organizations::{OrganizationId, Right};
+use crate::organizations::{self, OrganizationId, Right};
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult};
 use crate::platform::text::{Check, Problems};
@@ -103,11 +103,14 @@ fn candidates(
             ));
         }
     }
+    // A sheet for a whole branch leaves out those whose accounts the asker may not manage.
+    found.retain(|row| organizations::require_over(conn, ctx, row.member.id).is_ok());
     let mut named = asked.member_ids.clone().unwrap_or_default();
     named.sort_unstable();
     named.dedup();
     for id in named {
         require_member(conn, ctx, id, Right::ManageMembers)?;
+        organizations::require_over(conn, ctx, id)?;
         let member = full_member(conn, id)?;
         if !member.has_password && member.member.deactivated_at.is_none() {
             found.push(member);

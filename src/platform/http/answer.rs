@@ -99,7 +99,12 @@ pub fn if_match(request: &HttpRequest) -> AppResult<Option<i32>> {
         .trim_matches('"')
         .parse()
         .map_err(|_| Code::VersionMismatch)?;
-    Ok(Some(version))
+    // The version after it must be a number still.
+    if version == i32::MAX {
+        Err(Code::VersionMismatch.into())
+    } else {
+        Ok(Some(version))
+    }
 }
 
 /// A read that a phone polls: 304 when what it has is still right.

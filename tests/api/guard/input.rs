@@ -75,6 +75,11 @@ async fn the_frameworks_errors_are_problem_documents() {
     t.get("/events?limit=201", &tenant.admin)
         .await
         .refused(422, "invalid_fields");
+    // base64url of ["\u0000","…"]: a forged cursor is refused before a database sees it.
+    let forged = "WyJcdTAwMDAiLCIwMTlhYjMxMi0wMDAwLTcwMDAtODAwMC0wMDAwMDAwMDAwMDAiXQ";
+    t.get(&format!("/members?cursor={forged}"), &tenant.admin)
+        .await
+        .refused(422, "invalid_fields");
     t.get("/events?limit=-1", &tenant.admin)
         .await
         .refused(422, "invalid_fields");
