@@ -76,7 +76,7 @@ async fn fifty_phones_of_one_member_are_one_check_in() {
 }
 
 /// The broken variant: look first, then insert, each in a transaction of its own and without the unique key.
-async fn look_then_insert(db: &Db, n: i64) {
+async fn look_then_insert(db: &Db, crowd: &tokio::sync::Barrier, n: i64) {
     let seen = db
         .read(|conn| {
             Ok(diesel::sql_query("SELECT count(*) AS n FROM broken")
@@ -86,7 +86,7 @@ async fn look_then_insert(db: &Db, n: i64) {
         .await
         .unwrap();
     // Everybody has looked before anybody writes, as happens in a crowd.
-    tokio::task::yield_now().await;
+    crowd.wait().await;
     if seen == 0 {
         let insert = format!("INSERT INTO broken (n) VALUES ({n})");
         db.write(move |conn| Ok(diesel::sql_query(&insert).execute(conn)?))
@@ -103,7 +103,8 @@ async fn control_without_the_lock_and_the_key_the_same_race_records_many() {
         .write(|conn| Ok(diesel::sql_query("CREATE TABLE broken (n BIGINT)").execute(conn)?))
         .await
         .unwrap();
-    join_all((0..50).map(|n| look_then_insert(&t.app.db, n))).await;
+    let crowd = tokio::sync::Barrier::new(50);
+    join_all((0..50).map(|n| look_then_insert(&t.app.db, &crowd, n))).await;
     let stored = t
         .app
         .db
