@@ -40,7 +40,7 @@ pub fn manager(config: &Config) -> Manager {
     }
 }
 
-/// Looks at everything. Changes nothing.
+/// Looks at everything. On an empty folder looking at SQLite makes its file; otherwise nothing is changed.
 pub async fn examine(config: &Config, clock: &Clock) -> Vec<Finding> {
     let mut findings = vec![data_folder(config)];
     match r2d2::ManageConnection::connect(&manager(config)) {

@@ -163,7 +163,7 @@ async fn healthz() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain").body("ok\n")
 }
 
-/// The database answers and is of this version. Redis holds no truth, so its absence is told but is no reason to stop.
+/// The database answers (its version is checked at the start). Redis holds no truth, so its absence is told but is no reason to stop.
 async fn readyz(app: web::Data<App>) -> AppResult<HttpResponse> {
     app.db
         .read(|conn| {

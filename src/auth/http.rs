@@ -301,7 +301,7 @@ async fn delete_session(app: web::Data<App>, who: SignedIn, id: IdPath<SessionId
     Ok(Answer::no_content())
 }
 
-/// Set a first or forgotten password with an activation code, and be signed in.
+/// Set a first password with an activation code, and be signed in.
 ///
 /// The code is good once; other sessions of the account end.
 #[utoipa::path(

@@ -190,7 +190,7 @@ pub fn set_password(
     }
 }
 
-/// Makes a one-use code like `K7QF-9XM2-P4TD` that sets the first (or a forgotten) password, and ends older ones.
+/// Makes a one-use code like `K7QF-9XM2-P4TD` that sets the first password, and ends older ones.
 /// It is told here once: only its hash is kept.
 pub fn issue_activation_code(
     conn: &mut DbConnection,

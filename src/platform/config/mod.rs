@@ -26,7 +26,6 @@ pub struct ServerConfig {
     pub workers: usize,
     pub request_timeout: Duration,
     pub shutdown_timeout: Duration,
-    pub trust_proxy: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -221,7 +220,6 @@ struct RawServer {
     workers: usize,
     request_timeout_s: u64,
     shutdown_timeout_s: u64,
-    trust_proxy: bool,
 }
 
 #[derive(Deserialize)]
@@ -334,7 +332,6 @@ impl RawServer {
             workers: self.workers,
             request_timeout: Duration::from_secs(self.request_timeout_s),
             shutdown_timeout: Duration::from_secs(self.shutdown_timeout_s),
-            trust_proxy: self.trust_proxy,
         })
     }
 }
