@@ -7,7 +7,9 @@ use crate::auth::{Actor, Auth};
 use crate::platform::cache::Cache;
 use crate::platform::clock::Clock;
 use crate::platform::config::Config;
-use crate::platform::db::{Db, Instant};
+use crate::platform::db::{AnyId, Db, DbConnection, Instant};
+use crate::platform::error::AppResult;
+use crate::platform::http::{Answer, Key};
 use crate::platform::ids::Ids;
 use crate::platform::keys::Keys;
 
@@ -70,6 +72,20 @@ impl App {
             check_ins,
             live,
         })
+    }
+
+    /// One write that its `Idempotency-Key` makes safe to repeat: effect and kept answer commit together.
+    pub async fn write_once<F>(&self, actor: Actor, key: Key, work: F) -> AppResult<Answer>
+    where
+        F: Fn(&mut DbConnection, &Ctx) -> AppResult<Answer> + Send + 'static,
+    {
+        let ctx = self.ctx(actor);
+        self.db
+            .write(move |conn| {
+                let account = AnyId(ctx.actor.account.0);
+                key.once(conn, account, ctx.now, |conn| work(conn, &ctx))
+            })
+            .await
     }
 
     pub fn ctx(&self, actor: Actor) -> Ctx {

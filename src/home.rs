@@ -5,8 +5,9 @@ use serde::Serialize;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::app::App;
+use crate::attendance::{self, MyAttendanceView};
 use crate::auth::SignedIn;
-use crate::events::{self, EventView};
+use crate::events::{self, EventRow, EventView};
 use crate::members::{self, MemberSummary};
 use crate::platform::error::AppResult;
 use crate::platform::http::Tagged;
@@ -20,9 +21,17 @@ struct HomeView {
     /// Null for a system admin, who is nobody's member.
     member: Option<MemberSummary>,
     /// Events I am expected at whose check-in is open now.
-    check_in_open: Vec<EventView>,
+    check_in_open: Vec<HomeEventView>,
     /// The next ones after that, at most ten.
-    upcoming: Vec<EventView>,
+    upcoming: Vec<HomeEventView>,
+}
+
+/// An event with my own line of it.
+#[derive(Serialize, utoipa::ToSchema)]
+struct HomeEventView {
+    #[serde(flatten)]
+    event: EventView,
+    mine: MyAttendanceView,
 }
 
 /// A phone's first screen: who I am, where I can check in now, and what comes next.
@@ -42,14 +51,28 @@ async fn find_home(app: web::Data<App>, who: SignedIn) -> AppResult<Tagged<HomeV
             }
             let member = members::summary(conn, ctx.actor.member()?)?;
             let mine = events::list_mine_from_now(conn, &ctx, 20)?;
-            let (open, later): (Vec<_>, Vec<_>) = mine
-                .into_iter()
-                .partition(|(row, _)| row.check_in_opens_at <= ctx.now && ctx.now < row.check_in_closes_at);
-            Ok(HomeView {
+            let rows: Vec<EventRow> = mine.iter().map(|(row, _)| row.clone()).collect();
+            let lines = attendance::mine(conn, &ctx, &rows)?;
+            let is_open =
+                |row: &EventRow| row.check_in_opens_at <= ctx.now && ctx.now < row.check_in_closes_at;
+            let mut view = HomeView {
                 member,
-                check_in_open: open.into_iter().map(EventView::from).collect(),
-                upcoming: later.into_iter().take(10).map(EventView::from).collect(),
-            })
+                check_in_open: Vec::new(),
+                upcoming: Vec::new(),
+            };
+            for (event, line) in mine.into_iter().zip(lines) {
+                let list = if is_open(&event.0) {
+                    &mut view.check_in_open
+                } else {
+                    &mut view.upcoming
+                };
+                list.push(HomeEventView {
+                    event: event.into(),
+                    mine: line.into(),
+                });
+            }
+            view.upcoming.truncate(10);
+            Ok(view)
         })
         .await?;
     Ok(Tagged(view))

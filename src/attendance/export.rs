@@ -2,58 +2,105 @@
 
 use chrono_tz::Tz;
 
+use std::collections::HashMap;
+
 use super::rules::Presence;
-use super::service::{Line, Sheet};
+use super::sheet::{self, Line, Sheet};
+use crate::app::Ctx;
+use crate::events::EventId;
+use crate::members::{self, MemberBrief, MemberId};
+use crate::organizations::{self, OrganizationId};
+use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult};
 use crate::platform::sheet::{Cell, SheetFormat, write_sheet};
 
-const HEADERS: [&str; 9] = [
+const HEADERS: [&str; 12] = [
     "姓名",
+    "工號",
+    "所在支部",
     "黨員類別",
     "應到",
     "狀態",
     "簽到時間",
+    "收到時間",
     "方式",
     "待審核",
     "提示",
     "事由",
 ];
 
-pub fn export(sheet: &Sheet, format: SheetFormat) -> AppResult<Vec<u8>> {
-    let zone: Tz = sheet.event.time_zone.parse().unwrap_or(chrono_tz::Asia::Shanghai);
-    let rows = sheet.lines.iter().map(|line| row(line, zone));
-    write_sheet(format, &sheet.event.title, &HEADERS, rows)
-        .map_err(|error| AppError::internal(error.to_string()))
+/// A sheet with what a file says besides: read in one look, written without the database.
+pub struct Export {
+    sheet: Sheet,
+    people: HashMap<MemberId, MemberBrief>,
+    organizations: HashMap<OrganizationId, String>,
 }
 
-fn row(line: &Line, zone: Tz) -> Vec<Cell<'_>> {
+pub fn load(conn: &mut DbConnection, ctx: &Ctx, event: EventId) -> AppResult<Export> {
+    let sheet = sheet::sheet(conn, ctx, event)?;
+    let ids: Vec<MemberId> = sheet.lines.iter().map(|line| line.member).collect();
+    let people = members::briefs(conn, &ids)?;
+    // Of the day of the event, not of today: people move.
+    let then: Vec<OrganizationId> = sheet.lines.iter().map(|line| line.organization).collect();
+    Ok(Export {
+        organizations: organizations::names(conn, &then)?,
+        sheet,
+        people,
+    })
+}
+
+impl Export {
+    pub fn event_id(&self) -> EventId {
+        self.sheet.event.id
+    }
+
+    pub fn write(&self, format: SheetFormat) -> AppResult<Vec<u8>> {
+        let event = &self.sheet.event;
+        let zone: Tz = event.time_zone.parse().unwrap_or(chrono_tz::Asia::Shanghai);
+        let rows = self.sheet.lines.iter().map(|line| self.row(line, zone));
+        write_sheet(format, &event.title, &HEADERS, rows)
+            .map_err(|error| AppError::internal(error.to_string()))
+    }
+
+    fn row<'a>(&'a self, line: &'a Line, zone: Tz) -> Vec<Cell<'a>> {
+        let employee_no = self
+            .people
+            .get(&line.member)
+            .and_then(|p| p.employee_no.as_deref());
+        let organization = self.organizations.get(&line.organization);
+        let mut cells = vec![
+            Cell::Text(line.name.as_str().into()),
+            employee_no.map_or(Cell::Empty, Cell::from),
+            organization.map_or(Cell::Empty, |name| Cell::from(name.as_str())),
+        ];
+        cells.extend(attendance(line, zone));
+        cells
+    }
+}
+
+fn attendance(line: &Line, zone: Tz) -> Vec<Cell<'_>> {
     let check_in = line.check_in.as_ref();
+    let local = |at: Instant| Cell::DateTime(at.utc().with_timezone(&zone).naive_local());
     let text = |text: &'static str| Cell::Text(text.into());
     let of = |pick: fn(&super::store::CheckInRow) -> Option<String>| match check_in.and_then(pick) {
         Some(value) => Cell::Text(value.into()),
         None => Cell::Empty,
     };
     vec![
-        Cell::Text(line.name.as_str().into()),
         text(standing(&line.standing)),
         text(if line.expected { "是" } else { "否" }),
         text(presence(line.presence)),
-        match check_in {
-            Some(row) => Cell::DateTime(row.received_at.utc().with_timezone(&zone).naive_local()),
-            None => Cell::Empty,
-        },
+        check_in.map_or(Cell::Empty, |row| local(row.occurred_at)),
+        check_in.map_or(Cell::Empty, |row| local(row.received_at)),
         match check_in {
             Some(row) => text(source(&row.source)),
             None => Cell::Empty,
         },
-        text(
-            if check_in.is_some_and(super::store::CheckInRow::waits_for_review) {
-                "是"
-            } else {
-                ""
-            },
-        ),
-        of(|row| Some(row.flags.clone()).filter(|flags| !flags.is_empty())),
+        text(if line.waits_for_review() { "是" } else { "" }),
+        match line.flags.is_empty() {
+            true => Cell::Empty,
+            false => Cell::Text(line.flags.join(",").into()),
+        },
         of(|row| row.reason.clone()),
     ]
 }

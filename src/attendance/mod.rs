@@ -5,24 +5,28 @@ mod codes;
 mod export;
 mod http;
 mod lane;
+mod leave;
 mod live;
 mod roster;
 mod rules;
 mod service;
+mod sheet;
 mod store;
 
-pub use http::{configure, configure_pages};
+pub use http::{MyAttendanceView, configure, configure_pages};
 pub use lane::CheckInLane;
 pub use live::{LiveHub, news_of};
 pub use roster::{freeze_due_rosters, freeze_now};
 pub use rules::Source;
 pub use service::record_past;
+pub use sheet::mine;
 
 use std::time::Duration;
 
 use actix_web::web;
 
 use crate::app::App;
+use crate::events;
 use crate::platform::jobs::Jobs;
 
 crate::id_types! {
@@ -37,9 +41,15 @@ pub fn jobs(jobs: &mut Jobs, app: &web::Data<App>) {
         let app = app.clone();
         async move {
             let now = app.clock.now();
-            app.db
-                .write_long(move |conn| roster::freeze_all_due(conn, now, None))
-                .await
+            let due = move |conn: &mut _| Ok(events::list_due_to_freeze(conn, None, now)?);
+            // Each event in a transaction of its own: its row is held no longer than its own roster takes.
+            for event in app.db.read(due).await? {
+                let freeze = move |conn: &mut _| roster::freeze_if_due(conn, now, event);
+                if let Err(error) = app.db.write_long(freeze).await {
+                    tracing::warn!(%event, %error, "cannot freeze a roster; the next run tries again");
+                }
+            }
+            Ok(())
         }
     });
 }

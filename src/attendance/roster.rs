@@ -13,16 +13,8 @@ use crate::platform::error::AppResult;
 
 /// Freezes every roster of the tenant that is due. Call it before changing who belongs where.
 pub fn freeze_due_rosters(conn: &mut DbConnection, ctx: &Ctx, tenant: OrganizationId) -> AppResult<()> {
-    freeze_all_due(conn, ctx.now, Some(tenant))
-}
-
-pub fn freeze_all_due(
-    conn: &mut DbConnection,
-    now: Instant,
-    tenant: Option<OrganizationId>,
-) -> AppResult<()> {
-    for event in events::list_due_to_freeze(conn, tenant, now)? {
-        freeze_if_due(conn, now, event)?;
+    for event in events::list_due_to_freeze(conn, Some(tenant), ctx.now)? {
+        freeze_if_due(conn, ctx.now, event)?;
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! The rules of attendance as pure functions: when a check-in is accepted, quorum, places on the map.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -217,6 +219,60 @@ fn flags(facts: Facts, claim: &Claim) -> Vec<&'static str> {
     flags
 }
 
+/// One check-in of a sheet, as far as hints go.
+#[derive(Debug, Clone, Copy)]
+pub struct Act {
+    pub id: Uuid,
+    pub member: Uuid,
+    pub by: Uuid,
+    pub by_hand: bool,
+    pub device: Option<Uuid>,
+    pub at: Instant,
+}
+
+/// Nobody looks at so many people in so short a time.
+const BURST_MARKS: usize = 5;
+const BURST_S: i64 = 10;
+
+/// Hints that no check-in shows by itself: everybody on a device that several used, the first of them included; and
+/// marks by hand that one person made faster than people come through a door.
+pub fn sheet_hints(acts: &[Act]) -> Vec<(Uuid, &'static str)> {
+    let mut hints = Vec::new();
+    let mut on_device: HashMap<Uuid, Vec<&Act>> = HashMap::new();
+    let mut by_hand: HashMap<Uuid, Vec<&Act>> = HashMap::new();
+    for act in acts {
+        if let Some(device) = act.device {
+            on_device.entry(device).or_default().push(act);
+        }
+        if act.by_hand {
+            by_hand.entry(act.by).or_default().push(act);
+        }
+    }
+    for users in on_device.values() {
+        if users
+            .iter()
+            .any(|act| users.first().is_some_and(|one| one.member != act.member))
+        {
+            hints.extend(users.iter().map(|act| (act.id, "shared_device")));
+        }
+    }
+    for marks in by_hand.values_mut() {
+        marks.sort_by_key(|act| act.at);
+        let mut burst: Vec<Uuid> = marks
+            .windows(BURST_MARKS)
+            .filter(|run| match (run.first(), run.last()) {
+                (Some(first), Some(last)) => last.at.minus(first.at).num_seconds() < BURST_S,
+                _ => false,
+            })
+            .flat_map(|run| run.iter().map(|act| act.id))
+            .collect();
+        burst.sort_unstable();
+        burst.dedup();
+        hints.extend(burst.into_iter().map(|id| (id, "burst")));
+    }
+    hints
+}
+
 /// Numbers of a roster that quorum rules ask for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Turnout {
@@ -311,6 +367,40 @@ mod tests {
         assert_eq!(Presence::of(None, true, true), Presence::OnLeave);
         assert_eq!(Presence::of(None, false, true), Presence::Absent);
         assert_eq!(Presence::of(None, false, false), Presence::Expected);
+    }
+
+    #[test]
+    fn a_shared_device_and_a_burst_of_marks_are_pointed_out_and_nothing_else_is() {
+        let act = |n: u128, device: Option<u128>, by_hand: bool, at_s: i64| Act {
+            id: Uuid::from_u128(n),
+            member: Uuid::from_u128(100 + n),
+            by: Uuid::from_u128(if by_hand { 1 } else { 100 + n }),
+            by_hand,
+            device: device.map(Uuid::from_u128),
+            at: Instant::from_micros(at_s * 1_000_000),
+        };
+        let mut acts = vec![
+            act(1, Some(7), false, 0),
+            act(2, Some(7), false, 500),
+            act(3, Some(8), false, 0),
+        ];
+        // Six marks: five within nine seconds, the sixth a minute later.
+        acts.extend((0..5).map(|n| act(10 + n, None, true, n as i64 * 2)));
+        acts.push(act(15, None, true, 68));
+        let mut hints = sheet_hints(&acts);
+        hints.sort_unstable();
+        let mut expected = vec![
+            (Uuid::from_u128(1), "shared_device"),
+            (Uuid::from_u128(2), "shared_device"),
+        ];
+        expected.extend((10..15).map(|n| (Uuid::from_u128(n), "burst")));
+        assert_eq!(hints, expected);
+        acts.retain(|act| act.id != Uuid::from_u128(12));
+        assert!(
+            sheet_hints(&acts)
+                .iter()
+                .all(|(_, hint)| *hint == "shared_device")
+        );
     }
 
     #[test]

@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::json;
 
+use super::CheckInId;
 use super::codes;
 use super::roster;
 use super::rules::{self, Claim, Facts, Source};
-use super::store::{self, CheckInRow, LeaveRow, Pair};
-use super::{CheckInId, LeaveRequestId};
+use super::store::{self, CheckInRow, Pair};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
 use crate::auth::AccountId;
@@ -16,7 +16,7 @@ use crate::events::{self, EventId, EventRow};
 use crate::members::{self, MemberId};
 use crate::organizations::{OrganizationId, Right};
 use crate::platform::db::{AnyId, DbConnection, Instant};
-use crate::platform::error::{AppError, AppResult, Code, Conflict};
+use crate::platform::error::{AppError, AppResult, Code};
 use crate::platform::ids::Ids;
 use crate::platform::keys::Keys;
 
@@ -397,79 +397,8 @@ fn reload(conn: &mut DbConnection, id: CheckInId) -> AppResult<CheckInRow> {
     store::find_check_in(conn, id)?.ok_or_else(AppError::not_found)
 }
 
-/// A member asks for leave, before the event begins.
-pub fn request_leave(
-    conn: &mut DbConnection,
-    ctx: &Ctx,
-    event: EventId,
-    reason: &str,
-) -> AppResult<LeaveRow> {
-    let member = ctx.actor.member()?;
-    let row = events::view_event_row(conn, ctx, event)?;
-    if row.closed_at.is_some() {
-        return Err(Code::EventOver.into());
-    }
-    if ctx.now >= row.starts_at {
-        return Err(Code::LeaveTooLate.into());
-    }
-    if !roster::current(conn, &row)?
-        .iter()
-        .any(|entry| entry.member_id == member)
-    {
-        return Err(Code::NotExpected.into());
-    }
-    if store::find_open_leave(conn, event, member)?.is_some() {
-        return Err(Code::LeaveAlreadyRequested.into());
-    }
-    let leave = LeaveRow {
-        id: ctx.ids.make(),
-        tenant_id: row.tenant_id,
-        event_id: event,
-        member_id: member,
-        reason: reason.to_owned(),
-        status: "pending".to_owned(),
-        requested_at: ctx.now,
-        decided_at: None,
-        decided_by: None,
-        decision_note: None,
-    };
-    store::insert_leave(conn, &leave).on_conflict_is(Code::LeaveAlreadyRequested)?;
-    Ok(leave)
-}
-
-/// The leave requests of an event, for those who decide them.
-pub fn list_leave(conn: &mut DbConnection, ctx: &Ctx, event: EventId) -> AppResult<Vec<LeaveRow>> {
-    events::require_event(conn, ctx, event, Right::View)?;
-    Ok(store::list_event_leave(conn, event)?)
-}
-
-pub fn decide_leave(
-    conn: &mut DbConnection,
-    ctx: &Ctx,
-    id: LeaveRequestId,
-    approve: bool,
-    words: Option<&str>,
-) -> AppResult<LeaveRow> {
-    let leave = store::find_leave(conn, id)?.ok_or_else(AppError::not_found)?;
-    let event = events::require_event(conn, ctx, leave.event_id, Right::ManageEvents)?;
-    // The batch that checks somebody in holds this row: leave and presence cannot pass each other.
-    events::lock_events(conn, &[event.id])?;
-    let status = if approve { "approved" } else { "rejected" };
-    if !store::decide_leave(conn, id, status, ctx.actor.account, words, ctx.now)? {
-        return Err(Code::LeaveAlreadyDecided.into());
-    }
-    note(
-        conn,
-        ctx,
-        if approve { "leave.approve" } else { "leave.reject" },
-        id.0,
-        &event,
-        json!({}),
-    )?;
-    store::find_leave(conn, id)?.ok_or_else(AppError::not_found)
-}
-
-fn note(
+/// One line in the audit log about something of an event.
+pub fn note(
     conn: &mut DbConnection,
     ctx: &Ctx,
     action: &str,
@@ -511,88 +440,4 @@ pub fn open_for_check_in(row: &EventRow, now: Instant) -> AppResult<()> {
         return Err(Code::Closed.into());
     }
     Ok(())
-}
-
-/// One line of the sheet.
-#[derive(Debug, Clone)]
-pub struct Line {
-    pub member: MemberId,
-    pub organization: OrganizationId,
-    pub name: String,
-    pub standing: String,
-    pub expected: bool,
-    pub may_vote: bool,
-    pub presence: rules::Presence,
-    pub check_in: Option<CheckInRow>,
-}
-
-/// The sheet of an event: everybody expected, and whoever came besides, by name.
-pub struct Sheet {
-    pub event: EventRow,
-    pub lines: Vec<Line>,
-}
-
-impl Sheet {
-    pub fn turnout(&self) -> rules::Turnout {
-        let mut turnout = rules::Turnout::default();
-        for line in self.lines.iter().filter(|line| line.expected) {
-            let here = line.check_in.as_ref().is_some_and(|row| !row.waits_for_review());
-            turnout.expected += 1;
-            turnout.may_vote += u32::from(line.may_vote);
-            turnout.present += u32::from(here);
-            turnout.voters_present += u32::from(here && line.may_vote);
-        }
-        turnout
-    }
-}
-
-pub fn sheet(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<Sheet> {
-    let event = events::require_event(conn, ctx, id, Right::View)?;
-    // Nobody is absent from what was cancelled, or never called.
-    let over = match event.status.as_str() {
-        "closed" => true,
-        "published" => ctx.now >= event.check_in_closes_at,
-        _ => false,
-    };
-    let mut came: HashMap<MemberId, CheckInRow> = store::list_event_check_ins(conn, id)?
-        .into_iter()
-        .map(|row| (row.member_id, row))
-        .collect();
-    let leave: HashSet<MemberId> = store::list_event_leave(conn, id)?
-        .into_iter()
-        .filter(|leave| leave.status == "approved")
-        .map(|leave| leave.member_id)
-        .collect();
-    let mut lines: Vec<Line> = roster::current(conn, &event)?
-        .into_iter()
-        .map(|entry| {
-            let check_in = came.remove(&entry.member_id);
-            let status = check_in.as_ref().map(|row| row.status.as_str());
-            Line {
-                presence: rules::Presence::of(status, leave.contains(&entry.member_id), over),
-                member: entry.member_id,
-                organization: entry.organization_id,
-                name: entry.name,
-                standing: entry.standing,
-                expected: true,
-                may_vote: entry.may_vote,
-                check_in,
-            }
-        })
-        .collect();
-    for (member, row) in came {
-        let person = members::find_member(conn, member)?;
-        lines.push(Line {
-            presence: rules::Presence::of(Some(&row.status), false, over),
-            member,
-            organization: person.organization_id,
-            name: person.name,
-            standing: person.standing.to_string(),
-            expected: false,
-            may_vote: false,
-            check_in: Some(row),
-        });
-    }
-    lines.sort_by(|a, b| (&a.name, a.member).cmp(&(&b.name, b.member)));
-    Ok(Sheet { event, lines })
 }

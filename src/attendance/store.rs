@@ -58,7 +58,7 @@ pub struct RosterRow {
     pub may_vote: bool,
 }
 
-#[derive(Debug, Clone, Queryable, Insertable)]
+#[derive(Debug, Clone, Queryable, QueryableByName, Insertable)]
 #[diesel(table_name = leave_requests)]
 pub struct LeaveRow {
     pub id: LeaveRequestId,
@@ -253,11 +253,39 @@ pub fn list_event_check_ins(conn: &mut DbConnection, event: EventId) -> QueryRes
         .load(conn)
 }
 
-pub fn list_event_leave(conn: &mut DbConnection, event: EventId) -> QueryResult<Vec<LeaveRow>> {
-    leave_requests::table
+pub fn list_event_leave(
+    conn: &mut DbConnection,
+    event: EventId,
+    after: Option<(Instant, LeaveRequestId)>,
+    limit: i64,
+) -> QueryResult<Vec<LeaveRow>> {
+    let mut query = leave_requests::table
         .filter(leave_requests::event_id.eq(event))
         .order((leave_requests::requested_at, leave_requests::id))
+        .limit(limit)
+        .into_boxed();
+    if let Some((at, id)) = after {
+        query = query.filter(
+            leave_requests::requested_at
+                .gt(at)
+                .or(leave_requests::requested_at.eq(at).and(leave_requests::id.gt(id))),
+        );
+    }
+    query.load(conn)
+}
+
+pub fn list_approved_leave(conn: &mut DbConnection, event: EventId) -> QueryResult<Vec<MemberId>> {
+    leave_requests::table
+        .filter(leave_requests::event_id.eq(event))
+        .filter(leave_requests::status.eq("approved"))
+        .select(leave_requests::member_id)
         .load(conn)
+}
+
+/// All leave requests of these people for these events, oldest first.
+pub fn list_leave_of(conn: &mut DbConnection, asked: &[(EventId, MemberId)]) -> QueryResult<Vec<LeaveRow>> {
+    let query = of_pairs(conn, "t.*", "leave_requests", ("event_id", "member_id"), "");
+    load_pairs(conn, format!("{query} ORDER BY requested_at, id"), asked)
 }
 
 pub fn find_check_in(conn: &mut DbConnection, id: CheckInId) -> QueryResult<Option<CheckInRow>> {

@@ -48,6 +48,31 @@ impl Actor {
 /// Anybody with a live access token; 401 otherwise.
 pub struct SignedIn(pub Actor);
 
+/// Somebody signed in whose stay is longer than a request: a stream asks again and again.
+pub struct Stay {
+    pub actor: Actor,
+    token: String,
+}
+
+impl Stay {
+    /// Is the token that opened the stream still good: not expired, its session not ended?
+    pub fn is_valid(&self, app: &App) -> bool {
+        app.auth.check(&self.token, app.clock.now()).is_some()
+    }
+}
+
+impl FromRequest for Stay {
+    type Error = AppError;
+    type Future = Ready<AppResult<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(actor(request).and_then(|actor| {
+            let token = bearer(request).ok_or_else(AppError::unauthorized)?.to_owned();
+            Ok(Self { actor, token })
+        }))
+    }
+}
+
 /// The system admin; 403 for anybody else.
 pub struct SystemAdmin(pub Actor);
 

@@ -17,7 +17,7 @@ mod tokens;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
-pub use extract::{Actor, SignedIn, SystemAdmin};
+pub use extract::{Actor, SignedIn, Stay, SystemAdmin};
 pub use hasher::hash_password;
 pub use rules::normalise_phone;
 pub use service::{

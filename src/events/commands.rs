@@ -11,7 +11,7 @@ use crate::platform::text::{Check, Patch, Problems, patch};
 
 const MAX_NAMED: usize = 2_000;
 const MAX_ORGANIZATIONS: usize = 200;
-const MAX_LENGTH_S: i64 = 31 * 86_400;
+pub const MAX_LENGTH_S: i64 = 31 * 86_400;
 
 /// Who should attend: the members of these organizations and all below them, of these standings, and the people named.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, utoipa::ToSchema)]
@@ -62,7 +62,8 @@ pub struct CreateEvent {
     pub geofence: Option<Geofence>,
 }
 
-/// A merge patch. From the opening of check-in on only words may change.
+/// A merge patch. From the opening of check-in on, what decides who is present is fixed; words, forms and the end are
+/// not.
 #[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct UpdateEvent {
@@ -186,13 +187,14 @@ fn check_geofence(problems: &mut Problems, geofence: Option<Geofence>) {
 
 impl UpdateEvent {
     /// Does it touch what is fixed once check-in has opened?
-    pub fn moves_the_window(&self) -> bool {
+    pub fn touches_check_in(&self) -> bool {
         self.starts_at.is_some()
             || self.expected.is_some()
             || self.opens_before_s.is_some()
             || self.late_after_s.is_some()
             || self.closes_after_s.is_some()
             || self.code_window_s.is_some()
+            || self.offline_allowed.is_some()
             || self.geofence.is_some()
     }
 

@@ -11,9 +11,10 @@ use super::rules::{Form, Status};
 use super::service::{self, FullEvent, ListEvents};
 use super::store::EventRow;
 use crate::app::App;
+use crate::attendance::news_of;
 use crate::auth::SignedIn;
 use crate::organizations::OrganizationId;
-use crate::platform::db::{AnyId, Instant};
+use crate::platform::db::Instant;
 use crate::platform::error::{AppError, AppResult};
 use crate::platform::http::{Answer, IdPath, Json, List, Once, Page, Query, Tagged, if_match};
 use crate::platform::text::{Check, Problems};
@@ -158,6 +159,7 @@ async fn list_events(
     let page = Page::<(Instant, EventId)>::from_query(query.limit, query.cursor.as_deref())?;
     let asked = ListEvents {
         check_in_open: query.check_in_open.unwrap_or(false),
+        published: false,
         form: query.form,
         from: query.from,
         to: query.to,
@@ -181,17 +183,14 @@ async fn list_events(
 #[utoipa::path(tag = "events", request_body = CreateEvent, responses((status = 201, body = EventView)))]
 #[post("/events")]
 async fn create_event(app: web::Data<App>, who: SignedIn, once: Once<CreateEvent>) -> AppResult<Answer> {
-    let ctx = app.ctx(who.0);
-    app.db
-        .write(move |conn| {
-            once.key.once(conn, AnyId(ctx.actor.account.0), ctx.now, |conn| {
-                let event = service::create_event(conn, &ctx, once.body.clone())?;
-                let (id, version) = (event.row.id, event.row.version);
-                let answer = Answer::created(&EventView::from(event))?;
-                Ok(answer.version(version).at(format!("/api/v1/events/{id}")))
-            })
-        })
-        .await
+    let Once { body, key } = once;
+    app.write_once(who.0, key, move |conn, ctx| {
+        let event = service::create_event(conn, ctx, body.clone())?;
+        let (id, version) = (event.row.id, event.row.version);
+        let answer = Answer::created(&EventView::from(event))?;
+        Ok(answer.version(version).at(format!("/api/v1/events/{id}")))
+    })
+    .await
 }
 
 /// Find one event that I manage or am expected at.
@@ -206,7 +205,8 @@ async fn find_event(app: web::Data<App>, who: SignedIn, id: IdPath<EventId>) -> 
     )
 }
 
-/// Change an event. Once check-in has opened, only its words may change. Needs `If-Match`.
+/// Change an event. Once check-in has opened, who is expected and when, where and how they check in is fixed; words,
+/// forms and the end may still be mended. Needs `If-Match`.
 #[utoipa::path(tag = "events", params(("id" = EventId, Path)), request_body = UpdateEvent, responses((status = 200, body = EventView), (status = 409, description = "event_over, roster_frozen"), (status = 412, description = "version_mismatch"), (status = 428, description = "version_required")))]
 #[patch("/events/{id}")]
 async fn update_event(
@@ -233,14 +233,10 @@ async fn publish_event(
     id: IdPath<EventId>,
     once: Once<()>,
 ) -> AppResult<Answer> {
-    let ctx = app.ctx(who.0);
-    app.db
-        .write(move |conn| {
-            once.key.once(conn, AnyId(ctx.actor.account.0), ctx.now, |conn| {
-                answer(service::publish_event(conn, &ctx, id.0)?)
-            })
-        })
-        .await
+    app.write_once(who.0, once.key, move |conn, ctx| {
+        answer(service::publish_event(conn, ctx, id.0)?)
+    })
+    .await
 }
 
 #[derive(Clone, Deserialize, utoipa::ToSchema)]
@@ -264,14 +260,11 @@ async fn cancel_event(
     id: IdPath<EventId>,
     once: Once<CancelEvent>,
 ) -> AppResult<Answer> {
-    let ctx = app.ctx(who.0);
-    app.db
-        .write(move |conn| {
-            once.key.once(conn, AnyId(ctx.actor.account.0), ctx.now, |conn| {
-                answer(service::cancel_event(conn, &ctx, id.0, &once.body.reason)?)
-            })
-        })
-        .await
+    let (Once { body, key }, event) = (once, id.0);
+    let cancel = move |conn: &mut _, ctx: &_| answer(service::cancel_event(conn, ctx, event, &body.reason)?);
+    let cancelled = app.write_once(who.0, key, cancel).await?;
+    app.cache.announce(news_of(event));
+    Ok(cancelled)
 }
 
 /// Close a published event: check-in ends, and who has not come is absent.
@@ -283,17 +276,10 @@ async fn close_event(
     id: IdPath<EventId>,
     once: Once<()>,
 ) -> AppResult<Answer> {
-    let ctx = app.ctx(who.0);
-    let news = crate::attendance::news_of(id.0);
-    let closed = app
-        .db
-        .write(move |conn| {
-            once.key.once(conn, AnyId(ctx.actor.account.0), ctx.now, |conn| {
-                answer(service::close_event(conn, &ctx, id.0)?)
-            })
-        })
-        .await?;
-    app.cache.announce(news);
+    let event = id.0;
+    let close = move |conn: &mut _, ctx: &_| answer(service::close_event(conn, ctx, event)?);
+    let closed = app.write_once(who.0, once.key, close).await?;
+    app.cache.announce(news_of(event));
     Ok(closed)
 }
 

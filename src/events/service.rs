@@ -64,7 +64,8 @@ pub fn create_event(conn: &mut DbConnection, ctx: &Ctx, new: CreateEvent) -> App
     let expected = settle_expected(conn, ctx, &organization, new.expected)?;
     row.expected_standings = standings_bits(&expected);
     store::insert_event(conn, &row)?;
-    store_parts(conn, &row, &new.forms, &expected)?;
+    store_forms(conn, &row, &new.forms)?;
+    store::replace_expected(conn, &row, &expected.organization_ids, &expected.member_ids)?;
     note(conn, ctx, "event.create", &row, json!({ "title": row.title }))?;
     Ok(FullEvent {
         row,
@@ -115,26 +116,13 @@ fn settle_expected(
             return Err(AppError::not_found());
         }
     }
-    for id in &expected.member_ids {
-        members::require_member(conn, ctx, *id, Right::View)?;
-    }
+    members::require_members(conn, ctx, organization.tenant_id, &expected.member_ids)?;
     Ok(expected)
 }
 
-fn store_parts(
-    conn: &mut DbConnection,
-    row: &EventRow,
-    forms: &[Form],
-    expected: &Expected,
-) -> AppResult<()> {
+fn store_forms(conn: &mut DbConnection, row: &EventRow, forms: &[Form]) -> AppResult<()> {
     let forms: Vec<&str> = forms.iter().map(|form| form.as_str()).collect();
-    store::replace_parts(
-        conn,
-        row,
-        &forms,
-        &expected.organization_ids,
-        &expected.member_ids,
-    )?;
+    store::replace_forms(conn, row, &forms)?;
     Ok(())
 }
 
@@ -156,31 +144,29 @@ pub fn update_event(
     }
     let opened = row.roster_frozen_at.is_some()
         || (row.status == Status::Published.as_str() && row.check_in_opens_at <= ctx.now);
-    if opened && change.moves_the_window() {
+    if opened && change.touches_check_in() {
         return Err(Code::RosterFrozen.into());
     }
-    let forms = change.forms.clone().unwrap_or_else(|| event.forms.clone());
-    let expected = change.expected.clone();
+    let (forms, expected) = (change.forms.clone(), change.expected.clone());
     change.apply(row);
     let mut problems = Problems::default();
     check_times(&mut problems, row.starts_at, row.ends_at);
     problems.into_result()?;
     set_window(row);
-    let expected = match expected {
-        None => event.expected.clone().unwrap_or_default(),
-        Some(expected) => {
-            let organization = organizations::find_organization(conn, event.row.organization_id)?;
-            settle_expected(conn, ctx, &organization, expected)?
-        }
-    };
-    event.row.expected_standings = standings_bits(&expected);
+    if let Some(expected) = expected {
+        let organization = organizations::find_organization(conn, event.row.organization_id)?;
+        let expected = settle_expected(conn, ctx, &organization, expected)?;
+        event.row.expected_standings = standings_bits(&expected);
+        let (organizations, members) = (&expected.organization_ids, &expected.member_ids);
+        store::replace_expected(conn, &event.row, organizations, members)?;
+        event.expected = Some(expected);
+    }
+    if let Some(forms) = forms {
+        store_forms(conn, &event.row, &forms)?;
+        event.forms = forms;
+    }
     save(conn, ctx, &mut event.row, "event.update", json!({}))?;
-    store_parts(conn, &event.row, &forms, &expected)?;
-    Ok(FullEvent {
-        row: event.row,
-        forms,
-        expected: Some(expected),
-    })
+    Ok(event)
 }
 
 /// A draft becomes visible to those who are expected.
@@ -284,7 +270,7 @@ pub fn require_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId, right: Rig
     // Somebody who may see the event, and lacks the right, is told so; anybody else learns nothing.
     let manages = organizations::require(conn, ctx, row.organization_id, Right::View).is_ok();
     match error.code() {
-        Code::Forbidden | Code::NotFound if manages || is_attendee(conn, ctx, &row)? => {
+        Code::Forbidden | Code::NotFound if manages || is_attendee(conn, ctx, id)? => {
             Err(AppError::forbidden())
         }
         Code::Forbidden => Err(AppError::not_found()),
@@ -321,7 +307,7 @@ pub fn view_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<
     let access = Access::load(conn, ctx)?;
     let organization = organizations::find_organization(conn, row.organization_id)?;
     let managed = access.may(&organization.path, Right::View);
-    if !managed && (row.status == Status::Draft.as_str() || !is_attendee(conn, ctx, &row)?) {
+    if !managed && !is_attendee(conn, ctx, row.id)? {
         return Err(AppError::not_found());
     }
     with_parts(conn, row, managed)
@@ -340,15 +326,12 @@ pub fn forms_of(conn: &mut DbConnection, id: EventId) -> AppResult<Vec<Form>> {
         .collect())
 }
 
-/// Is the actor expected at a published event?
-fn is_attendee(conn: &mut DbConnection, ctx: &Ctx, row: &EventRow) -> AppResult<bool> {
-    let Some(who) = attendee(conn, ctx)? else {
-        return Ok(false);
-    };
-    if row.status == Status::Draft.as_str() {
-        return Ok(false);
+/// Is the actor expected at an event that was called?
+pub fn is_attendee(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<bool> {
+    match attendee(conn, ctx)? {
+        Some(who) => Ok(store::is_attendee(conn, id, &who)?),
+        None => Ok(false),
     }
-    Ok(store::is_attendee(conn, row.id, &who)?)
 }
 
 fn attendee(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<Option<Attendee>> {
@@ -370,6 +353,7 @@ fn attendee_for(conn: &mut DbConnection, id: MemberId) -> AppResult<Attendee> {
 #[derive(Debug, Clone, Default)]
 pub struct ListEvents {
     pub check_in_open: bool,
+    pub published: bool,
     pub form: Option<Form>,
     pub from: Option<Instant>,
     pub to: Option<Instant>,
@@ -385,6 +369,7 @@ pub fn list_events(
     asked: &ListEvents,
 ) -> AppResult<Vec<(EventRow, Vec<Form>)>> {
     let filter = EventFilter {
+        tenant: ctx.actor.tenant,
         managed: organizations::ids_with_right(conn, ctx, Right::View)?,
         member: attendee(conn, ctx)?,
         mine: asked.mine,
@@ -403,6 +388,7 @@ pub fn list_events(
         form: asked.form.map(Form::as_str),
         from: asked.from,
         to: asked.to,
+        published: asked.published,
         open_at: asked.check_in_open.then_some(ctx.now),
         after: asked.after,
         limit: asked.limit,
@@ -419,13 +405,12 @@ pub fn list_mine_from_now(
 ) -> AppResult<Vec<(EventRow, Vec<Form>)>> {
     let asked = ListEvents {
         mine: true,
+        published: true,
         from: Some(ctx.now),
         limit,
         ..ListEvents::default()
     };
-    let mut found = list_events(conn, ctx, &asked)?;
-    found.retain(|(row, _)| row.status == Status::Published.as_str());
-    Ok(found)
+    list_events(conn, ctx, &asked)
 }
 
 fn with_forms(conn: &mut DbConnection, rows: Vec<EventRow>) -> AppResult<Vec<(EventRow, Vec<Form>)>> {
@@ -450,6 +435,7 @@ pub fn create_feed(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<String> {
     let member = members::find_member(conn, ctx.actor.member()?)?;
     store::revoke_feeds(conn, member.id, ctx.now)?;
     let token = random_secret::<24>();
+    // Two made in the same instant: the second ends the first, as it would have a moment later.
     store::insert_feed(
         conn,
         &CalendarFeedRow {
@@ -460,7 +446,8 @@ pub fn create_feed(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<String> {
             created_at: ctx.now,
             revoked_at: None,
         },
-    )?;
+    )
+    .map_err(AppError::overtaken)?;
     Ok(token)
 }
 
@@ -477,6 +464,7 @@ pub fn read_feed(conn: &mut DbConnection, now: Instant, token: &str) -> AppResul
         return Err(AppError::not_found());
     }
     let filter = EventFilter {
+        tenant: Some(feed.tenant_id),
         member: Some(attendee_for(conn, feed.member_id)?),
         mine: true,
         from: Some(now.plus_s(-31 * 86_400)),

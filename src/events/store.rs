@@ -4,6 +4,7 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Integer, Text};
 
+use super::commands::MAX_LENGTH_S;
 use super::{CalendarFeedId, EventId};
 use crate::auth::AccountId;
 use crate::members::MemberId;
@@ -108,18 +109,8 @@ pub fn set_last_seq(conn: &mut DbConnection, id: EventId, seq: i64) -> QueryResu
         .execute(conn)
 }
 
-/// Replaces the forms and the expected organizations and people.
-pub fn replace_parts(
-    conn: &mut DbConnection,
-    event: &EventRow,
-    forms: &[&str],
-    organizations: &[OrganizationId],
-    members: &[MemberId],
-) -> QueryResult<()> {
+pub fn replace_forms(conn: &mut DbConnection, event: &EventRow, forms: &[&str]) -> QueryResult<()> {
     diesel::delete(event_forms::table.filter(event_forms::event_id.eq(event.id))).execute(conn)?;
-    diesel::delete(event_organizations::table.filter(event_organizations::event_id.eq(event.id)))
-        .execute(conn)?;
-    diesel::delete(event_members::table.filter(event_members::event_id.eq(event.id))).execute(conn)?;
     for form in forms {
         diesel::insert_into(event_forms::table)
             .values((
@@ -129,6 +120,19 @@ pub fn replace_parts(
             ))
             .execute(conn)?;
     }
+    Ok(())
+}
+
+/// Replaces the expected organizations and people.
+pub fn replace_expected(
+    conn: &mut DbConnection,
+    event: &EventRow,
+    organizations: &[OrganizationId],
+    members: &[MemberId],
+) -> QueryResult<()> {
+    diesel::delete(event_organizations::table.filter(event_organizations::event_id.eq(event.id)))
+        .execute(conn)?;
+    diesel::delete(event_members::table.filter(event_members::event_id.eq(event.id))).execute(conn)?;
     for organization in organizations {
         diesel::insert_into(event_organizations::table)
             .values((
@@ -187,6 +191,8 @@ pub fn list_named(conn: &mut DbConnection, id: EventId) -> QueryResult<Vec<Membe
 /// What a list of events is narrowed to. Who may see what is part of the query, so that pages stay full.
 #[derive(Debug, Clone, Default)]
 pub struct EventFilter {
+    /// None means every tenant: for the system admin.
+    pub tenant: Option<OrganizationId>,
     /// Organizations whose events the actor manages, drafts included; none means all of them everywhere.
     pub managed: Option<Vec<OrganizationId>>,
     pub member: Option<Attendee>,
@@ -198,6 +204,8 @@ pub struct EventFilter {
     pub from: Option<Instant>,
     /// Events that start before this.
     pub to: Option<Instant>,
+    /// Neither drafts, nor what was cancelled or closed.
+    pub published: bool,
     /// Events whose check-in is open at this instant.
     pub open_at: Option<Instant>,
     pub after: Option<(Instant, EventId)>,
@@ -239,7 +247,17 @@ fn of_organizations(conn: &DbConnection, ids: &[OrganizationId]) -> Condition {
     )
 }
 
-/// Events in order of their start. Drafts are seen only by those who manage them.
+/// Drafts, and what was cancelled as a draft, are seen only by those who manage them: what was called and has ended
+/// has a frozen roster.
+fn was_called() -> Condition {
+    Box::new(
+        events::status
+            .eq("published")
+            .or(events::roster_frozen_at.is_not_null()),
+    )
+}
+
+/// Events in order of their start.
 pub fn list_events(conn: &mut DbConnection, filter: &EventFilter) -> QueryResult<Vec<EventRow>> {
     let mut query = events::table
         .order((events::starts_at, events::id))
@@ -247,7 +265,7 @@ pub fn list_events(conn: &mut DbConnection, filter: &EventFilter) -> QueryResult
         .into_boxed();
     let expected = filter.member.as_ref().map(|who| is_expected(conn, who));
     let attended: Condition = match expected {
-        Some(expected) => Box::new(expected.and(events::status.ne("draft"))),
+        Some(expected) => Box::new(expected.and(was_called())),
         None => Box::new(sql::<Bool>("1 = 0")),
     };
     query = match (&filter.managed, filter.mine) {
@@ -255,6 +273,9 @@ pub fn list_events(conn: &mut DbConnection, filter: &EventFilter) -> QueryResult
         (None, false) => query,
         (Some(managed), false) => query.filter(of_organizations(conn, managed).or(attended)),
     };
+    if let Some(tenant) = filter.tenant {
+        query = query.filter(events::tenant_id.eq(tenant));
+    }
     if let Some(organizations) = &filter.organizations {
         query = query.filter(of_organizations(conn, organizations));
     }
@@ -266,14 +287,21 @@ pub fn list_events(conn: &mut DbConnection, filter: &EventFilter) -> QueryResult
         );
     }
     if let Some(from) = filter.from {
-        query = query.filter(events::ends_at.ge(from).or(events::check_in_closes_at.gt(from)));
+        query = query
+            // No event is longer than this, nor is its check-in: the index on the start need not be read from 1970 on.
+            .filter(events::starts_at.ge(from.plus_s(-MAX_LENGTH_S)))
+            .filter(events::ends_at.ge(from).or(events::check_in_closes_at.gt(from)));
     }
     if let Some(to) = filter.to {
         query = query.filter(events::starts_at.lt(to));
     }
+    if filter.published {
+        query = query.filter(events::status.eq("published"));
+    }
     if let Some(at) = filter.open_at {
         query = query
             .filter(events::status.eq("published"))
+            .filter(events::starts_at.ge(at.plus_s(-MAX_LENGTH_S)))
             .filter(events::check_in_opens_at.le(at))
             .filter(events::check_in_closes_at.gt(at));
     }
@@ -319,9 +347,11 @@ pub fn revoke_feeds(conn: &mut DbConnection, member: MemberId, now: Instant) -> 
         .execute(conn)
 }
 
+/// Is the member expected at what was called?
 pub fn is_attendee(conn: &mut DbConnection, id: EventId, who: &Attendee) -> QueryResult<bool> {
     let found: Option<EventId> = events::table
         .filter(events::id.eq(id))
+        .filter(was_called())
         .filter(is_expected(conn, who))
         .select(events::id)
         .first(conn)

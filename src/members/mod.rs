@@ -6,12 +6,14 @@ mod commands;
 mod export;
 mod http;
 mod import;
+mod lookup;
 mod rules;
 mod service;
 mod store;
 
 pub use http::configure;
 pub use import::{ImportReport, import_roster};
+pub use lookup::{MemberBrief, briefs, require_members};
 pub use rules::Standing;
 pub use service::{
     CreateMember, ExpectedMember, MemberSummary, TransferMember, UpdateMember, create_member,

@@ -12,7 +12,7 @@ pub use http::configure;
 pub use rules::{Kind, Right, Role, ids_of_path, path_range};
 pub use service::{
     CreateOrganization, Settings, SettingsPatch, create_root, create_under, find_organization, grant_role,
-    ids_with_right, settings_of, subtree,
+    ids_with_right, names, settings_of, subtree,
 };
 pub use store::OrganizationRow;
 

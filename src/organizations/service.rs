@@ -1,5 +1,7 @@
 //! What may happen to the tree, and what else must change with it.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::Deserialize;
 use serde_json::json;
 
@@ -346,13 +348,20 @@ pub fn ids_with_right(
     Ok(Some(ids))
 }
 
+/// What these organizations are called. No permission asked.
+pub fn names(conn: &mut DbConnection, ids: &[OrganizationId]) -> AppResult<HashMap<OrganizationId, String>> {
+    let ids: HashSet<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = store::list_by_path(conn, ids)?;
+    Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
+}
+
 /// The settings in force at `row`, from one query over its ancestors.
 pub fn settings_of(
     conn: &mut DbConnection,
     row: &OrganizationRow,
     server: &CheckInConfig,
 ) -> AppResult<Settings> {
-    let line = store::list_ancestors(conn, ids_of_path(&row.path))?;
+    let line = store::list_by_path(conn, ids_of_path(&row.path))?;
     fn nearest<T>(line: &[OrganizationRow], pick: impl Fn(&OrganizationRow) -> Option<T>) -> Option<T> {
         line.iter().rev().find_map(pick)
     }

@@ -62,8 +62,11 @@ pub fn find_organization(
         .optional()
 }
 
-/// The node and all above it, from the root down. `path` may be of a node that is gone.
-pub fn list_ancestors(conn: &mut DbConnection, ids: Vec<uuid::Uuid>) -> QueryResult<Vec<OrganizationRow>> {
+/// These nodes, archived ones included, in the order of their paths: what is above comes first.
+pub fn list_by_path(
+    conn: &mut DbConnection,
+    ids: impl IntoIterator<Item = uuid::Uuid>,
+) -> QueryResult<Vec<OrganizationRow>> {
     let among = conn.among("$1");
     diesel::sql_query(format!(
         "SELECT * FROM organizations WHERE id {among} ORDER BY path"

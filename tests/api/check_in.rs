@@ -452,12 +452,29 @@ async fn what_was_scanned_offline_is_uploaded_later_and_reviewed() {
     assert_eq!(counted["forms"][0]["reached"], false);
 
     t.advance_s(3 * 86_400);
-    let stale = json!({ "items": [t.with_code(scanned["code"].as_str().unwrap())] });
+    let mut odd = t.with_code(scanned["code"].as_str().unwrap());
+    odd["surprise"] = json!(1);
+    let stale = json!({ "items": [t.with_code(scanned["code"].as_str().unwrap()), odd, 7, scanned] });
     let reply = t
         .post("/check-ins/batch", &tenant.secretary_a, stale)
         .await
         .expect(200);
     assert_eq!(reply.items()[0]["code"], "expired_code");
+    // An item of another make of phone is refused by itself, with what is wrong, and keeps nobody else out.
+    let wrong = &reply.items()[1];
+    assert_eq!(
+        (&wrong["code"], &wrong["client_event_id"]),
+        (&json!("invalid_fields"), &odd["client_event_id"])
+    );
+    assert_eq!(wrong["errors"][0]["field"], "/surprise");
+    assert_eq!(
+        (&reply.items()[2]["code"], &reply.items()[2]["client_event_id"]),
+        (&json!("invalid_fields"), &json!(null))
+    );
+    assert_eq!(reply.items()[3]["code"], "expired_code");
+    t.post("/check-ins/batch", &tenant.secretary_a, json!({ "items": [] }))
+        .await
+        .refused(422, "invalid_fields");
 }
 
 #[actix_web::test]
@@ -646,4 +663,72 @@ async fn the_live_screen_tells_counts_and_names_and_resumes() {
     }
     assert!(text.contains("甲書記") && !text.contains("甲成員"), "{text}");
     stop.stop(false).await;
+}
+
+/// What a screen is sent until its stream ends.
+async fn read_to_end(
+    stream: &mut (impl futures_util::Stream<Item = reqwest::Result<bytes::Bytes>> + Unpin),
+) -> String {
+    use futures_util::StreamExt;
+    let mut text = String::new();
+    while let Some(Ok(chunk)) = stream.next().await {
+        text.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
+    text
+}
+
+#[actix_web::test]
+async fn a_screen_goes_dark_with_the_session_and_with_the_right_to_see() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    let watch = |token: &str| {
+        let request = t.request(reqwest::Method::GET, &format!("/events/{event}/live"), token);
+        async move { request.send().await.unwrap().bytes_stream() }
+    };
+    let mut signed_out = watch(&tenant.secretary_a).await;
+    t.act("/auth/logout", &tenant.secretary_a).await.expect(204);
+    let text = read_to_end(&mut signed_out).await;
+    assert!(!text.contains("甲成員"), "{text}");
+
+    let mut removed = watch(&tenant.organizer_a).await;
+    let roles = t
+        .get(
+            &format!("/organizations/{}/roles", tenant.branch_a),
+            &tenant.admin,
+        )
+        .await
+        .expect(200);
+    let grant = roles
+        .items()
+        .iter()
+        .find(|role| role["role"] == "organizer")
+        .unwrap();
+    let path = format!(
+        "/organizations/{}/roles/{}",
+        tenant.branch_a,
+        grant["id"].as_str().unwrap()
+    );
+    t.delete(&path, &tenant.admin).await.expect(204);
+    // What is sent later than a second after the last 'may they watch?' is asked for again: so the stream ends while
+    // people come and go.
+    let code = t.code(&tenant.admin, &event).await;
+    let watching = read_to_end(&mut removed);
+    tokio::pin!(watching);
+    loop {
+        let come_and_go = async {
+            let arrived = t
+                .post("/check-ins", &tenant.member_a, t.with_code(&code))
+                .await
+                .expect(201);
+            let annul = format!("/check-ins/{}/annul", arrived.id());
+            t.post(&annul, &tenant.admin, json!({ "reason": "測試" }))
+                .await
+                .expect(200);
+        };
+        tokio::select! {
+            _ = &mut watching => break,
+            () = come_and_go => {}
+        }
+    }
 }

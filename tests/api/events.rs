@@ -115,7 +115,7 @@ async fn lists_are_narrowed_by_what_is_asked_and_by_who_asks() {
 }
 
 #[actix_web::test]
-async fn once_check_in_is_open_only_words_change() {
+async fn once_check_in_is_open_what_decides_who_is_present_is_fixed() {
     let t = TestApp::start().await;
     let tenant = t.tenant().await;
     let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
@@ -126,6 +126,12 @@ async fn once_check_in_is_open_only_words_change() {
     t.patch(&path, &tenant.admin, "*", json!({ "starts_at": t.in_s(60) }))
         .await
         .refused(409, "roster_frozen");
+    t.patch(&path, &tenant.admin, "*", json!({ "offline_allowed": false }))
+        .await
+        .refused(409, "roster_frozen");
+    let mended = json!({ "forms": ["lecture"], "ends_at": t.in_s(7_000) });
+    let mended = t.patch(&path, &tenant.admin, "*", mended).await.expect(200);
+    assert_eq!(mended.json["forms"], json!(["lecture"]));
     t.patch(&path, &tenant.admin, "*", json!({ "ends_at": t.in_s(1) }))
         .await
         .refused(422, "invalid_fields");
@@ -200,4 +206,163 @@ async fn a_bad_event_is_told_everything_that_is_wrong_at_once() {
             "/geofence/latitude"
         ]
     );
+}
+
+#[actix_web::test]
+async fn what_was_cancelled_as_a_draft_is_never_seen_by_those_it_never_called() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let times = json!({ "starts_at": t.in_s(90_000), "ends_at": t.in_s(95_000) });
+    let mut body = json!({ "organization_id": tenant.branch_a, "title": "草稿", "forms": ["lecture"] });
+    body.as_object_mut()
+        .unwrap()
+        .extend(times.as_object().unwrap().clone());
+    let draft = t
+        .post("/events", &tenant.organizer_a, body)
+        .await
+        .expect(201)
+        .id();
+    let called = t.open_event(&tenant.organizer_a, &tenant.branch_a, times).await;
+    for event in [&draft, &called] {
+        t.post(
+            &format!("/events/{event}/cancel"),
+            &tenant.organizer_a,
+            json!({ "reason": "改期" }),
+        )
+        .await
+        .expect(200);
+    }
+    t.get(&format!("/events/{draft}"), &tenant.member_a)
+        .await
+        .refused(404, "not_found");
+    t.get(&format!("/events/{draft}/my-attendance"), &tenant.member_a)
+        .await
+        .refused(404, "not_found");
+    let seen = t
+        .get(&format!("/events/{called}"), &tenant.member_a)
+        .await
+        .expect(200);
+    assert_eq!(
+        (&seen.json["status"], &seen.json["cancel_reason"]),
+        (&json!("cancelled"), &json!("改期"))
+    );
+    let mine = t.get("/events?mine=true", &tenant.member_a).await.expect(200);
+    assert_eq!(mine.items().len(), 1);
+    let managed = t.get("/events", &tenant.organizer_a).await.expect(200);
+    assert_eq!(managed.items().len(), 2);
+}
+
+#[actix_web::test]
+async fn the_first_screen_tells_where_i_stand_in_each_event() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let open = t
+        .open_event(&tenant.organizer_a, &tenant.branch_a, json!({}))
+        .await;
+    // Cancelled ones do not use up the room of those that take place.
+    for n in 0..25 {
+        let soon = json!({ "starts_at": t.in_s(50_000 + n), "ends_at": t.in_s(60_000) });
+        let event = t.open_event(&tenant.organizer_a, &tenant.branch_a, soon).await;
+        t.post(
+            &format!("/events/{event}/cancel"),
+            &tenant.organizer_a,
+            json!({ "reason": "改期" }),
+        )
+        .await
+        .expect(200);
+    }
+    let later = json!({ "starts_at": t.in_s(90_000), "ends_at": t.in_s(95_000) });
+    let later = t.open_event(&tenant.organizer_a, &tenant.branch_a, later).await;
+    let home = t.get("/home", &tenant.member_a).await.expect(200);
+    assert_eq!(
+        home.json["check_in_open"][0]["mine"],
+        json!({ "status": "expected", "check_in": null, "leave_request": null })
+    );
+
+    let code = t.code(&tenant.organizer_a, &open).await;
+    let check_in = t
+        .post("/check-ins", &tenant.member_a, t.with_code(&code))
+        .await
+        .expect(201);
+    let leave = t
+        .post(
+            &format!("/events/{later}/leave-requests"),
+            &tenant.member_a,
+            json!({ "reason": "出差" }),
+        )
+        .await
+        .expect(201)
+        .id();
+    t.post(
+        &format!("/leave-requests/{leave}/approve"),
+        &tenant.organizer_a,
+        json!({ "note": "好" }),
+    )
+    .await
+    .expect(200);
+    let home = t.get("/home", &tenant.member_a).await.expect(200).json;
+    assert_eq!(home["check_in_open"][0]["id"], open);
+    assert_eq!(home["check_in_open"][0]["mine"]["status"], "present");
+    assert_eq!(home["check_in_open"][0]["mine"]["check_in"], check_in.json);
+    assert_eq!(home["upcoming"][0]["id"], later);
+    assert_eq!(home["upcoming"][0]["mine"]["status"], "on_leave");
+    assert_eq!(
+        home["upcoming"][0]["mine"]["leave_request"]["decision_note"],
+        "好"
+    );
+    let mine = t
+        .get(&format!("/events/{later}/my-attendance"), &tenant.member_a)
+        .await
+        .expect(200);
+    assert_eq!(mine.json, home["upcoming"][0]["mine"]);
+    t.get(&format!("/events/{later}/my-attendance"), &tenant.member_b)
+        .await
+        .refused(404, "not_found");
+}
+
+#[actix_web::test]
+async fn people_are_named_by_those_who_see_them_and_one_out_of_sight_names_nobody() {
+    let t = TestApp::start().await;
+    let (tenant, other) = (t.tenant().await, t.tenant().await);
+    let call = |token: String, members: Vec<String>| {
+        let body = json!({
+            "organization_id": tenant.branch_a, "title": "支委會", "forms": ["committee_meeting"],
+            "starts_at": t.in_s(90_000), "ends_at": t.in_s(95_000), "expected": { "member_ids": members },
+        });
+        let t = &t;
+        async move { t.post("/events", &token, body).await }
+    };
+    let (a, b) = (tenant.member_a_id.clone(), tenant.member_b_id.clone());
+    call(tenant.organizer_a.clone(), vec![a.clone()])
+        .await
+        .expect(201);
+    call(tenant.organizer_a.clone(), vec![a.clone(), b.clone()])
+        .await
+        .refused(404, "not_found");
+    call(tenant.admin.clone(), vec![a.clone(), b]).await.expect(201);
+    // A system admin sees every tenant, and still mixes none.
+    call(tenant.system.clone(), vec![a, other.member_a_id])
+        .await
+        .refused(404, "not_found");
+}
+
+#[actix_web::test]
+async fn of_calendar_addresses_made_at_once_one_is_left() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let made =
+        futures_util::future::join_all((0..8).map(|_| t.act("/me/calendar-feed", &tenant.member_a))).await;
+    let mut good = 0;
+    for reply in made {
+        let url = reply.expect(201).text("/url");
+        let path = url.split_once("/calendars").unwrap().1.to_owned();
+        let feed = t
+            .http
+            .get(format!("{}/calendars{path}", t.url))
+            .send()
+            .await
+            .unwrap();
+        good += i32::from(feed.status() == 200);
+    }
+    assert_eq!(good, 1);
 }

@@ -135,8 +135,17 @@ async fn two_hundred_people_are_imported_checked_in_and_exported() {
     let rows = read_sheet(&file.bytes);
     for n in 0..PEOPLE {
         let row = &rows[&name(n)];
+        assert_eq!(row["工號"], format!("G{n:04}"));
         assert_eq!(
-            row[1],
+            row["所在支部"],
+            if n % 2 == 0 {
+                "第一黨支部"
+            } else {
+                "第二黨支部"
+            }
+        );
+        assert_eq!(
+            row["黨員類別"],
             if n % 10 == 0 {
                 "預備黨員"
             } else {
@@ -144,10 +153,20 @@ async fn two_hundred_people_are_imported_checked_in_and_exported() {
             },
             "{row:?}"
         );
-        assert_eq!((row[2].as_str(), row[3].as_str()), ("是", "實到"), "{row:?}");
-        assert_eq!(row[5], way(n).1, "{row:?}");
+        assert_eq!(
+            (row["應到"].as_str(), row["狀態"].as_str()),
+            ("是", "實到"),
+            "{row:?}"
+        );
+        assert_eq!(row["方式"], way(n).1, "{row:?}");
+        // Two hundred marks by one test are faster than people come through a door, and only those by hand.
+        assert_eq!(
+            row["提示"],
+            if way(n).0 == "hand" { "burst" } else { "" },
+            "{row:?}"
+        );
     }
-    assert_eq!(rows["管理員"][3], "缺席");
+    assert_eq!(rows["管理員"]["狀態"], "缺席");
     let csv = t.get_as(&path, &tenant.admin, "text/csv").await.expect(200);
     assert_eq!(
         String::from_utf8(csv.bytes).unwrap().lines().count(),
@@ -253,14 +272,16 @@ async fn check_everybody_in(t: &TestApp, tenant: &Tenant, event: &str, people: &
     futures_util::future::join_all(all).await;
 }
 
-/// The sheet's rows by name.
-fn read_sheet(bytes: &[u8]) -> HashMap<String, Vec<String>> {
+/// The sheet's rows by name, their cells by header.
+fn read_sheet(bytes: &[u8]) -> HashMap<String, HashMap<String, String>> {
     let mut book: Xlsx<_> = calamine::open_workbook_from_rs(Cursor::new(bytes)).unwrap();
     let range = book.worksheet_range_at(0).unwrap().unwrap();
     let text = |cell: &Data| cell.to_string();
+    let headers: Vec<String> = range.rows().next().unwrap().iter().map(text).collect();
+    let cells = |row: &[Data]| headers.iter().cloned().zip(row.iter().map(text)).collect();
     range
         .rows()
         .skip(1)
-        .map(|row| (text(&row[0]), row.iter().map(text).collect()))
+        .map(|row| (text(&row[0]), cells(row)))
         .collect()
 }

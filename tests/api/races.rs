@@ -1,11 +1,11 @@
-//! The invariants under concurrency (DOMAIN.md 1, 2, 3, 5), each with a control: the same race against a deliberately
-//! broken variant must go wrong, or the test proves nothing.
+//! The invariants under concurrency (DOMAIN.md 1 to 5 and 10), each with a control: the same race against a
+//! deliberately broken variant must go wrong, or the test proves nothing.
 
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use futures_util::future::join_all;
 use serde_json::json;
-use zhibu::platform::db::{Db, sql};
+use zhibu::platform::db::{Db, DbConnection, Lane, LaneLimits, sql};
 
 use crate::support::{TestApp, member_body, new_uuid};
 
@@ -75,50 +75,66 @@ async fn fifty_phones_of_one_member_are_one_check_in() {
     assert_eq!(effective(&t, &event, &tenant.member_a_id).await, 1);
 }
 
-/// The broken variant: look first, then insert, each in a transaction of its own and without the unique key.
-async fn look_then_insert(db: &Db, crowd: &tokio::sync::Barrier, n: i64) {
-    let seen = db
-        .read(|conn| {
-            Ok(diesel::sql_query("SELECT count(*) AS n FROM broken")
-                .get_result::<Count>(conn)?
-                .n)
-        })
+/// One number from a query of the test's own.
+async fn number(db: &Db, query: &'static str) -> i64 {
+    db.read(move |conn| Ok(diesel::sql_query(query).get_result::<Count>(conn)?.n))
+        .await
+        .unwrap()
+}
+
+async fn run(db: &Db, statement: impl Into<String>) {
+    let statement = statement.into();
+    db.write(move |conn| Ok(diesel::sql_query(&statement).execute(conn)?))
         .await
         .unwrap();
-    // Everybody has looked before anybody writes, as happens in a crowd.
-    crowd.wait().await;
-    if seen == 0 {
-        let insert = format!("INSERT INTO broken (n) VALUES ({n})");
-        db.write(move |conn| Ok(diesel::sql_query(&insert).execute(conn)?))
-            .await
-            .unwrap();
-    }
+}
+
+/// The broken variant of every race here: each of 50 looks first, in a transaction of its own, and then acts on what it
+/// has seen, without a lock, a condition or a key. Tells how many acted.
+async fn look_then_act(db: &Db, look: &'static str, act: &'static str) -> usize {
+    let crowd = tokio::sync::Barrier::new(50);
+    let acted = join_all((0..50).map(|_| async {
+        let free = number(db, look).await == 0;
+        // Everybody has looked before anybody writes, as happens in a crowd.
+        crowd.wait().await;
+        if free {
+            run(db, act).await;
+        }
+        free
+    }));
+    acted.await.into_iter().filter(|acted| *acted).count()
 }
 
 #[actix_web::test]
-async fn control_without_the_lock_and_the_key_the_same_race_records_many() {
+async fn control_without_lock_and_key_the_same_race_checks_in_many_times() {
     let t = TestApp::start().await;
-    t.app
-        .db
-        .write(|conn| Ok(diesel::sql_query("CREATE TABLE broken (n BIGINT)").execute(conn)?))
-        .await
-        .unwrap();
-    let crowd = tokio::sync::Barrier::new(50);
-    join_all((0..50).map(|n| look_then_insert(&t.app.db, &crowd, n))).await;
-    let stored = t
-        .app
-        .db
-        .read(|conn| {
-            Ok(diesel::sql_query("SELECT count(*) AS n FROM broken")
-                .get_result::<Count>(conn)?
-                .n)
-        })
-        .await
-        .unwrap();
+    run(&t.app.db, "CREATE TABLE broken (n BIGINT)").await;
+    look_then_act(
+        &t.app.db,
+        "SELECT count(*) AS n FROM broken",
+        "INSERT INTO broken (n) VALUES (1)",
+    )
+    .await;
+    let stored = number(&t.app.db, "SELECT count(*) AS n FROM broken").await;
     assert!(
         stored > 1,
         "the race found nothing to go wrong: it proves nothing"
     );
+}
+
+#[actix_web::test]
+async fn control_without_its_condition_the_same_record_is_annulled_many_times() {
+    let t = TestApp::start().await;
+    run(&t.app.db, "CREATE TABLE broken (annulled BIGINT)").await;
+    run(&t.app.db, "INSERT INTO broken (annulled) VALUES (0)").await;
+    // `UPDATE … WHERE annulled_at IS NULL` lets one through; looking first lets everybody reverse the points.
+    let acted = look_then_act(
+        &t.app.db,
+        "SELECT annulled AS n FROM broken",
+        "UPDATE broken SET annulled = annulled + 1",
+    )
+    .await;
+    assert!(acted > 1, "the race found nothing to go wrong: it proves nothing");
 }
 
 #[actix_web::test]
@@ -193,7 +209,7 @@ async fn a_frozen_roster_does_not_change_when_people_are_transferred_while_all_c
             .iter()
             .any(|line| line["member_id"] == *id && line["expected"] == true)
     }));
-    // Control: an event that opens after the transfers does not expect them.
+    // Control: a roster that is not frozen, asked for after the same transfers, has lost them all.
     let later = t
         .open_event(&tenant.organizer_a, &tenant.branch_a, json!({}))
         .await;
@@ -210,7 +226,7 @@ async fn a_refused_check_in_does_not_fail_its_neighbours() {
     let tenant = t.tenant().await;
     let event = t.open_event(&tenant.admin, &tenant.root, json!({})).await;
     let code = t.code(&tenant.admin, &event).await;
-    // A refusal by the rule, in the middle of a batch. A command that makes the database itself fail is not tried here.
+    // A refusal by the rule, in the middle of a batch.
     let ghost = t.token_of(&new_uuid(), &tenant.root);
     let tokens = [
         &tenant.member_a,
@@ -227,4 +243,165 @@ async fn a_refused_check_in_does_not_fail_its_neighbours() {
     .await;
     let statuses: Vec<u16> = all.iter().map(|reply| reply.status).collect();
     assert_eq!(statuses, [201, 403, 201, 201, 201]);
+}
+
+/// A lane of numbers into a table that takes no 3; the first batch waits until the whole crowd has queued up.
+fn lane_of_numbers(db: &Db, start: std::sync::mpsc::Receiver<()>) -> Lane<i64, i64> {
+    let limits = LaneLimits {
+        queue: 64,
+        batch: 64,
+        deadline: std::time::Duration::from_secs(10),
+    };
+    let apply = move |conn: &mut DbConnection, batch: &[i64]| {
+        if batch == [0] {
+            let _ = start.recv();
+        }
+        for n in batch {
+            diesel::sql_query(format!("INSERT INTO fussy (n) VALUES ({n})")).execute(conn)?;
+        }
+        Ok(batch.to_vec())
+    };
+    Lane::start("numbers", db.clone(), limits, apply, |_| {})
+}
+
+#[actix_web::test]
+async fn a_command_that_the_database_refuses_does_not_fail_its_neighbours() {
+    let t = TestApp::start().await;
+    run(&t.app.db, "CREATE TABLE fussy (n BIGINT NOT NULL CHECK (n <> 3))").await;
+    let (go, start) = std::sync::mpsc::channel();
+    let lane = lane_of_numbers(&t.app.db, start);
+    let first = lane.submit(0);
+    let rest = join_all((1..=5).map(|n| lane.submit(n)));
+    let open = async {
+        while lane.waiting() < 5 {
+            tokio::task::yield_now().await;
+        }
+        go.send(()).unwrap();
+    };
+    let (first, rest, ()) = tokio::join!(first, rest, open);
+    assert_eq!(first.unwrap(), 0);
+    let answers: Vec<Option<i64>> = rest.into_iter().map(Result::ok).collect();
+    assert_eq!(answers, [Some(1), Some(2), None, Some(4), Some(5)]);
+    assert_eq!(number(&t.app.db, "SELECT count(*) AS n FROM fussy").await, 5);
+}
+
+#[actix_web::test]
+async fn the_quorum_is_never_ahead_of_who_is_present_while_all_arrive() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let mut voters = vec![tenant.member_a_id.clone()];
+    // The branch has three full members; ten with these.
+    for n in 0..7 {
+        let account = format!("vote-{}-{n}", tenant.mark);
+        let body = member_body(&tenant.branch_a, &format!("表決{n}"), &account);
+        voters.push(t.post("/members", &tenant.admin, body).await.expect(201).id());
+    }
+    let event = t
+        .open_event(&tenant.organizer_a, &tenant.branch_a, json!({}))
+        .await;
+    let code = t.code(&tenant.organizer_a, &event).await;
+    let path = format!("/events/{event}/quorum");
+    let quorum = || async { t.get(&path, &tenant.organizer_a).await.expect(200).json };
+    let arrive = |people: std::ops::Range<usize>| {
+        // Each with three phones at once.
+        join_all(voters[people].iter().flat_map(|id| [id; 3]).map(|id| {
+            let token = t.token_of(id, &tenant.root);
+            let (t, body) = (&t, t.with_code(&code));
+            async move { t.post("/check-ins", &token, body).await }
+        }))
+    };
+    let holds = |seen: &serde_json::Value| {
+        let (counted, form) = (seen["voters_present"].as_u64().unwrap(), &seen["forms"][0]);
+        assert_eq!(seen["may_vote"], 10);
+        assert_eq!(form["reached"], counted * 2 >= 10, "{seen}");
+        assert_eq!(
+            form["missing"].as_u64().unwrap(),
+            5_u64.saturating_sub(counted),
+            "{seen}"
+        );
+    };
+    let (arrived, seen) = tokio::join!(arrive(0..4), join_all((0..10).map(|_| quorum())));
+    seen.iter().for_each(holds);
+    // Four of ten: one short, however many phones asked.
+    let now = quorum().await;
+    assert_eq!(
+        (&now["forms"][0]["reached"], &now["forms"][0]["missing"]),
+        (&json!(false), &json!(1))
+    );
+    // Control: who counts answers instead of people has had enough of them long ago.
+    assert!(arrived.len() >= 5);
+    let (_, seen) = tokio::join!(arrive(4..5), join_all((0..10).map(|_| quorum())));
+    seen.iter().for_each(holds);
+    assert_eq!(quorum().await["forms"][0]["reached"], true);
+
+    // One is annulled while another comes: half again, never more.
+    let gone = arrived.iter().find(|reply| reply.status == 201).unwrap().id();
+    let annul = format!("/check-ins/{gone}/annul");
+    let (annulled, _) = tokio::join!(
+        t.post(&annul, &tenant.organizer_a, json!({ "reason": "測試" })),
+        arrive(5..6)
+    );
+    annulled.expect(200);
+    let now = quorum().await;
+    holds(&now);
+    assert_eq!((&now["present"], &now["votes_needed"]), (&json!(5), &json!(6)));
+}
+
+#[actix_web::test]
+async fn nobody_sees_a_sibling_branch_while_its_people_move_in_and_out() {
+    let t = TestApp::start().await;
+    let (tenant, other) = (t.tenant().await, t.tenant().await);
+    let stays = &tenant.member_a_id;
+    let mut movers = Vec::new();
+    for n in 0..6 {
+        let account = format!("in-out-{}-{n}", tenant.mark);
+        let body = member_body(&tenant.branch_a, &format!("往返{n}"), &account);
+        movers.push(t.post("/members", &tenant.admin, body).await.expect(201).id());
+    }
+    let go = |to: &str| {
+        let body = json!({ "organization_id": to, "reason": "調動" });
+        let (t, token) = (&t, &tenant.admin);
+        let moves = movers.iter().map(move |id| {
+            let (path, body) = (format!("/members/{id}/transfers"), body.clone());
+            async move { t.post(&path, token, body).await.expect(201) }
+        });
+        join_all(moves)
+    };
+    let moving = async {
+        go(&tenant.branch_b).await;
+        go(&tenant.branch_a).await;
+    };
+    let looking = join_all((0..20).map(|_| async {
+        let list = t.get("/members?limit=200", &tenant.secretary_b).await.expect(200);
+        let foreign = t.get(&format!("/members/{stays}"), &tenant.secretary_b).await;
+        let stranger = t.get(&format!("/members/{stays}"), &other.admin).await;
+        (list, foreign, stranger)
+    }));
+    let ((), seen) = tokio::join!(moving, looking);
+    for (list, foreign, stranger) in &seen {
+        // Whoever is listed belongs here by the same look at the database.
+        assert!(
+            list.items()
+                .iter()
+                .all(|m| m["organization_id"] == tenant.branch_b),
+            "{}",
+            list.json
+        );
+        assert_eq!((foreign.status, stranger.status), (404, 404));
+        let without_id = |reply: &crate::support::Reply| {
+            let mut json = reply.json.clone();
+            json.as_object_mut().unwrap().remove("request_id");
+            json
+        };
+        assert_eq!(without_id(foreign), without_id(stranger));
+    }
+    let left = t.get("/members?limit=200", &tenant.secretary_b).await.expect(200);
+    assert_eq!(left.items().len(), 2);
+    // Control: the same list without its condition shows both branches and both tenants.
+    let all = number(
+        &t.app.db,
+        "SELECT count(DISTINCT organization_id) AS n FROM members",
+    )
+    .await;
+    assert!(all >= 4);
 }

@@ -1,13 +1,12 @@
-//! Checking in: by oneself, in a batch after being offline, and by an organiser.
+//! Checking in: by oneself and by an organiser; annulling and accepting.
 
 use std::time::Duration;
 
 use actix_web::{post, web};
-use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::app::App;
+use crate::app::{App, Ctx};
 use crate::attendance::codes::{self, Age};
 use crate::attendance::rules::{Claim, Location, Source};
 use crate::attendance::service::{self, CheckIn, CheckedIn, Found, Whom};
@@ -16,9 +15,9 @@ use crate::attendance::{CheckInId, news_of};
 use crate::auth::{Actor, SignedIn};
 use crate::events::EventId;
 use crate::members::MemberId;
-use crate::platform::db::{AnyId, Instant};
+use crate::platform::db::{AnyId, DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code};
-use crate::platform::http::{Answer, IdPath, Json, Once};
+use crate::platform::http::{Answer, IdPath, Json, Key, Once};
 use crate::platform::text::{Check, Problems};
 
 /// A check-in on record. The same for every repeat of the same `client_event_id`.
@@ -34,8 +33,12 @@ pub struct CheckInView {
     occurred_at: Instant,
     /// The server's clock.
     received_at: Instant,
-    /// A person will look at it before it counts for a quorum.
-    review: bool,
+    /// It came in a way that a person looks at before it counts for a quorum.
+    pub review: bool,
+    /// When a person let it count.
+    reviewed_at: Option<Instant>,
+    /// When it was taken back; it makes nobody present any more.
+    annulled_at: Option<Instant>,
 }
 
 impl From<&CheckInRow> for CheckInView {
@@ -49,6 +52,8 @@ impl From<&CheckInRow> for CheckInView {
             occurred_at: row.occurred_at,
             received_at: row.received_at,
             review: row.review.is_some(),
+            reviewed_at: row.reviewed_at,
+            annulled_at: row.annulled_at,
         }
     }
 }
@@ -64,7 +69,7 @@ pub struct CreateCheckIn {
     typed_code: Option<String>,
     proof: Option<String>,
     /// A UUID made on the phone: the same id again gives the same answer.
-    client_event_id: Uuid,
+    pub client_event_id: Uuid,
     occurred_at: Instant,
     device_id: Option<String>,
     location: Option<Location>,
@@ -72,12 +77,6 @@ pub struct CreateCheckIn {
 
 impl Check for CreateCheckIn {
     fn check(&mut self, problems: &mut Problems) {
-        self.check_at("", problems);
-    }
-}
-
-impl CreateCheckIn {
-    fn check_at(&mut self, at: &str, problems: &mut Problems) {
         let ways = [
             self.code.is_some(),
             self.typed_code.is_some(),
@@ -87,31 +86,18 @@ impl CreateCheckIn {
             || self.event_id.is_some() != self.typed_code.is_some()
         {
             let message = "give exactly one of: code; event_id with typed_code; proof";
-            problems.add(format!("{at}/code"), "one_of", message);
+            problems.add("/code", "one_of", message);
         }
-        problems.optional_line(&format!("{at}/device_id"), &mut self.device_id, 200);
+        problems.optional_line("/device_id", &mut self.device_id, 200);
         if let Some(location) = &self.location {
-            problems.range(
-                &format!("{at}/location/latitude"),
-                &location.latitude,
-                -90.0,
-                90.0,
-            );
-            problems.range(
-                &format!("{at}/location/longitude"),
-                &location.longitude,
-                -180.0,
-                180.0,
-            );
-            problems.range(
-                &format!("{at}/location/accuracy_m"),
-                &location.accuracy_m,
-                0.0,
-                100_000.0,
-            );
+            problems.range("/location/latitude", &location.latitude, -90.0, 90.0);
+            problems.range("/location/longitude", &location.longitude, -180.0, 180.0);
+            problems.range("/location/accuracy_m", &location.accuracy_m, 0.0, 100_000.0);
         }
     }
+}
 
+impl CreateCheckIn {
     /// Reads the code or proof; everything that needs the database is decided by the lane.
     fn into_wish(self, app: &App, actor: &Actor, late_upload: bool) -> AppResult<CheckIn> {
         let now = app.clock.now();
@@ -229,7 +215,13 @@ fn answer(done: &CheckedIn) -> AppResult<Answer> {
     }
 }
 
-async fn submit(app: &App, actor: &Actor, body: CreateCheckIn, late_upload: bool) -> AppResult<CheckedIn> {
+/// Checks the actor in. A `late_upload` is judged by the time the phone saw the code.
+pub async fn submit(
+    app: &App,
+    actor: &Actor,
+    body: CreateCheckIn,
+    late_upload: bool,
+) -> AppResult<CheckedIn> {
     let client_event_id = AnyId(body.client_event_id);
     let wish = match body.into_wish(app, actor, late_upload) {
         Ok(wish) => wish,
@@ -301,92 +293,6 @@ impl<'a> Guesses<'a> {
             Ok(done) if done.found != Found::Repeat => self.app.cache.forget(&self.member_key).await,
             _ => {}
         }
-    }
-}
-
-#[derive(Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CheckInBatch {
-    /// 1 to 100, in the order they happened.
-    items: Vec<CreateCheckIn>,
-}
-
-impl Check for CheckInBatch {
-    fn check(&mut self, problems: &mut Problems) {
-        if self.items.is_empty() || self.items.len() > 100 {
-            problems.add("/items", "wrong_count", "needs 1 to 100 items");
-            return;
-        }
-        for (i, item) in self.items.iter_mut().enumerate() {
-            item.check_at(&format!("/items/{i}"), problems);
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum ItemOutcome {
-    Created,
-    Duplicate,
-    Rejected,
-    /// Recorded, and waits for a person.
-    Review,
-}
-
-#[derive(Serialize, utoipa::ToSchema)]
-pub struct BatchItemView {
-    client_event_id: Uuid,
-    outcome: ItemOutcome,
-    /// Of a rejected item; `unavailable` and `overloaded` mean: send this one again.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    check_in: Option<CheckInView>,
-}
-
-#[derive(Serialize, utoipa::ToSchema)]
-pub struct BatchView {
-    items: Vec<BatchItemView>,
-}
-
-/// Upload check-ins that were made offline. Each item has its own outcome; an old code becomes `review`.
-#[utoipa::path(tag = "attendance", request_body = CheckInBatch, responses((status = 200, body = BatchView)))]
-#[post("/check-ins/batch")]
-pub async fn check_in_batch(
-    app: web::Data<App>,
-    who: SignedIn,
-    body: Json<CheckInBatch>,
-) -> AppResult<Answer> {
-    let actor = &who.0;
-    let app = &app;
-    let items = join_all(body.0.items.into_iter().map(|item| async move {
-        let client_event_id = item.client_event_id;
-        item_view(client_event_id, submit(app, actor, item, true).await)
-    }))
-    .await;
-    Answer::ok(&BatchView { items })
-}
-
-fn item_view(client_event_id: Uuid, outcome: AppResult<CheckedIn>) -> BatchItemView {
-    let (outcome, code, record) = match outcome {
-        Ok(done) => {
-            let view = CheckInView::from(&done.row);
-            let outcome = match (done.found, view.review) {
-                (Found::New, true) => ItemOutcome::Review,
-                (Found::New, false) => ItemOutcome::Created,
-                (Found::Repeat, _) => ItemOutcome::Duplicate,
-                (Found::Standing, _) => ItemOutcome::Rejected,
-            };
-            let code = (done.found == Found::Standing).then_some(Code::AlreadyCheckedIn.wire());
-            (outcome, code, Some(view))
-        }
-        Err(error) => (ItemOutcome::Rejected, Some(error.code().wire()), None),
-    };
-    BatchItemView {
-        client_event_id,
-        outcome,
-        code,
-        check_in: record,
     }
 }
 
@@ -479,20 +385,27 @@ pub async fn annul_check_in(
     id: IdPath<CheckInId>,
     once: Once<AnnulCheckIn>,
 ) -> AppResult<Answer> {
-    let ctx = app.ctx(who.0);
-    let (answer, event) = app
-        .db
-        .write(move |conn| {
-            let mut event = None;
-            let answer = once.key.once(conn, AnyId(ctx.actor.account.0), ctx.now, |conn| {
-                let row = service::annul_check_in(conn, &ctx, id.0, &once.body.reason)?;
-                event = Some(row.event_id);
-                Answer::ok(&CheckInView::from(&row))
-            })?;
-            Ok((answer, event))
-        })
-        .await?;
-    if let Some(event) = event {
+    let Once { body, key } = once;
+    judge(&app, who, key, move |conn, ctx| {
+        service::annul_check_in(conn, ctx, id.0, &body.reason)
+    })
+    .await
+}
+
+/// One decision about a check-in, and the news of it for the event's screens.
+async fn judge<F>(app: &App, who: SignedIn, key: Key, decide: F) -> AppResult<Answer>
+where
+    F: Fn(&mut DbConnection, &Ctx) -> AppResult<CheckInRow> + Send + 'static,
+{
+    let (tell, told) = std::sync::mpsc::channel();
+    let work = move |conn: &mut DbConnection, ctx: &Ctx| {
+        let row = decide(conn, ctx)?;
+        // Nobody hears it before the commit: it is read after `write_once` has come back.
+        let _ = tell.send(row.event_id);
+        Answer::ok(&CheckInView::from(&row))
+    };
+    let answer = app.write_once(who.0, key, work).await?;
+    if let Some(event) = told.try_iter().last() {
         app.cache.announce(news_of(event));
     }
     Ok(answer)
@@ -507,12 +420,8 @@ pub async fn accept_check_in(
     id: IdPath<CheckInId>,
     once: Once<()>,
 ) -> AppResult<Answer> {
-    let ctx = app.ctx(who.0);
-    app.db
-        .write(move |conn| {
-            once.key.once(conn, AnyId(ctx.actor.account.0), ctx.now, |conn| {
-                Answer::ok(&CheckInView::from(&service::accept_check_in(conn, &ctx, id.0)?))
-            })
-        })
-        .await
+    judge(&app, who, once.key, move |conn, ctx| {
+        service::accept_check_in(conn, ctx, id.0)
+    })
+    .await
 }

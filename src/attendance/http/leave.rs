@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::attendance::LeaveRequestId;
-use crate::attendance::service;
+use crate::attendance::leave;
 use crate::attendance::store::LeaveRow;
 use crate::auth::SignedIn;
 use crate::events::EventId;
 use crate::members::MemberId;
-use crate::platform::db::{AnyId, Instant};
+use crate::platform::db::Instant;
 use crate::platform::error::AppResult;
-use crate::platform::http::{Answer, IdPath, List, Once, Tagged};
+use crate::platform::http::{Answer, IdPath, List, Once, Page, PageQuery, Query, Tagged};
 use crate::platform::text::{Check, Problems};
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -65,34 +65,35 @@ pub async fn request_leave(
     id: IdPath<EventId>,
     once: Once<RequestLeave>,
 ) -> AppResult<Answer> {
-    let ctx = app.ctx(who.0);
-    app.db
-        .write(move |conn| {
-            once.key.once(conn, AnyId(ctx.actor.account.0), ctx.now, |conn| {
-                let row = service::request_leave(conn, &ctx, id.0, &once.body.reason)?;
-                Answer::created(&LeaveView::from(row))
-            })
-        })
-        .await
+    let Once { body, key } = once;
+    app.write_once(who.0, key, move |conn, ctx| {
+        let row = leave::request_leave(conn, ctx, id.0, &body.reason)?;
+        Answer::created(&LeaveView::from(row))
+    })
+    .await
 }
 
 /// List the leave requests of an event, oldest first.
-#[utoipa::path(tag = "attendance", params(("id" = EventId, Path)), responses((status = 200, body = List<LeaveView>)))]
+#[utoipa::path(tag = "attendance", params(("id" = EventId, Path), PageQuery), responses((status = 200, body = List<LeaveView>)))]
 #[get("/events/{id}/leave-requests")]
 pub async fn list_leave_requests(
     app: web::Data<App>,
     who: SignedIn,
     id: IdPath<EventId>,
+    query: Query<PageQuery>,
 ) -> AppResult<Tagged<List<LeaveView>>> {
     let ctx = app.ctx(who.0);
+    let page = Page::<(Instant, LeaveRequestId)>::from_query(query.0.limit, query.0.cursor.as_deref())?;
+    let (after, limit) = (page.after, page.fetch());
     let rows = app
         .db
-        .read(move |conn| service::list_leave(conn, &ctx, id.0))
+        .read(move |conn| leave::list_leave(conn, &ctx, id.0, after, limit))
         .await?;
-    Ok(Tagged(List {
-        items: rows.into_iter().map(LeaveView::from).collect(),
-        next_cursor: None,
-    }))
+    Ok(Tagged(page.list(
+        rows,
+        |row| (row.requested_at, row.id),
+        LeaveView::from,
+    )))
 }
 
 #[derive(Clone, Default, Deserialize, utoipa::ToSchema)]
@@ -114,15 +115,12 @@ async fn decide(
     once: Once<DecideLeave>,
     approve: bool,
 ) -> AppResult<Answer> {
-    let ctx = app.ctx(who.0);
-    app.db
-        .write(move |conn| {
-            once.key.once(conn, AnyId(ctx.actor.account.0), ctx.now, |conn| {
-                let row = service::decide_leave(conn, &ctx, id, approve, once.body.note.as_deref())?;
-                Answer::ok(&LeaveView::from(row))
-            })
-        })
-        .await
+    let Once { body, key } = once;
+    app.write_once(who.0, key, move |conn, ctx| {
+        let row = leave::decide_leave(conn, ctx, id, approve, body.note.as_deref())?;
+        Answer::ok(&LeaveView::from(row))
+    })
+    .await
 }
 
 /// Approve a leave request: an excused absence.

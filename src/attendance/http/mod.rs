@@ -1,10 +1,15 @@
 //! Routes of attendance; one file for each kind of thing a client sees.
 
+mod batch;
 mod check_ins;
 mod codes;
 mod leave;
+mod live;
+mod mine;
 mod pages;
 mod sheet;
+
+pub use mine::MyAttendanceView;
 
 use actix_web::web;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -16,14 +21,15 @@ pub fn configure(cfg: &mut ServiceConfig) {
         .service(codes::create_check_in_proof)
         .service(codes::verify_code)
         .service(codes::find_personal_code)
-        .service(check_ins::check_in_batch)
+        .service(batch::check_in_batch)
         .service(check_ins::check_in)
         .service(check_ins::check_in_member)
         .service(check_ins::annul_check_in)
         .service(check_ins::accept_check_in)
         .service(sheet::list_attendance)
         .service(sheet::find_quorum)
-        .service(sheet::watch_attendance)
+        .service(live::watch_attendance)
+        .service(mine::find_my_attendance)
         .service(leave::request_leave)
         .service(leave::list_leave_requests)
         .service(leave::approve_leave)

@@ -1,26 +1,19 @@
-//! The attendance sheet, the quorum, and the live screen.
-
-use std::sync::Arc;
-use std::time::Duration;
+//! The attendance sheet and the quorum.
 
 use actix_web::http::header::ACCEPT;
 use actix_web::{HttpRequest, HttpResponse, get, web};
-use bytes::Bytes;
-use futures_util::stream;
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
 
 use crate::app::App;
-use crate::attendance::live::{LiveFrame, as_event};
 use crate::attendance::rules::{self, Presence, QuorumRule, Source};
-use crate::attendance::service::{self, Line};
+use crate::attendance::sheet::{self, Line};
 use crate::attendance::{CheckInId, export};
 use crate::auth::SignedIn;
 use crate::events::{self, EventId, Form};
 use crate::members::MemberId;
-use crate::organizations::{OrganizationId, Right};
+use crate::organizations::OrganizationId;
 use crate::platform::db::Instant;
-use crate::platform::error::AppResult;
+use crate::platform::error::{AppError, AppResult};
 use crate::platform::http::{IdPath, Page, Query, Tagged};
 use crate::platform::sheet::SheetFormat;
 use crate::platform::text::Check;
@@ -41,7 +34,7 @@ pub struct LineView {
     source: Option<Source>,
     /// Waits for a person to accept or annul it.
     review: bool,
-    /// Hints for a person: shared_device, far_clock, late_upload.
+    /// Hints for a person: shared_device, far_clock, late_upload, burst (marked by hand in a quick row).
     flags: Vec<String>,
     reason: Option<String>,
 }
@@ -49,13 +42,6 @@ pub struct LineView {
 impl From<Line> for LineView {
     fn from(line: Line) -> Self {
         let row = line.check_in.as_ref();
-        let flags = row.map(|r| {
-            r.flags
-                .split(',')
-                .filter(|f| !f.is_empty())
-                .map(str::to_owned)
-                .collect()
-        });
         Self {
             member_id: line.member,
             organization_id: line.organization,
@@ -66,8 +52,8 @@ impl From<Line> for LineView {
             occurred_at: row.map(|r| r.occurred_at),
             received_at: row.map(|r| r.received_at),
             source: row.and_then(|r| Source::parse(&r.source)),
-            review: row.is_some_and(|r| r.waits_for_review()),
-            flags: flags.unwrap_or_default(),
+            review: line.waits_for_review(),
+            flags: line.flags.clone(),
             reason: row.and_then(|r| r.reason.clone()),
             name: line.name,
             standing: line.standing,
@@ -94,10 +80,7 @@ impl Counts {
             late: count(Presence::Late),
             on_leave: count(Presence::OnLeave),
             absent: count(Presence::Absent),
-            in_review: lines
-                .iter()
-                .filter(|l| l.check_in.as_ref().is_some_and(|r| r.waits_for_review()))
-                .count(),
+            in_review: lines.iter().filter(|line| line.waits_for_review()).count(),
         }
     }
 }
@@ -138,12 +121,17 @@ pub async fn list_attendance(
 ) -> AppResult<HttpResponse> {
     let (ctx, query) = (app.ctx(who.0), query.0);
     let page = Page::<(String, MemberId)>::from_query(query.limit, query.cursor.as_deref())?;
-    let sheet = app.db.read(move |conn| service::sheet(conn, &ctx, id.0)).await?;
     if let Some(format) = wanted_file(&request) {
-        let bytes = export::export(&sheet, format)?;
+        let export = move |conn: &mut _| export::load(conn, &ctx, id.0);
+        let sheet = app.db.read(export).await?;
+        let event = sheet.event_id();
+        // Thousands of rows are work: not on a thread that others wait for.
+        let bytes = web::block(move || sheet.write(format))
+            .await
+            .map_err(|error| AppError::internal(format!("writing a sheet ended abnormally: {error}")))??;
         let disposition = format!(
             "attachment; filename=\"attendance-{}.{}\"",
-            sheet.event.id,
+            event,
             format.extension()
         );
         return Ok(HttpResponse::Ok()
@@ -151,13 +139,17 @@ pub async fn list_attendance(
             .insert_header(("content-disposition", disposition))
             .body(bytes));
     }
+    let sheet = app.db.read(move |conn| sheet::sheet(conn, &ctx, id.0)).await?;
     let counts = Counts::of(&sheet.lines);
-    let waits = |line: &Line| line.check_in.as_ref().is_some_and(|row| row.waits_for_review());
     let lines = sheet
         .lines
         .into_iter()
         .filter(|line| query.status.is_none_or(|status| line.presence == status))
-        .filter(|line| query.review.is_none_or(|review| waits(line) == review))
+        .filter(|line| {
+            query
+                .review
+                .is_none_or(|review| line.waits_for_review() == review)
+        })
         .filter(|line| {
             page.after
                 .as_ref()
@@ -217,7 +209,7 @@ pub async fn find_quorum(
     let (turnout, forms) = app
         .db
         .read(move |conn| {
-            let sheet = service::sheet(conn, &ctx, id.0)?;
+            let sheet = sheet::sheet(conn, &ctx, id.0)?;
             Ok((sheet.turnout(), events::forms_of(conn, id.0)?))
         })
         .await?;
@@ -240,72 +232,4 @@ pub async fn find_quorum(
         votes_needed: rules::votes_needed(turnout.may_vote),
         forms: forms.collect(),
     }))
-}
-
-/// A silent connection is told that we live, so that proxies keep it.
-const HEARTBEAT: Duration = Duration::from_secs(15);
-
-/// Watch an event live (Server-Sent Events): counts, and the latest names. `Last-Event-ID` resumes.
-#[utoipa::path(tag = "attendance", params(("id" = EventId, Path)), responses((status = 200, description = "text/event-stream of LiveFrame", body = LiveFrame, content_type = "text/event-stream")))]
-#[get("/events/{id}/live")]
-pub async fn watch_attendance(
-    app: web::Data<App>,
-    who: SignedIn,
-    id: IdPath<EventId>,
-    request: HttpRequest,
-) -> AppResult<HttpResponse> {
-    let ctx = app.ctx(who.0);
-    app.db
-        .read(move |conn| events::require_event(conn, &ctx, id.0, Right::View))
-        .await?;
-    let last_seen = request
-        .headers()
-        .get("last-event-id")
-        .and_then(|v| v.to_str().ok())
-        .and_then(|v| v.parse().ok());
-    let mut frames = app.live.watch(id.0);
-    frames.mark_changed();
-    let screen = Screen {
-        frames,
-        stopping: app.live.stopping(),
-        seen: last_seen.unwrap_or(0),
-    };
-    let events = stream::unfold(screen, Screen::next);
-    Ok(HttpResponse::Ok()
-        .content_type("text/event-stream")
-        .insert_header(("cache-control", "no-store"))
-        .insert_header(("content-encoding", "identity"))
-        .insert_header(("x-accel-buffering", "no"))
-        .streaming(events))
-}
-
-/// One listener: what it is sent next depends on what it has seen.
-struct Screen {
-    frames: watch::Receiver<Option<Arc<LiveFrame>>>,
-    stopping: watch::Receiver<bool>,
-    seen: i64,
-}
-
-impl Screen {
-    async fn next(mut self) -> Option<(AppResult<Bytes>, Self)> {
-        let changed = tokio::select! {
-            changed = tokio::time::timeout(HEARTBEAT, self.frames.changed()) => changed,
-            _ = self.stopping.wait_for(|stopping| *stopping) => return None,
-        };
-        let text = match changed {
-            Ok(Ok(())) => {
-                let frame = self.frames.borrow_and_update().clone();
-                frame.map_or_else(|| ": starting\n\n".to_owned(), |frame| self.show(&frame))
-            }
-            Ok(Err(_)) => return None,
-            Err(_) => ": alive\n\n".to_owned(),
-        };
-        Some((Ok(Bytes::from(text)), self))
-    }
-
-    fn show(&mut self, frame: &LiveFrame) -> String {
-        let text = as_event(frame, self.seen);
-        self.seen = self.seen.max(frame.seq);
-        text
-    }
 }

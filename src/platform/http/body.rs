@@ -9,7 +9,9 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpRequest, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use crate::platform::error::{AppError, AppResult, Code};
 use crate::platform::text::{Check, Problems};
@@ -100,6 +102,23 @@ pub(super) fn parse<T: DeserializeOwned + Check>(bytes: &[u8]) -> AppResult<T> {
     value.check(&mut problems);
     problems.into_result()?;
     Ok(value)
+}
+
+/// One item of a batch as it came: parsed for itself, so that a wrong item refuses nobody but itself.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub struct RawItem(Box<RawValue>);
+
+impl RawItem {
+    /// The item with all that a body of its own would be checked for.
+    pub fn parse<T: DeserializeOwned + Check>(&self) -> AppResult<T> {
+        parse(self.0.get().as_bytes())
+    }
+
+    /// What can be read of it, whatever else is wrong.
+    pub fn peek<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_str(self.0.get()).ok()
+    }
 }
 
 fn pointer(path: &serde_path_to_error::Path) -> String {

@@ -9,9 +9,9 @@ mod problem;
 mod query;
 
 pub use answer::{Answer, Tagged, if_match};
-pub use body::{BodyLimits, Json, read_limited};
+pub use body::{BodyLimits, Json, RawItem, read_limited};
 pub use frame::{Frame, RequestId, frame, language};
-pub use idempotency::{Once, sweep_keys};
+pub use idempotency::{Key, Once, sweep_keys};
 pub use page::{List, Page, PageQuery};
 pub use problem::{Problem, problem_response};
 pub use query::{IdPath, Query};

@@ -1,0 +1,123 @@
+//! The live screen: Server-Sent Events to whoever may see the event's attendance, for as long as they may.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::{HttpRequest, HttpResponse, get, web};
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::sync::watch;
+
+use crate::app::App;
+use crate::attendance::live::{LiveFrame, as_event};
+use crate::auth::Stay;
+use crate::events::{self, EventId};
+use crate::organizations::Right;
+use crate::platform::error::AppResult;
+use crate::platform::http::IdPath;
+
+/// A silent connection is told that we live, so that proxies keep it.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How old the answer to 'may they still watch?' may be when something is sent.
+const TRUST: Duration = Duration::from_secs(1);
+
+/// Watch an event live (Server-Sent Events): counts, and the latest names. `Last-Event-ID` resumes. The stream ends
+/// with the access token, or with the right to see: sign in again or refresh, and resume.
+#[utoipa::path(tag = "attendance", params(("id" = EventId, Path)), responses((status = 200, description = "text/event-stream of LiveFrame", body = LiveFrame, content_type = "text/event-stream")))]
+#[get("/events/{id}/live")]
+pub async fn watch_attendance(
+    app: web::Data<App>,
+    who: Stay,
+    id: IdPath<EventId>,
+    request: HttpRequest,
+) -> AppResult<HttpResponse> {
+    require_view(&app, &who, id.0).await?;
+    let last_seen = request
+        .headers()
+        .get("last-event-id")
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.parse().ok());
+    let mut frames = app.live.watch(id.0);
+    frames.mark_changed();
+    let screen = Screen {
+        frames,
+        stopping: app.live.stopping(),
+        seen: last_seen.unwrap_or(0),
+        spoke_at: Instant::now(),
+        checked_at: Instant::now(),
+        event: id.0,
+        who,
+        app,
+    };
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header(("cache-control", "no-store"))
+        .insert_header(("content-encoding", "identity"))
+        .insert_header(("x-accel-buffering", "no"))
+        .streaming(stream::unfold(screen, Screen::next)))
+}
+
+async fn require_view(app: &App, who: &Stay, event: EventId) -> AppResult<()> {
+    let ctx = app.ctx(who.actor.clone());
+    app.db
+        .read(move |conn| events::require_event(conn, &ctx, event, Right::View))
+        .await
+        .map(|_| ())
+}
+
+/// One listener: what it is sent next depends on what it has seen, and on whether it may still see.
+struct Screen {
+    app: web::Data<App>,
+    who: Stay,
+    event: EventId,
+    frames: watch::Receiver<Option<Arc<LiveFrame>>>,
+    stopping: watch::Receiver<bool>,
+    seen: i64,
+    spoke_at: Instant,
+    checked_at: Instant,
+}
+
+impl Screen {
+    async fn next(mut self) -> Option<(AppResult<Bytes>, Self)> {
+        loop {
+            let changed = tokio::select! {
+                changed = tokio::time::timeout(TRUST, self.frames.changed()) => changed,
+                _ = self.stopping.wait_for(|stopping| *stopping) => return None,
+            };
+            // In memory, so asked each time: an ended session's screen goes dark within a second.
+            if !self.who.is_valid(&self.app) {
+                return None;
+            }
+            let text = match changed {
+                Ok(Ok(())) => self.frame(),
+                Ok(Err(_)) => return None,
+                Err(_) if self.spoke_at.elapsed() < HEARTBEAT => continue,
+                Err(_) => ": alive\n\n".to_owned(),
+            };
+            if !self.may_watch().await {
+                return None;
+            }
+            self.spoke_at = Instant::now();
+            return Some((Ok(Bytes::from(text)), self));
+        }
+    }
+
+    fn frame(&mut self) -> String {
+        match self.frames.borrow_and_update().clone() {
+            None => ": starting\n\n".to_owned(),
+            Some(frame) => {
+                let text = as_event(&frame, self.seen);
+                self.seen = self.seen.max(frame.seq);
+                text
+            }
+        }
+    }
+
+    async fn may_watch(&mut self) -> bool {
+        if self.checked_at.elapsed() < TRUST {
+            return true;
+        }
+        self.checked_at = Instant::now();
+        require_view(&self.app, &self.who, self.event).await.is_ok()
+    }
+}

@@ -1,0 +1,84 @@
+//! Leave (請假): asked before the event, decided by the organiser.
+
+use serde_json::json;
+
+use super::LeaveRequestId;
+use super::service::note;
+use super::store::{self, LeaveRow};
+use crate::app::Ctx;
+use crate::events::{self, EventId};
+use crate::organizations::Right;
+use crate::platform::db::{DbConnection, Instant};
+use crate::platform::error::{AppError, AppResult, Code, Conflict};
+
+/// A member asks for leave, before the event begins.
+pub fn request_leave(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    event: EventId,
+    reason: &str,
+) -> AppResult<LeaveRow> {
+    let member = ctx.actor.member()?;
+    let row = events::view_event_row(conn, ctx, event)?;
+    if row.closed_at.is_some() {
+        return Err(Code::EventOver.into());
+    }
+    if ctx.now >= row.starts_at {
+        return Err(Code::LeaveTooLate.into());
+    }
+    if !events::is_attendee(conn, ctx, event)? {
+        return Err(Code::NotExpected.into());
+    }
+    if store::find_open_leave(conn, event, member)?.is_some() {
+        return Err(Code::LeaveAlreadyRequested.into());
+    }
+    let leave = LeaveRow {
+        id: ctx.ids.make(),
+        tenant_id: row.tenant_id,
+        event_id: event,
+        member_id: member,
+        reason: reason.to_owned(),
+        status: "pending".to_owned(),
+        requested_at: ctx.now,
+        decided_at: None,
+        decided_by: None,
+        decision_note: None,
+    };
+    store::insert_leave(conn, &leave).on_conflict_is(Code::LeaveAlreadyRequested)?;
+    Ok(leave)
+}
+
+/// The leave requests of an event, oldest first, for those who may see its attendance.
+pub fn list_leave(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    event: EventId,
+    after: Option<(Instant, LeaveRequestId)>,
+    limit: i64,
+) -> AppResult<Vec<LeaveRow>> {
+    events::require_event(conn, ctx, event, Right::View)?;
+    Ok(store::list_event_leave(conn, event, after, limit)?)
+}
+
+pub fn decide_leave(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: LeaveRequestId,
+    approve: bool,
+    words: Option<&str>,
+) -> AppResult<LeaveRow> {
+    let leave = store::find_leave(conn, id)?.ok_or_else(AppError::not_found)?;
+    let event = events::require_event(conn, ctx, leave.event_id, Right::ManageEvents)?;
+    // The batch that checks somebody in holds this row: leave and presence cannot pass each other.
+    events::lock_events(conn, &[event.id])?;
+    let (status, action) = if approve {
+        ("approved", "leave.approve")
+    } else {
+        ("rejected", "leave.reject")
+    };
+    if !store::decide_leave(conn, id, status, ctx.actor.account, words, ctx.now)? {
+        return Err(Code::LeaveAlreadyDecided.into());
+    }
+    note(conn, ctx, action, id.0, &event, json!({}))?;
+    store::find_leave(conn, id)?.ok_or_else(AppError::not_found)
+}

@@ -1,0 +1,203 @@
+//! The attendance sheet: everybody expected, whoever came besides, and what a member sees of their own line.
+
+use std::collections::{HashMap, HashSet};
+
+use super::CheckInId;
+use super::roster;
+use super::rules::{self, Act, Presence, Turnout};
+use super::store::{self, CheckInRow, LeaveRow, RosterRow};
+use crate::app::Ctx;
+use crate::events::{self, EventId, EventRow};
+use crate::members::{self, MemberBrief, MemberId};
+use crate::organizations::{OrganizationId, Right};
+use crate::platform::db::{DbConnection, Instant};
+use crate::platform::error::{AppError, AppResult};
+
+/// One line of the sheet.
+#[derive(Debug, Clone)]
+pub struct Line {
+    pub member: MemberId,
+    pub organization: OrganizationId,
+    pub name: String,
+    pub standing: String,
+    pub expected: bool,
+    pub may_vote: bool,
+    pub presence: Presence,
+    pub check_in: Option<CheckInRow>,
+    /// Hints for a person, of the check-in itself and of the sheet as a whole.
+    pub flags: Vec<String>,
+}
+
+impl Line {
+    pub fn waits_for_review(&self) -> bool {
+        self.check_in.as_ref().is_some_and(CheckInRow::waits_for_review)
+    }
+}
+
+/// The sheet of an event, by name.
+pub struct Sheet {
+    pub event: EventRow,
+    pub lines: Vec<Line>,
+}
+
+impl Sheet {
+    pub fn turnout(&self) -> Turnout {
+        let mut turnout = Turnout::default();
+        for line in self.lines.iter().filter(|line| line.expected) {
+            let here = line.check_in.is_some() && !line.waits_for_review();
+            turnout.expected += 1;
+            turnout.may_vote += u32::from(line.may_vote);
+            turnout.present += u32::from(here);
+            turnout.voters_present += u32::from(here && line.may_vote);
+        }
+        turnout
+    }
+}
+
+pub fn sheet(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<Sheet> {
+    let event = events::require_event(conn, ctx, id, Right::View)?;
+    let over = is_over(&event, ctx.now);
+    let leave: HashSet<MemberId> = store::list_approved_leave(conn, id)?.into_iter().collect();
+    let check_ins = store::list_event_check_ins(conn, id)?;
+    let mut hints = hints(&check_ins);
+    let mut came: HashMap<MemberId, CheckInRow> =
+        check_ins.into_iter().map(|row| (row.member_id, row)).collect();
+
+    let mut lines = Vec::new();
+    for entry in roster::current(conn, &event)? {
+        let check_in = came.remove(&entry.member_id);
+        let on_leave = leave.contains(&entry.member_id);
+        lines.push(expected_line(entry, check_in, on_leave, over, &mut hints));
+    }
+    let walk_ins: Vec<MemberId> = came.keys().copied().collect();
+    let people = members::briefs(conn, &walk_ins)?;
+    for row in came.into_values() {
+        if let Some(person) = people.get(&row.member_id) {
+            lines.push(walk_in_line(person, row, over, &mut hints));
+        }
+    }
+    lines.sort_by(|a, b| (&a.name, a.member).cmp(&(&b.name, b.member)));
+    Ok(Sheet { event, lines })
+}
+
+/// Nobody is absent from what was cancelled, or never called.
+fn is_over(event: &EventRow, now: Instant) -> bool {
+    match event.status.as_str() {
+        "closed" => true,
+        "published" => now >= event.check_in_closes_at,
+        _ => false,
+    }
+}
+
+type Hints = HashMap<CheckInId, Vec<&'static str>>;
+
+/// What only the whole sheet shows: a device shared by several people, and marks made in a burst.
+fn hints(check_ins: &[CheckInRow]) -> Hints {
+    let acts: Vec<Act> = check_ins
+        .iter()
+        .map(|row| Act {
+            id: row.id.0,
+            member: row.member_id.0,
+            by: row.submitted_by.0,
+            by_hand: row.source == rules::Source::ByHand.as_str(),
+            device: row.device.map(|device| device.0),
+            at: row.received_at,
+        })
+        .collect();
+    let mut hints = Hints::new();
+    for (id, hint) in rules::sheet_hints(&acts) {
+        hints.entry(CheckInId(id)).or_default().push(hint);
+    }
+    hints
+}
+
+fn flags_of(check_in: Option<&CheckInRow>, hints: &mut Hints) -> Vec<String> {
+    let Some(row) = check_in else { return Vec::new() };
+    let own = row.flags.split(',').filter(|flag| !flag.is_empty());
+    let of_sheet = hints.remove(&row.id).unwrap_or_default();
+    let mut flags: Vec<String> = own.chain(of_sheet).map(str::to_owned).collect();
+    flags.sort_unstable();
+    flags.dedup();
+    flags
+}
+
+fn expected_line(
+    entry: RosterRow,
+    check_in: Option<CheckInRow>,
+    on_leave: bool,
+    over: bool,
+    hints: &mut Hints,
+) -> Line {
+    let status = check_in.as_ref().map(|row| row.status.as_str());
+    Line {
+        presence: Presence::of(status, on_leave, over),
+        member: entry.member_id,
+        organization: entry.organization_id,
+        name: entry.name,
+        standing: entry.standing,
+        expected: true,
+        may_vote: entry.may_vote,
+        flags: flags_of(check_in.as_ref(), hints),
+        check_in,
+    }
+}
+
+fn walk_in_line(person: &MemberBrief, row: CheckInRow, over: bool, hints: &mut Hints) -> Line {
+    Line {
+        presence: Presence::of(Some(&row.status), false, over),
+        member: person.id,
+        organization: person.organization_id,
+        name: person.name.clone(),
+        standing: person.standing.clone(),
+        expected: false,
+        may_vote: false,
+        flags: flags_of(Some(&row), hints),
+        check_in: Some(row),
+    }
+}
+
+/// What a member sees of their own line.
+#[derive(Debug, Clone)]
+pub struct Mine {
+    pub presence: Presence,
+    pub check_in: Option<CheckInRow>,
+    /// The newest one, whatever was decided.
+    pub leave: Option<LeaveRow>,
+}
+
+/// The actor's own line of each of these events, in their order.
+pub fn mine(conn: &mut DbConnection, ctx: &Ctx, events: &[EventRow]) -> AppResult<Vec<Mine>> {
+    let member = ctx.actor.member()?;
+    let asked: Vec<_> = events.iter().map(|event| (event.id, member)).collect();
+    let mut came: HashMap<EventId, CheckInRow> = store::list_effective(conn, &asked)?
+        .into_iter()
+        .map(|row| (row.event_id, row))
+        .collect();
+    // Oldest first, so that the newest stays.
+    let mut leave: HashMap<EventId, LeaveRow> = store::list_leave_of(conn, &asked)?
+        .into_iter()
+        .map(|row| (row.event_id, row))
+        .collect();
+    let line = |event: &EventRow| {
+        let (check_in, leave) = (came.remove(&event.id), leave.remove(&event.id));
+        let status = check_in.as_ref().map(|row| row.status.as_str());
+        let on_leave = leave.as_ref().is_some_and(|row| row.status == "approved");
+        Mine {
+            presence: Presence::of(status, on_leave, is_over(event, ctx.now)),
+            check_in,
+            leave,
+        }
+    };
+    Ok(events.iter().map(line).collect())
+}
+
+/// The actor's own line of an event they are expected at, or came to.
+pub fn find_mine(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<Mine> {
+    let event = events::find_event(conn, id)?;
+    let line = mine(conn, ctx, std::slice::from_ref(&event))?.pop();
+    let line = line.ok_or_else(AppError::not_found)?;
+    if line.check_in.is_none() && !events::is_attendee(conn, ctx, id)? {
+        return Err(AppError::not_found());
+    }
+    Ok(line)
+}

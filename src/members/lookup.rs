@@ -1,0 +1,75 @@
+//! Many people at once, for other slices: one query whatever their number.
+
+use std::collections::HashMap;
+
+use diesel::dsl::sql as fragment;
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
+
+use super::MemberId;
+use crate::app::Ctx;
+use crate::organizations::{Access, OrganizationId, Right};
+use crate::platform::db::schema::{members, organizations};
+use crate::platform::db::{DbConnection, UuidList, sql};
+use crate::platform::error::{AppError, AppResult};
+
+/// What a sheet says of a person.
+#[derive(Debug, Clone, Queryable)]
+pub struct MemberBrief {
+    pub id: MemberId,
+    pub tenant_id: OrganizationId,
+    pub name: String,
+    pub employee_no: Option<String>,
+    pub standing: String,
+    pub organization_id: OrganizationId,
+    pub organization_name: String,
+    organization_path: String,
+}
+
+/// No permission asked: for services that decide on their own. Whoever does not exist is left out.
+pub fn briefs(conn: &mut DbConnection, ids: &[MemberId]) -> AppResult<HashMap<MemberId, MemberBrief>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let (open, close) = conn.among_parts();
+    let among = fragment::<Bool>("members.id ")
+        .sql(open)
+        .bind::<sql::UuidList, _>(ids.iter().copied().collect::<UuidList>())
+        .sql(close);
+    let rows: Vec<MemberBrief> = members::table
+        .inner_join(organizations::table.on(organizations::id.eq(members::organization_id)))
+        .filter(among)
+        .select((
+            members::id,
+            members::tenant_id,
+            members::name,
+            members::employee_no,
+            members::standing,
+            members::organization_id,
+            organizations::name,
+            organizations::path,
+        ))
+        .load(conn)?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// Refuses unless all of these people are of the tenant and the actor may view each of them: else one of them is not
+/// found, and nothing tells which.
+pub fn require_members(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    tenant: OrganizationId,
+    ids: &[MemberId],
+) -> AppResult<()> {
+    let found = briefs(conn, ids)?;
+    let access = Access::load(conn, ctx)?;
+    let in_sight = |person: &MemberBrief| {
+        person.tenant_id == tenant
+            && (access.may(&person.organization_path, Right::View) || ctx.actor.account == person.id.into())
+    };
+    if ids.iter().all(|id| found.get(id).is_some_and(in_sight)) {
+        Ok(())
+    } else {
+        Err(AppError::not_found())
+    }
+}
