@@ -1,7 +1,9 @@
 //! Rows and queries of rosters, check-ins and leave requests. The reads of the lane are set-based: one statement
 //! each for a whole batch.
 
+use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Nullable, Text};
 use uuid::Uuid;
 
@@ -11,7 +13,7 @@ use crate::events::EventId;
 use crate::members::MemberId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{check_ins, leave_requests, roster_entries};
-use crate::platform::db::{AnyId, DbConnection, Instant, UuidList, sql};
+use crate::platform::db::{AnyId, DbConnection, Instant, Prepared, UuidList, sql};
 
 #[derive(Debug, Clone, Queryable, QueryableByName, Insertable)]
 #[diesel(table_name = check_ins)]
@@ -81,60 +83,86 @@ pub struct Pair {
     pub member_id: MemberId,
 }
 
-/// The rows of `table` whose columns `keys` are one of the pairs bound as `$1` and `$2`. PostgreSQL looks each pair up by
-/// both columns whatever it knows of the table (two `= ANY` made it walk all check-ins of an event until the first
-/// ANALYZE: 3 ms instead of 0.2); SQLite walks the product of both lists in one index, and may tell of pairs nobody asked
-/// for.
-fn of_pairs(conn: &DbConnection, columns: &str, table: &str, keys: (&str, &str), condition: &str) -> String {
-    let (a, b) = keys;
-    match conn {
-        DbConnection::Pg(_) => format!(
-            "SELECT {columns} FROM unnest($1, $2) AS p(a, b) \
-             CROSS JOIN LATERAL (SELECT * FROM {table} WHERE {a} = p.a AND {b} = p.b{condition} OFFSET 0) AS t"
-        ),
-        DbConnection::Sqlite(_) => format!(
-            "SELECT {columns} FROM {table} AS t WHERE {a} {} AND {b} {}{condition}",
-            conn.among("$1"),
-            conn.among("$2")
-        ),
+/// Where many pairs of ids are looked up at once.
+struct PairQuery {
+    columns: &'static str,
+    table: &'static str,
+    /// The columns of the pair.
+    keys: (&'static str, &'static str),
+    condition: &'static str,
+    order: &'static str,
+}
+
+impl PairQuery {
+    const fn of(columns: &'static str, table: &'static str, keys: (&'static str, &'static str)) -> Self {
+        Self {
+            columns,
+            table,
+            keys,
+            condition: "",
+            order: "",
+        }
+    }
+
+    /// PostgreSQL looks each pair up by both columns whatever it knows of the table (two `= ANY` made it walk all
+    /// check-ins of an event until the first ANALYZE: 3 ms instead of 0.2); SQLite walks the product of both lists in
+    /// one index, and may tell of pairs nobody asked for.
+    fn load<T, A, B>(&self, conn: &mut DbConnection, pairs: &[(A, B)]) -> QueryResult<Vec<T>>
+    where
+        T: diesel::deserialize::QueryableByName<crate::platform::db::MultiBackend> + 'static,
+        A: Into<Uuid> + Copy,
+        B: Into<Uuid> + Copy,
+    {
+        let Self {
+            columns,
+            table,
+            keys: (a, b),
+            condition,
+            order,
+        } = self;
+        let first = UuidList::in_order(pairs.iter().map(|(a, _)| *a));
+        let second = UuidList::in_order(pairs.iter().map(|(_, b)| *b));
+        let query = match conn {
+            DbConnection::Pg(_) => Prepared::default()
+                .sql(format!("SELECT {columns} FROM unnest("))
+                .ids(first)
+                .sql(", ")
+                .ids(second)
+                .sql(format!(
+                    ") AS p(a, b) CROSS JOIN LATERAL (SELECT {columns} FROM {table} \
+                     WHERE {a} = p.a AND {b} = p.b{condition} OFFSET 0) AS t{order}"
+                )),
+            DbConnection::Sqlite(_) => {
+                let (open, close) = conn.among_parts();
+                Prepared::default()
+                    .sql(format!("SELECT {columns} FROM {table} WHERE {a} {open}"))
+                    .ids(first)
+                    .sql(format!("{close} AND {b} {open}"))
+                    .ids(second)
+                    .sql(format!("{close}{condition}{order}"))
+            }
+        };
+        query.load(conn)
     }
 }
 
-fn load_pairs<T, A, B>(conn: &mut DbConnection, query: String, pairs: &[(A, B)]) -> QueryResult<Vec<T>>
-where
-    T: diesel::deserialize::QueryableByName<crate::platform::db::MultiBackend> + 'static,
-    A: Into<Uuid> + Copy,
-    B: Into<Uuid> + Copy,
-{
-    diesel::sql_query(query)
-        .bind::<sql::UuidList, _>(UuidList::in_order(pairs.iter().map(|(a, _)| *a)))
-        .bind::<sql::UuidList, _>(UuidList::in_order(pairs.iter().map(|(_, b)| *b)))
-        .load(conn)
-}
+const BY_PERSON: (&str, &str) = ("event_id", "member_id");
+
+const CHECK_IN: &str = "id, tenant_id, event_id, member_id, seq, submitted_by, client_event_id, source, status, occurred_at, \
+     received_at, review, flags, device, location, reason, reviewed_at, reviewed_by, annulled_at, annulled_by, annul_reason";
 
 /// Which of these people are on the rosters of these events.
 pub fn list_on_roster(conn: &mut DbConnection, asked: &[(EventId, MemberId)]) -> QueryResult<Vec<Pair>> {
-    let query = of_pairs(
-        conn,
-        "event_id, member_id",
-        "roster_entries",
-        ("event_id", "member_id"),
-        "",
-    );
-    load_pairs(conn, query, asked)
+    PairQuery::of("event_id, member_id", "roster_entries", BY_PERSON).load(conn, asked)
 }
 
 /// Which of these people have an approved leave.
 pub fn list_on_leave(conn: &mut DbConnection, asked: &[(EventId, MemberId)]) -> QueryResult<Vec<Pair>> {
-    let approved = " AND status = 'approved'";
-    let query = of_pairs(
-        conn,
-        "event_id, member_id",
-        "leave_requests",
-        ("event_id", "member_id"),
-        approved,
-    );
-    load_pairs(conn, query, asked)
+    PairQuery {
+        condition: " AND status = 'approved'",
+        ..PairQuery::of("event_id, member_id", "leave_requests", BY_PERSON)
+    }
+    .load(conn, asked)
 }
 
 /// The effective check-ins of these people at these events.
@@ -142,14 +170,11 @@ pub fn list_effective(
     conn: &mut DbConnection,
     asked: &[(EventId, MemberId)],
 ) -> QueryResult<Vec<CheckInRow>> {
-    let query = of_pairs(
-        conn,
-        "t.*",
-        "check_ins",
-        ("event_id", "member_id"),
-        " AND annulled_at IS NULL",
-    );
-    load_pairs(conn, query, asked)
+    PairQuery {
+        condition: " AND annulled_at IS NULL",
+        ..PairQuery::of(CHECK_IN, "check_ins", BY_PERSON)
+    }
+    .load(conn, asked)
 }
 
 /// What these phones have sent before under these ids, annulled or not.
@@ -157,8 +182,7 @@ pub fn list_by_client_event(
     conn: &mut DbConnection,
     asked: &[(AccountId, AnyId)],
 ) -> QueryResult<Vec<CheckInRow>> {
-    let query = of_pairs(conn, "t.*", "check_ins", ("submitted_by", "client_event_id"), "");
-    load_pairs(conn, query, asked)
+    PairQuery::of(CHECK_IN, "check_ins", ("submitted_by", "client_event_id")).load(conn, asked)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, QueryableByName)]
@@ -173,14 +197,7 @@ pub struct DeviceUse {
 
 /// Who has used these devices at these events.
 pub fn list_device_uses(conn: &mut DbConnection, asked: &[(EventId, AnyId)]) -> QueryResult<Vec<DeviceUse>> {
-    let query = of_pairs(
-        conn,
-        "event_id, device, member_id",
-        "check_ins",
-        ("event_id", "device"),
-        "",
-    );
-    load_pairs(conn, query, asked)
+    PairQuery::of("event_id, device, member_id", "check_ins", ("event_id", "device")).load(conn, asked)
 }
 
 /// Inserts a batch: on PostgreSQL one statement over arrays, on SQLite one prepared statement per row.
@@ -190,37 +207,86 @@ pub fn insert_check_ins(conn: &mut DbConnection, rows: &[CheckInRow]) -> QueryRe
             .values(rows)
             .execute(c)
             .map(|_| ()),
-        DbConnection::Pg(c) => insert_check_ins_pg(c, rows),
+        DbConnection::Pg(c) => Columns::from(rows).execute(c).map(|_| ()),
     }
 }
 
-fn insert_check_ins_pg(conn: &mut PgConnection, rows: &[CheckInRow]) -> QueryResult<()> {
-    fn column<T>(rows: &[CheckInRow], pick: impl Fn(&CheckInRow) -> T) -> Vec<T> {
-        rows.iter().map(pick).collect()
+/// The rows turned into columns: one array a bind, so that the statement is planned once, whatever the batch's size.
+struct Columns {
+    ids: [Vec<AnyId>; 6],
+    seq: Vec<i64>,
+    texts: [Vec<String>; 3],
+    times: [Vec<Instant>; 2],
+    optional_texts: [Vec<Option<String>>; 3],
+    device: Vec<Option<AnyId>>,
+}
+
+impl From<&[CheckInRow]> for Columns {
+    fn from(rows: &[CheckInRow]) -> Self {
+        fn column<T>(rows: &[CheckInRow], pick: impl Fn(&CheckInRow) -> T) -> Vec<T> {
+            rows.iter().map(pick).collect()
+        }
+        Self {
+            ids: [
+                column(rows, |r| AnyId(r.id.0)),
+                column(rows, |r| AnyId(r.tenant_id.0)),
+                column(rows, |r| AnyId(r.event_id.0)),
+                column(rows, |r| AnyId(r.member_id.0)),
+                column(rows, |r| AnyId(r.submitted_by.0)),
+                column(rows, |r| r.client_event_id),
+            ],
+            seq: column(rows, |r| r.seq),
+            texts: [
+                column(rows, |r| r.source.clone()),
+                column(rows, |r| r.status.clone()),
+                column(rows, |r| r.flags.clone()),
+            ],
+            times: [column(rows, |r| r.occurred_at), column(rows, |r| r.received_at)],
+            optional_texts: [
+                column(rows, |r| r.review.clone()),
+                column(rows, |r| r.location.clone()),
+                column(rows, |r| r.reason.clone()),
+            ],
+            device: column(rows, |r| r.device),
+        }
     }
-    diesel::sql_query(
-        "INSERT INTO check_ins (id, tenant_id, event_id, member_id, seq, submitted_by, client_event_id, source, status, \
-         occurred_at, received_at, review, flags, device, location, reason) \
-         SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
-    )
-    .bind::<Array<sql::Uuid>, _>(column(rows, |r| r.id))
-    .bind::<Array<sql::Uuid>, _>(column(rows, |r| r.tenant_id))
-    .bind::<Array<sql::Uuid>, _>(column(rows, |r| r.event_id))
-    .bind::<Array<sql::Uuid>, _>(column(rows, |r| r.member_id))
-    .bind::<Array<BigInt>, _>(column(rows, |r| r.seq))
-    .bind::<Array<sql::Uuid>, _>(column(rows, |r| r.submitted_by))
-    .bind::<Array<sql::Uuid>, _>(column(rows, |r| r.client_event_id))
-    .bind::<Array<Text>, _>(column(rows, |r| r.source.clone()))
-    .bind::<Array<Text>, _>(column(rows, |r| r.status.clone()))
-    .bind::<Array<sql::Instant>, _>(column(rows, |r| r.occurred_at))
-    .bind::<Array<sql::Instant>, _>(column(rows, |r| r.received_at))
-    .bind::<Array<Nullable<Text>>, _>(column(rows, |r| r.review.clone()))
-    .bind::<Array<Text>, _>(column(rows, |r| r.flags.clone()))
-    .bind::<Array<Nullable<sql::Uuid>>, _>(column(rows, |r| r.device))
-    .bind::<Array<Nullable<Text>>, _>(column(rows, |r| r.location.clone()))
-    .bind::<Array<Nullable<Text>>, _>(column(rows, |r| r.reason.clone()))
-    .execute(conn)
-    .map(|_| ())
+}
+
+impl QueryId for Columns {
+    type QueryId = Self;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl RunQueryDsl<PgConnection> for Columns {}
+
+impl QueryFragment<Pg> for Columns {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(
+            "INSERT INTO check_ins (id, tenant_id, event_id, member_id, submitted_by, client_event_id, seq, \
+             source, status, flags, occurred_at, received_at, review, location, reason, device) SELECT * FROM unnest(",
+        );
+        for ids in &self.ids {
+            out.push_bind_param::<Array<sql::Uuid>, _>(ids)?;
+            out.push_sql(", ");
+        }
+        out.push_bind_param::<Array<BigInt>, _>(&self.seq)?;
+        for texts in &self.texts {
+            out.push_sql(", ");
+            out.push_bind_param::<Array<Text>, _>(texts)?;
+        }
+        for times in &self.times {
+            out.push_sql(", ");
+            out.push_bind_param::<Array<sql::Instant>, _>(times)?;
+        }
+        for texts in &self.optional_texts {
+            out.push_sql(", ");
+            out.push_bind_param::<Array<Nullable<Text>>, _>(texts)?;
+        }
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Nullable<sql::Uuid>>, _>(&self.device)?;
+        out.push_sql(")");
+        Ok(())
+    }
 }
 
 /// Inserts a frozen roster, in statements of bounded size.
@@ -284,8 +350,12 @@ pub fn list_approved_leave(conn: &mut DbConnection, event: EventId) -> QueryResu
 
 /// All leave requests of these people for these events, oldest first.
 pub fn list_leave_of(conn: &mut DbConnection, asked: &[(EventId, MemberId)]) -> QueryResult<Vec<LeaveRow>> {
-    let query = of_pairs(conn, "t.*", "leave_requests", ("event_id", "member_id"), "");
-    load_pairs(conn, format!("{query} ORDER BY requested_at, id"), asked)
+    let columns = "id, tenant_id, event_id, member_id, reason, status, requested_at, decided_at, decided_by, decision_note";
+    PairQuery {
+        order: " ORDER BY requested_at, id",
+        ..PairQuery::of(columns, "leave_requests", BY_PERSON)
+    }
+    .load(conn, asked)
 }
 
 pub fn find_check_in(conn: &mut DbConnection, id: CheckInId) -> QueryResult<Option<CheckInRow>> {

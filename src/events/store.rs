@@ -10,7 +10,7 @@ use crate::auth::AccountId;
 use crate::members::MemberId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{calendar_feeds, event_forms, event_members, event_organizations, events};
-use crate::platform::db::{DbConnection, Instant, MultiBackend, UuidList, sql as types};
+use crate::platform::db::{DbConnection, Instant, MultiBackend, Prepared, UuidList, sql as types};
 
 #[derive(Debug, Clone, Queryable, Insertable, QueryableByName, AsChangeset)]
 #[diesel(table_name = events, treat_none_as_null = true)]
@@ -47,6 +47,11 @@ pub struct EventRow {
     pub cancel_reason: Option<String>,
 }
 
+const COLUMNS: &str = "id, tenant_id, organization_id, title, description, place, starts_at, ends_at, time_zone, status, \
+     expected_standings, opens_before_s, late_after_s, closes_after_s, code_window_s, offline_allowed, \
+     geofence_latitude, geofence_longitude, geofence_radius_m, check_in_opens_at, late_from, check_in_closes_at, \
+     roster_frozen_at, last_seq, version, created_at, created_by, updated_at, closed_at, cancel_reason";
+
 pub fn insert_event(conn: &mut DbConnection, row: &EventRow) -> QueryResult<usize> {
     diesel::insert_into(events::table).values(row).execute(conn)
 }
@@ -57,13 +62,16 @@ pub fn find_event(conn: &mut DbConnection, id: EventId) -> QueryResult<Option<Ev
 
 /// The rows, locked until the transaction ends, in the order of their ids so that two batches cannot deadlock.
 pub fn lock_events(conn: &mut DbConnection, ids: &[EventId]) -> QueryResult<Vec<EventRow>> {
-    let query = format!(
-        "SELECT * FROM events WHERE id {} ORDER BY id{}",
-        conn.among("$1"),
-        conn.for_update()
-    );
-    diesel::sql_query(query)
-        .bind::<types::UuidList, _>(ids.iter().copied().collect::<UuidList>())
+    let (open, close) = conn.among_parts();
+    Prepared::default()
+        .sql("SELECT ")
+        .sql(COLUMNS)
+        .sql(" FROM events WHERE id ")
+        .sql(open)
+        .ids(ids.iter().copied().collect())
+        .sql(close)
+        .sql(" ORDER BY id")
+        .sql(conn.for_update())
         .load(conn)
 }
 

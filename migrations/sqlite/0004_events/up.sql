@@ -71,5 +71,6 @@ CREATE TABLE calendar_feeds (
     revoked_at INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX calendar_feeds_token ON calendar_feeds (token_hash);
+CREATE UNIQUE INDEX calendar_feeds_once ON calendar_feeds (member_id) WHERE revoked_at IS NULL;
 CREATE INDEX calendar_feeds_member ON calendar_feeds (member_id);
 CREATE INDEX calendar_feeds_tenant ON calendar_feeds (tenant_id);

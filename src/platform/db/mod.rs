@@ -4,6 +4,7 @@
 mod conn;
 mod lane;
 pub mod migrate;
+mod prepared;
 pub mod schema;
 pub mod types;
 
@@ -16,6 +17,7 @@ use tokio::sync::Semaphore;
 
 pub use conn::{Backend, DbConnection, Manager, MultiBackend, Target};
 pub use lane::{Lane, LaneLimits};
+pub use prepared::Prepared;
 pub use types::{AnyId, Instant, Json, UuidList, sql};
 
 use crate::platform::config::DatabaseConfig;

@@ -1,1 +1,0 @@
-DROP INDEX calendar_feeds_once;

@@ -1,0 +1,61 @@
+//! SQL of our own that a connection plans once and keeps: `diesel::sql_query` is planned anew at each call, which is
+//! too dear for the reads of a lane.
+
+use std::borrow::Cow;
+
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::Untyped;
+use diesel::{QueryResult, RunQueryDsl};
+
+use super::conn::{DbConnection, MultiBackend};
+use super::types::{UuidList, sql};
+
+/// A query over lists of ids: text and binds in turn. Its rows are read by name (`QueryableByName`). Name the columns:
+/// a kept plan of `SELECT *` breaks when a migration of a newer replica adds one.
+#[derive(Debug, Default)]
+pub struct Prepared(Vec<Part>);
+
+#[derive(Debug)]
+enum Part {
+    Sql(Cow<'static, str>),
+    Ids(UuidList),
+}
+
+impl Prepared {
+    #[must_use]
+    pub fn sql(mut self, text: impl Into<Cow<'static, str>>) -> Self {
+        self.0.push(Part::Sql(text.into()));
+        self
+    }
+
+    /// A list of ids as one bind: the text is the same whatever its length.
+    #[must_use]
+    pub fn ids(mut self, ids: UuidList) -> Self {
+        self.0.push(Part::Ids(ids));
+        self
+    }
+}
+
+/// Kept by its text.
+impl QueryId for Prepared {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl Query for Prepared {
+    type SqlType = Untyped;
+}
+
+impl RunQueryDsl<DbConnection> for Prepared {}
+
+impl QueryFragment<MultiBackend> for Prepared {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
+        for part in &self.0 {
+            match part {
+                Part::Sql(text) => out.push_sql(text),
+                Part::Ids(ids) => out.push_bind_param::<sql::UuidList, _>(ids)?,
+            }
+        }
+        Ok(())
+    }
+}
