@@ -16,6 +16,7 @@
     language: ['语言', '語言', 'Language'],
     reading: ['正在读取签到码…', '正在讀取簽到碼…', 'Reading the code…'],
     loggingIn: ['正在登录…', '正在登入…', 'Logging in…'],
+    findingPlace: ['正在获取位置…', '正在取得位置…', 'Finding where you are…'],
     checkingIn: ['正在签到…', '正在簽到…', 'Checking you in…'],
     badSignal: ['信号不好，正在重试…', '訊號不好，正在重試…', 'Bad signal, retrying…'],
     crowded: ['人多繁忙，正在重试…', '人多繁忙，正在重試…', 'Very busy, retrying…'],
@@ -65,7 +66,7 @@
     outside_area: ['您似乎不在活动地点', '您似乎不在活動地點', 'You seem to be somewhere else'],
     outside_area_: ['如已到场，请联系组织者手动登记。', '如已到場，請聯絡組織者手動登記。', 'If you are here, ask the organiser to mark you by hand.'],
     location_required: ['本次签到需要位置', '本次簽到需要位置', 'This event asks for your location'],
-    location_required_: ['此页面不获取位置，请联系组织者手动登记。', '此頁面不取得位置，請聯絡組織者手動登記。', 'This page does not read it. Ask the organiser to mark you by hand.'],
+    location_required_: ['请允许此页面获取位置后重试；位置只用于本次判断，不会保存。如不便提供，请联系组织者手动登记。', '請允許此頁面取得位置後重試；位置只用於本次判斷，不會保存。如不便提供，請聯絡組織者手動登記。', 'Allow this page to read it and try again: it is used once and not kept. Or ask the organiser to mark you by hand.'],
     rate_limited: ['尝试次数过多', '嘗試次數過多', 'Too many tries'],
     rate_limited_: ['请等待约 {n} 分钟后再试，或请组织者手动登记。', '請等待約 {n} 分鐘後再試，或請組織者手動登記。', 'Wait about {n} min and try again, or ask the organiser to mark you by hand.'],
     offline: ['尚未收到签到结果', '尚未收到簽到結果', 'No answer yet'],
@@ -454,6 +455,7 @@
   function checkIn(fresh) {
     if (!hasProof()) { refuse({ status: 410, code: 'expired_code', body: {} }, null); return; }
     var body = { proof: page.proof, client_event_id: clientEvent(fresh), occurred_at: page.at, device_id: deviceId };
+    if (place) { body.location = place; }
     post('/check-ins', body, { busy: 'checkingIn', need: 'id', bearer: access, hot: true }, function (answer) {
       var known = answer.code === 'already_checked_in', recorded = answer.status === 200 || answer.status === 201;
       // An id whose record was annulled meanwhile finds that record again: it no longer makes anybody present.
@@ -466,6 +468,8 @@
         if (authTries < 2) { refresh(); } else { closeSession(); askLogin('sessionEnded'); }
       } else if (stale && !fresh) {
         checkIn(true);
+      } else if (answer.code === 'location_required' && !place) {
+        findPlace();
       } else {
         if (answer.code && answer.status < 500 && !answer.gaveUp) { forget('localStorage', 'check_in.' + page.event.id); }
         refuse(answer, start);
@@ -473,8 +477,25 @@
     });
   }
 
+  // Asked of the phone only when the event asks for it, sent with this check-in, kept nowhere.
+  var place = null;
+
+  function findPlace() {
+    var mine = run;
+    function refused() {
+      if (mine === run) { show({ icon: 'stop', head: 'location_required', text: 'location_required_', again: findPlace }); }
+    }
+    if (!navigator.geolocation) { refused(); return; }
+    busy('findingPlace');
+    navigator.geolocation.getCurrentPosition(function (found) {
+      place = { latitude: found.coords.latitude, longitude: found.coords.longitude, accuracy_m: Math.min(found.coords.accuracy, 100000) };
+      if (mine === run) { checkIn(false); }
+    }, refused, { enableHighAccuracy: true, timeout: 20000, maximumAge: 30000 });
+  }
+
   function succeed(record, already) {
     forget('localStorage', 'check_in.' + page.event.id);
+    place = null;
     page.done = { record: { status: record.status, occurred_at: record.occurred_at, received_at: record.received_at, review: record.review, reviewed_at: record.reviewed_at }, already: already, name: session.name };
     save('sessionStorage', 'page', page);
     show({ icon: 'ok', done: page.done });

@@ -1,19 +1,20 @@
-//! Answers of writes, and the ETag that a client sends back as `If-Match` or `If-None-Match`.
+//! Answers, and the ETag that a client sends back: `If-Match` with an edit, `If-None-Match` with a poll.
 
 use actix_web::body::BoxBody;
-use actix_web::http::StatusCode;
-use actix_web::http::header::{ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH, LOCATION};
+use actix_web::http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH, LOCATION};
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::platform::error::{AppError, AppResult, Code};
 
-/// What a write answers; in this form it is also kept for a repeat.
+/// What a write answers, or a read of one thing; in this form a write's is also kept for a repeat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
     pub body: String,
+    /// The version of a thing that counts them.
     pub etag: Option<String>,
     pub location: Option<String>,
     pub replayed: bool,
@@ -49,10 +50,10 @@ impl Answer {
         })
     }
 
-    /// The ETag of a thing that counts its versions.
+    /// For a thing that counts its versions.
     #[must_use]
     pub fn version(mut self, version: i32) -> Self {
-        self.etag = Some(format!("\"{version}\""));
+        self.etag = Some(version.to_string());
         self
     }
 
@@ -67,11 +68,16 @@ impl Answer {
 impl Responder for Answer {
     type Body = BoxBody;
 
-    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
         let mut response = HttpResponse::build(status);
-        if let Some(etag) = self.etag {
-            response.insert_header((ETAG, etag));
+        if let Some(version) = &self.etag {
+            // What is shown may change without a new version (an organization's name in a member): so both.
+            let tag = format!("\"{version}-{}\"", digest(self.body.as_bytes()));
+            if request.method() == Method::GET && has_it(request, &tag) {
+                return not_modified(tag);
+            }
+            response.insert_header((ETAG, tag));
         }
         if let Some(location) = self.location {
             response.insert_header((LOCATION, location));
@@ -94,11 +100,10 @@ pub fn if_match(request: &HttpRequest) -> AppResult<Option<i32>> {
     if text == "*" {
         return Ok(None);
     }
-    let version = text
-        .trim_start_matches("W/")
-        .trim_matches('"')
-        .parse()
-        .map_err(|_| Code::VersionMismatch)?;
+    let tag = text.trim_start_matches("W/").trim_matches('"');
+    // An edit is judged by the version alone.
+    let version = tag.split('-').next().unwrap_or(tag);
+    let version = version.parse().map_err(|_| Code::VersionMismatch)?;
     // The version after it must be a number still.
     if version == i32::MAX {
         Err(Code::VersionMismatch.into())
@@ -117,26 +122,35 @@ impl<T: Serialize> Responder for Tagged<T> {
         let Ok(body) = serde_json::to_vec(&self.0) else {
             return HttpResponse::from_error(AppError::internal("a view that cannot be written"));
         };
-        let digest = Sha256::digest(&body);
-        let tag = format!("\"{}\"", hex::encode(digest.get(..12).unwrap_or_default()));
-        let has_it = request
-            .headers()
-            .get_all(IF_NONE_MATCH)
-            .any(|value| matches(value, &tag));
-        let mut response = if has_it {
-            HttpResponse::NotModified()
-        } else {
-            HttpResponse::Ok()
-        };
-        response
-            .insert_header((ETAG, tag))
-            .insert_header(("cache-control", "private, no-cache"));
-        if has_it {
-            response.finish()
-        } else {
-            response.content_type("application/json").body(body)
+        let tag = format!("\"{}\"", digest(&body));
+        if has_it(request, &tag) {
+            return not_modified(tag);
         }
+        HttpResponse::Ok()
+            .insert_header((ETAG, tag))
+            .insert_header((CACHE_CONTROL, POLLED))
+            .content_type("application/json")
+            .body(body)
     }
+}
+
+/// Kept by the one who asked, and asked about each time.
+const POLLED: &str = "private, no-cache";
+
+fn digest(body: &[u8]) -> String {
+    hex::encode(Sha256::digest(body).get(..12).unwrap_or_default())
+}
+
+fn not_modified(tag: String) -> HttpResponse {
+    HttpResponse::NotModified()
+        .insert_header((ETAG, tag))
+        .insert_header((CACHE_CONTROL, POLLED))
+        .finish()
+}
+
+fn has_it(request: &HttpRequest, tag: &str) -> bool {
+    let mut values = request.headers().get_all(IF_NONE_MATCH);
+    values.any(|value| matches(value, tag))
 }
 
 fn matches(value: &HeaderValue, tag: &str) -> bool {

@@ -1,5 +1,5 @@
-//! Every operation without a token is 401; every operation on another tenant's thing is 404. The exceptions are listed
-//! here, each with its reason, so that adding one is a decision.
+//! Every operation without a token is 401; every operation that names another tenant's thing, in its path, its query or
+//! its body, is 404. The exceptions are listed here, each with its reason, so that adding one is a decision.
 
 use std::collections::BTreeMap;
 
@@ -119,19 +119,124 @@ async fn another_tenants_things_do_not_exist() {
     let mut tried = 0;
     for (path, method, operation) in operations().into_iter().filter(|(path, ..)| path.contains('{')) {
         let name = operation["operationId"].as_str().unwrap();
-        // An action without fields takes no body at all.
-        let body = body_of(name, &mine);
+        let body = operation.get("requestBody").map(|_| body_of(name, &mine));
         for token in [&mine.admin, &mine.member_a] {
-            let mut reply = send(&t, &method, &fill(&path, &ids), token, &body).await;
-            if reply.status == 415 || reply.status == 422 {
-                let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-                let path = fill(&path, &ids);
-                reply = Reply::of(t.request(method, path.strip_prefix("/api/v1").unwrap(), token)).await;
+            let path = fill(&path, &ids);
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let mut request = t.request(method, path.strip_prefix("/api/v1").unwrap(), token);
+            if let Some(body) = &body {
+                request = request.json(body).header("if-match", "*");
             }
+            let reply = Reply::of(request).await;
             assert_eq!(reply.status, 404, "{name}: {}", reply.json);
             assert_eq!(reply.json["code"], "not_found", "{name}");
             tried += 1;
         }
     }
     assert!(tried >= 40, "only {tried} tried");
+}
+
+/// Operations that name things in their query or body rather than in their path.
+fn naming_elsewhere(
+    theirs: &Tenant,
+    mine: &Tenant,
+    event: &str,
+    t: &TestApp,
+) -> Vec<(&'static str, String, Value)> {
+    let (organization, member) = (&theirs.branch_a, &theirs.member_a_id);
+    let times = json!({ "starts_at": t.in_s(900), "ends_at": t.in_s(1_900) });
+    let called = |organization: &str, expected: Value| {
+        let mut body = json!({ "organization_id": organization, "title": "x", "forms": ["lecture"], "expected": expected });
+        body.as_object_mut()
+            .unwrap()
+            .extend(times.as_object().unwrap().clone());
+        body
+    };
+    let own = &mine.branch_a;
+    let people = crate::support::member_body(organization, "某人", &format!("x-{}", mine.mark));
+    let get = |path: &str| {
+        (
+            "GET",
+            format!("{path}?organization_id={organization}"),
+            Value::Null,
+        )
+    };
+    let post = |path: &str, body: Value| ("POST", path.to_owned(), body);
+    vec![
+        get("/events"),
+        get("/members"),
+        get("/audit-log"),
+        post("/members", people),
+        post(
+            "/organizations",
+            json!({ "name": "x", "kind": "group", "parent_id": organization }),
+        ),
+        post("/events", called(organization, json!({}))),
+        post(
+            "/events",
+            called(own, json!({ "organization_ids": [organization] })),
+        ),
+        post("/events", called(own, json!({ "member_ids": [member] }))),
+        post(
+            &format!("/organizations/{own}/roles"),
+            json!({ "member_id": member, "role": "organizer" }),
+        ),
+        post(
+            &format!("/organizations/{own}/move"),
+            json!({ "parent_id": organization }),
+        ),
+        post(
+            &format!("/members/{}/transfers", mine.member_a_id),
+            json!({ "organization_id": organization, "reason": "x" }),
+        ),
+        post(
+            &format!("/events/{event}/check-ins"),
+            json!({ "member_id": member, "reason": "x", "client_event_id": new_uuid() }),
+        ),
+    ]
+}
+
+#[actix_web::test]
+async fn another_tenants_things_do_not_exist_in_queries_and_bodies_either() {
+    let t = TestApp::start().await;
+    let (mine, theirs) = (t.tenant().await, t.tenant().await);
+    let event = t.open_event(&mine.admin, &mine.branch_a, json!({})).await;
+    for (method, path, body) in naming_elsewhere(&theirs, &mine, &event, &t) {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let request = t.request(method.clone(), &path, &mine.admin);
+        let request = if body.is_null() {
+            request
+        } else {
+            request.json(&body)
+        };
+        let reply = Reply::of(request.header("if-match", "*")).await;
+        assert_eq!(
+            (reply.status, &reply.json["code"]),
+            (404, &json!("not_found")),
+            "{method} {path}: {}",
+            reply.json
+        );
+    }
+    // The same with what exists nowhere: nobody can tell the two apart.
+    let nowhere = Tenant {
+        branch_a: new_uuid(),
+        member_a_id: new_uuid(),
+        ..theirs
+    };
+    for (method, path, body) in naming_elsewhere(&nowhere, &mine, &event, &t) {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let request = t.request(method.clone(), &path, &mine.admin);
+        let request = if body.is_null() {
+            request
+        } else {
+            request.json(&body)
+        };
+        let reply = Reply::of(request.header("if-match", "*")).await;
+        assert_eq!(
+            (reply.status, &reply.json["code"]),
+            (404, &json!("not_found")),
+            "{method} {path}: {}",
+            reply.json
+        );
+    }
 }
