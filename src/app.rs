@@ -9,7 +9,7 @@ use crate::platform::clock::Clock;
 use crate::platform::config::Config;
 use crate::platform::db::{AnyId, Db, DbConnection, Instant};
 use crate::platform::error::AppResult;
-use crate::platform::http::{Answer, Key};
+use crate::platform::http::{Answer, Key, current_request_id};
 use crate::platform::ids::Ids;
 use crate::platform::keys::Keys;
 
@@ -31,6 +31,8 @@ pub struct Ctx {
     pub now: Instant,
     pub ids: Ids,
     pub actor: Actor,
+    /// As the client was told in `x-request-id`; none for commands and jobs.
+    pub request_id: Option<Arc<str>>,
     pub config: Arc<Config>,
 }
 
@@ -93,6 +95,7 @@ impl App {
             now: self.clock.now(),
             ids: self.ids.clone(),
             actor,
+            request_id: current_request_id(),
             config: self.config.clone(),
         }
     }

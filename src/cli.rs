@@ -7,6 +7,7 @@ use actix_web::web;
 use clap::{Parser, Subcommand};
 
 use crate::app::App;
+use crate::audit::{self, Entry};
 use crate::demo;
 use crate::doctor::{self, Finding};
 use crate::organizations::OrganizationId;
@@ -224,12 +225,20 @@ async fn welcome(app: &App) -> Result<(), Failure> {
 }
 
 async fn create_admin(app: &App, account_name: String) -> Result<String, Failure> {
-    let (now, ids, config) = (app.clock.now(), app.ids.clone(), app.config.clone());
+    let ctx = app.ctx(auth::Actor::operator());
     let code = app
         .db
         .write(move |conn| {
-            let account = auth::create_system_admin(conn, now, &ids, &account_name)?;
-            auth::issue_activation_code(conn, now, &ids, &config.auth, account, None, None)
+            let account = auth::create_system_admin(conn, ctx.now, &ctx.ids, &account_name)?;
+            let entry = Entry {
+                action: "account.create_system_admin",
+                object: account.0,
+                tenant: None,
+                organization: None,
+                detail: serde_json::json!({ "account_name": account_name }),
+            };
+            audit::record(conn, &ctx, entry)?;
+            auth::issue_activation_code(conn, ctx.now, &ctx.ids, &ctx.config.auth, account, None, None)
         })
         .await?;
     Ok(code)

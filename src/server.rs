@@ -12,7 +12,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi};
 
-use crate::app::App;
+use crate::app::{App, Ctx};
 use crate::auth::Actor;
 use crate::platform::db::migrate;
 use crate::platform::error::{AppError, AppResult, Code};
@@ -248,17 +248,16 @@ async fn record_refusals(
         let actor = response.request().extensions().get::<Actor>().cloned();
         if let (Some(app), Some(actor)) = (app, actor) {
             let route = format!("{} {}", response.request().method(), response.request().path());
-            record_refusal(&app, actor, route).await;
+            record_refusal(&app, app.ctx(actor), route).await;
         }
     }
     Ok(response)
 }
 
-async fn record_refusal(app: &App, actor: Actor, route: String) {
-    let (ids, now) = (app.ids.clone(), app.clock.now());
+async fn record_refusal(app: &App, ctx: Ctx, route: String) {
     let recorded = app
         .db
-        .write(move |conn| audit::record_refusal(conn, &ids, now, &actor, &route))
+        .write(move |conn| audit::record_refusal(conn, &ctx, &route))
         .await;
     if let Err(error) = recorded {
         tracing::warn!(%error, "a refusal could not be recorded");

@@ -124,7 +124,7 @@ pub fn list_members(
     Ok(store::list_members(conn, &filter)?)
 }
 
-/// The organizations of a subtree in which the actor has this right.
+/// The organizations of a subtree in which the actor has this right, archived ones below it included.
 pub fn ids_below(
     conn: &mut DbConnection,
     ctx: &Ctx,
@@ -132,10 +132,7 @@ pub fn ids_below(
     right: Right,
 ) -> AppResult<Vec<OrganizationId>> {
     let top = organizations::require(conn, ctx, id, right)?;
-    Ok(organizations::subtree(conn, &top)?
-        .into_iter()
-        .map(|row| row.id)
-        .collect())
+    organizations::ids_ever_below(conn, &top)
 }
 
 pub fn create_member(conn: &mut DbConnection, ctx: &Ctx, new: &CreateMember) -> AppResult<MemberRow> {
@@ -249,6 +246,7 @@ pub fn update_me(
         let entry = Entry {
             action: "account.update",
             object: ctx.actor.account.0,
+            tenant: None,
             organization: None,
             detail: json!({ "fields": change.fields() }),
         };
@@ -502,6 +500,7 @@ fn note(
         Entry {
             action,
             object: row.id.0,
+            tenant: Some(row.tenant_id),
             organization: Some(row.organization_id),
             detail,
         },

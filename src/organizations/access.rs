@@ -81,6 +81,7 @@ impl Access {
 }
 
 /// The organization, if the actor has this right there: 404 when it is out of sight, 403 when the right is missing.
+/// What is archived can be read for ever by those who have a right to read there; nothing else can be done with it.
 pub fn require(
     conn: &mut DbConnection,
     ctx: &Ctx,
@@ -88,16 +89,34 @@ pub fn require(
     right: Right,
 ) -> AppResult<OrganizationRow> {
     let (row, access) = find_with_access(conn, ctx, id)?;
-    if access.may(&row.path, right) {
-        Ok(row)
-    } else {
-        Err(AppError::forbidden())
+    let may = access.may(&row.path, right);
+    match row.archived_at {
+        Some(_) if !may || !right.only_reads() => Err(AppError::not_found()),
+        _ if may => Ok(row),
+        _ => Err(AppError::forbidden()),
     }
 }
 
 /// The organization, if the actor may know that it exists.
 pub fn visible(conn: &mut DbConnection, ctx: &Ctx, id: OrganizationId) -> AppResult<OrganizationRow> {
-    find_with_access(conn, ctx, id).map(|(row, _)| row)
+    let row = visible_or_archived(conn, ctx, id)?;
+    if row.archived_at.is_some() {
+        return Err(AppError::not_found());
+    }
+    Ok(row)
+}
+
+/// The same, for what has a past: an archived one too, for those who may see its people.
+pub fn visible_or_archived(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: OrganizationId,
+) -> AppResult<OrganizationRow> {
+    let (row, access) = find_with_access(conn, ctx, id)?;
+    if row.archived_at.is_some() && !access.may(&row.path, Right::View) {
+        return Err(AppError::not_found());
+    }
+    Ok(row)
 }
 
 /// Nobody manages the account of somebody who may do more than they: 403 unless every right that the member's roles
@@ -124,7 +143,7 @@ fn find_with_access(
     ctx: &Ctx,
     id: OrganizationId,
 ) -> AppResult<(OrganizationRow, Access)> {
-    let row: QueryResult<_> = store::find_organization(conn, id);
+    let row: QueryResult<_> = store::find_ever(conn, id);
     let row = row?.ok_or_else(AppError::not_found)?;
     let access = Access::load(conn, ctx)?;
     if access.sees(&row.path) {

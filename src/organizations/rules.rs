@@ -76,9 +76,9 @@ impl Role {
     pub fn gives(self, right: Right) -> bool {
         match self {
             Self::Admin => true,
-            Self::Secretary => right != Right::ManageOrganization,
+            Self::Secretary => !matches!(right, Right::ManageOrganization | Right::ReadAuditLog),
             Self::Organizer => matches!(right, Right::View | Right::ManageEvents),
-            Self::Inspector => right == Right::View,
+            Self::Inspector => matches!(right, Right::View | Right::ReadAuditLog),
             Self::Lecturer => false,
         }
     }
@@ -93,15 +93,23 @@ pub enum Right {
     ManageMembers,
     /// Its name, settings, place in the tree, and who has which role.
     ManageOrganization,
+    /// Read who did what there.
+    ReadAuditLog,
 }
 
 impl Right {
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::View,
         Self::ManageEvents,
         Self::ManageMembers,
         Self::ManageOrganization,
+        Self::ReadAuditLog,
     ];
+
+    /// Such a right outlives the organization's archiving.
+    pub fn only_reads(self) -> bool {
+        matches!(self, Self::View | Self::ReadAuditLog)
+    }
 }
 
 /// A new node's path below `parent` (the empty path for a root): '/root/…/self/'.
@@ -144,6 +152,8 @@ mod tests {
         assert!(!Role::Organizer.gives(Right::ManageMembers));
         assert!(Role::Inspector.gives(Right::View));
         assert!(!Role::Inspector.gives(Right::ManageEvents));
+        assert!(Role::Inspector.gives(Right::ReadAuditLog) && Role::Admin.gives(Right::ReadAuditLog));
+        assert!(!Role::Secretary.gives(Right::ReadAuditLog) && !Role::Organizer.gives(Right::ReadAuditLog));
     }
 
     proptest! {

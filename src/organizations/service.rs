@@ -308,14 +308,19 @@ pub fn move_organization(
     find_organization(conn, id)
 }
 
-/// The row, for services that have checked the actor's right already.
+/// The row, archived or not, for services that have checked the actor's right already.
 pub fn find_organization(conn: &mut DbConnection, id: OrganizationId) -> AppResult<OrganizationRow> {
-    store::find_organization(conn, id)?.ok_or_else(AppError::not_found)
+    store::find_ever(conn, id)?.ok_or_else(AppError::not_found)
 }
 
 /// The node and everything below it, parents before children.
 pub fn subtree(conn: &mut DbConnection, top: &OrganizationRow) -> AppResult<Vec<OrganizationRow>> {
     Ok(store::list_subtree(conn, &top.path)?)
+}
+
+/// The node and everything that stands or stood below it, archived ones included: for reading what was.
+pub fn ids_ever_below(conn: &mut DbConnection, top: &OrganizationRow) -> AppResult<Vec<OrganizationId>> {
+    Ok(store::list_ids_ever_below(conn, &top.path)?)
 }
 
 /// All organizations the actor may know of: what they administer, and the nodes above.
@@ -331,7 +336,7 @@ pub fn list_visible(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<Vec<Organiz
         .collect())
 }
 
-/// The organizations where the actor has this right; none means everywhere.
+/// The organizations where the actor has this right to read, archived ones included; none means everywhere.
 pub fn ids_with_right(
     conn: &mut DbConnection,
     ctx: &Ctx,
@@ -343,7 +348,7 @@ pub fn ids_with_right(
     };
     let mut ids = Vec::new();
     for top in tops {
-        ids.extend(store::list_subtree(conn, top)?.into_iter().map(|row| row.id));
+        ids.extend(store::list_ids_ever_below(conn, top)?);
     }
     Ok(Some(ids))
 }
@@ -353,6 +358,18 @@ pub fn names(conn: &mut DbConnection, ids: &[OrganizationId]) -> AppResult<HashM
     let ids: HashSet<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = store::list_by_path(conn, ids)?;
     Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
+}
+
+/// The same, but 403 for whoever has this right nowhere.
+pub fn require_anywhere(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    right: Right,
+) -> AppResult<Option<Vec<OrganizationId>>> {
+    match ids_with_right(conn, ctx, right)? {
+        Some(ids) if ids.is_empty() => Err(AppError::forbidden()),
+        ids => Ok(ids),
+    }
 }
 
 /// The settings in force at `row`, from one query over its ancestors.
@@ -468,6 +485,7 @@ fn note(
         Entry {
             action,
             object: row.id.0,
+            tenant: Some(row.tenant_id),
             organization: Some(row.id),
             detail,
         },

@@ -51,15 +51,9 @@ pub fn insert_organization(conn: &mut DbConnection, row: &OrganizationRow) -> Qu
         .execute(conn)
 }
 
-pub fn find_organization(
-    conn: &mut DbConnection,
-    id: OrganizationId,
-) -> QueryResult<Option<OrganizationRow>> {
-    organizations::table
-        .find(id)
-        .filter(organizations::archived_at.is_null())
-        .first(conn)
-        .optional()
+/// Archived or not.
+pub fn find_ever(conn: &mut DbConnection, id: OrganizationId) -> QueryResult<Option<OrganizationRow>> {
+    organizations::table.find(id).first(conn).optional()
 }
 
 /// These nodes, archived ones included, in the order of their paths: what is above comes first.
@@ -81,6 +75,15 @@ pub fn list_subtree(conn: &mut DbConnection, path: &str) -> QueryResult<Vec<Orga
         .filter(organizations::path.ge(low).and(organizations::path.lt(high)))
         .filter(organizations::archived_at.is_null())
         .order(organizations::path)
+        .load(conn)
+}
+
+/// Archived ones too.
+pub fn list_ids_ever_below(conn: &mut DbConnection, path: &str) -> QueryResult<Vec<OrganizationId>> {
+    let (low, high) = path_range(path);
+    organizations::table
+        .filter(organizations::path.ge(low).and(organizations::path.lt(high)))
+        .select(organizations::id)
         .load(conn)
 }
 

@@ -109,14 +109,17 @@ pub fn apply_roster(
             Step::Nothing => report.unchanged += 1,
         }
     }
-    if !dry_run && report.created + report.updated > 0 {
-        crate::attendance::freeze_due_rosters(conn, ctx, home.tenant_id)?;
-        apply(conn, ctx, &home, steps)?;
+    if !dry_run {
+        if report.created + report.updated > 0 {
+            crate::attendance::freeze_due_rosters(conn, ctx, home.tenant_id)?;
+            apply(conn, ctx, &home, steps)?;
+        }
         let detail =
             json!({ "created": report.created, "updated": report.updated, "unchanged": report.unchanged });
         let entry = Entry {
             action: "member.import",
             object: home.id.0,
+            tenant: Some(home.tenant_id),
             organization: Some(home.id),
             detail,
         };
@@ -178,7 +181,18 @@ fn apply(conn: &mut DbConnection, ctx: &Ctx, home: &OrganizationRow, steps: Vec<
     store::insert_members(conn, &new).on_conflict_is(Code::EmployeeNoTaken)?;
     let standings: Vec<_> = new.iter().map(|row| standing_row(ctx, row)).collect();
     store::insert_standings(conn, &standings)?;
-    Ok(())
+    audit::record_all(conn, ctx, new.iter().map(creation))
+}
+
+/// Each person of a roster is on record, as if created alone.
+fn creation(row: &MemberRow) -> Entry<'static> {
+    Entry {
+        action: "member.create",
+        object: row.id.0,
+        tenant: Some(row.tenant_id),
+        organization: Some(row.organization_id),
+        detail: json!({ "standing": row.standing, "import": true }),
+    }
 }
 
 fn apply_change(

@@ -26,7 +26,14 @@ fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-const SLICES: [&str; 5] = ["auth", "organizations", "members", "events", "attendance"];
+const SLICES: [&str; 6] = [
+    "auth",
+    "organizations",
+    "members",
+    "events",
+    "attendance",
+    "audit",
+];
 
 fn uses(text: &str) -> impl Iterator<Item = &str> {
     // What stands in a test module is no import of the house.
