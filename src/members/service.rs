@@ -6,15 +6,15 @@ use chrono::NaiveDate;
 use serde::Serialize;
 use serde_json::json;
 
-use super::MemberId;
 pub use super::commands::{CreateMember, TransferMember, UpdateMe, UpdateMember};
 use super::rules::Standing;
 use super::store::{self, FullMemberRow, MemberFilter, MemberRow, StandingRow, TransferRow};
+use super::{MemberId, TransferId};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
 use crate::auth::{self, NewAccount};
 use crate::organizations::{self, OrganizationId, OrganizationRow, Right};
-use crate::platform::db::DbConnection;
+use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code, Conflict};
 use crate::platform::text::Patch;
 
@@ -136,7 +136,7 @@ pub fn ids_below(
 }
 
 pub fn create_member(conn: &mut DbConnection, ctx: &Ctx, new: &CreateMember) -> AppResult<MemberRow> {
-    let organization = organizations::require(conn, ctx, new.organization_id, Right::ManageMembers)?;
+    let organization = organizations::require_held(conn, ctx, new.organization_id, Right::ManageMembers)?;
     let today = today(conn, ctx, &organization)?;
     let since = new.standing_since.unwrap_or(today);
     not_in_future("/standing_since", since, today)?;
@@ -335,7 +335,7 @@ pub fn transfer_member(
 ) -> AppResult<(MemberRow, TransferRow)> {
     let tenant = require_member(conn, ctx, id, Right::ManageMembers)?.tenant_id;
     organizations::require_over(conn, ctx, id)?;
-    let target = organizations::require(conn, ctx, to.organization_id, Right::ManageMembers)?;
+    let target = organizations::require_held(conn, ctx, to.organization_id, Right::ManageMembers)?;
     if target.tenant_id != tenant {
         return Err(AppError::not_found());
     }
@@ -367,9 +367,15 @@ pub fn transfer_row(ctx: &Ctx, row: &MemberRow, to: OrganizationId, reason: &str
     }
 }
 
-pub fn list_transfers(conn: &mut DbConnection, ctx: &Ctx, id: MemberId) -> AppResult<Vec<TransferRow>> {
+pub fn list_transfers(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: MemberId,
+    before: Option<(Instant, TransferId)>,
+    limit: i64,
+) -> AppResult<Vec<TransferRow>> {
     require_member(conn, ctx, id, Right::View)?;
-    Ok(store::list_transfers(conn, id)?)
+    Ok(store::list_transfers(conn, id, before, limit)?)
 }
 
 /// Ends membership here: no sign-in, on no roster from now on. Nothing is deleted.
@@ -394,8 +400,10 @@ pub fn deactivate_member(
 
 /// Takes a deactivation back; a member who is active stays as they are.
 pub fn reactivate_member(conn: &mut DbConnection, ctx: &Ctx, id: MemberId) -> AppResult<MemberRow> {
-    let tenant = require_member(conn, ctx, id, Right::ManageMembers)?.tenant_id;
+    let found = require_member(conn, ctx, id, Right::ManageMembers)?;
     organizations::require_over(conn, ctx, id)?;
+    organizations::require_held(conn, ctx, found.organization_id, Right::ManageMembers)?;
+    let tenant = found.tenant_id;
     crate::attendance::freeze_due_rosters(conn, ctx, tenant)?;
     let mut row = lock_member(conn, ctx, id, None)?;
     if row.deactivated_at.is_none() {

@@ -4,7 +4,7 @@
 use diesel::QueryResult;
 
 use super::OrganizationId;
-use super::rules::{Right, Role, is_within};
+use super::rules::{Right, Role, ids_of_path, is_within};
 use super::store::{self, OrganizationRow};
 use crate::app::Ctx;
 use crate::members::MemberId;
@@ -71,6 +71,19 @@ impl Access {
         )
     }
 
+    /// The same as `sees`, for a query; `None` means everything.
+    pub fn sight(&self) -> Option<store::Sight> {
+        if self.everything {
+            return None;
+        }
+        let tops: Vec<String> = self.grants.iter().map(|(path, _)| path.clone()).collect();
+        let line = self.home.iter().chain(&tops).flat_map(|path| ids_of_path(path));
+        Some(store::Sight {
+            line: line.collect(),
+            tops,
+        })
+    }
+
     pub fn home(&self) -> Option<&str> {
         self.home.as_deref()
     }
@@ -95,6 +108,18 @@ pub fn require(
         _ if may => Ok(row),
         _ => Err(AppError::forbidden()),
     }
+}
+
+/// `require` for bringing somebody in: nobody archives the organization before the transaction ends.
+pub fn require_held(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: OrganizationId,
+    right: Right,
+) -> AppResult<OrganizationRow> {
+    require(conn, ctx, id, right)?;
+    // Who waited here for an archiving finds nothing now.
+    store::hold_living(conn, id)?.ok_or_else(AppError::not_found)
 }
 
 /// The organization, if the actor may know that it exists.

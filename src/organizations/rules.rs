@@ -117,6 +117,14 @@ pub fn path_below(parent: &str, id: uuid::Uuid) -> String {
     format!("{}{}/", if parent.is_empty() { "/" } else { parent }, id.simple())
 }
 
+/// A tree's levels, the root's included: far more than the line from a central committee down to a group.
+pub const MAX_LEVELS: usize = 16;
+
+/// How deep the node stands; a root is at 1.
+pub fn levels(path: &str) -> usize {
+    path.matches('/').count().saturating_sub(1)
+}
+
 /// The half-open range of paths of a subtree, so that an ordinary index serves it: `path >= low AND path < high`.
 pub fn path_range(path: &str) -> (String, String) {
     // '0' is the character after '/'.
@@ -167,6 +175,7 @@ mod tests {
             prop_assert!(root >= low && root < high);
             prop_assert!(child >= low && child < high);
             prop_assert!(!(stranger >= low && stranger < high));
+            prop_assert_eq!((levels(&root), levels(&child)), (1, 2));
             prop_assert_eq!(ids_of_path(&child), vec![node(a), node(c)]);
             prop_assert!(is_within(&child, &root) && !is_within(&root, &child));
         }

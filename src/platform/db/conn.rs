@@ -51,6 +51,16 @@ impl DbConnection {
     }
 }
 
+impl DbConnection {
+    /// Appended to a SELECT whose rows must stay as they are until the transaction ends, while others read them too.
+    pub fn for_share(&self) -> &'static str {
+        match self {
+            Self::Pg(_) => " FOR SHARE",
+            Self::Sqlite(_) => "",
+        }
+    }
+}
+
 /// Where the connections go and what each of them is set to.
 #[derive(Debug, Clone)]
 pub struct Manager {
