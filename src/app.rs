@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use crate::attendance::{CheckInLane, LiveHub};
 use crate::auth::{Actor, Auth};
 use crate::platform::cache::Cache;
@@ -13,6 +15,8 @@ use crate::platform::http::{Answer, Key, current_request_id};
 use crate::platform::ids::Ids;
 use crate::platform::keys::Keys;
 
+const ROSTERS_AT_ONCE: usize = 2;
+
 pub struct App {
     pub config: Arc<Config>,
     pub db: Db,
@@ -23,6 +27,8 @@ pub struct App {
     pub auth: Auth,
     pub check_ins: CheckInLane,
     pub live: LiveHub,
+    /// Turns at unpacking and reading an uploaded roster, which takes a core and some tens of MiB.
+    pub roster_turns: Arc<Semaphore>,
 }
 
 /// Who asks, when, and what is needed to answer; cheap to make, moved into the blocking hop.
@@ -73,6 +79,7 @@ impl App {
             auth,
             check_ins,
             live,
+            roster_turns: Arc::new(Semaphore::new(ROSTERS_AT_ONCE)),
         })
     }
 

@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::audit::{self, Entry};
 use crate::demo;
 use crate::doctor::{self, Finding};
+use crate::members::ImportStage;
 use crate::organizations::OrganizationId;
 use crate::platform::clock::Clock;
 use crate::platform::config::{Config, LogConfig, Overrides};
@@ -280,15 +281,28 @@ async fn import_members(
     organization: OrganizationId,
     dry_run: bool,
 ) -> Result<ExitCode, Failure> {
-    let bar = indicatif::ProgressBar::new_spinner().with_message("reading the file");
-    bar.enable_steady_tick(std::time::Duration::from_millis(100));
     let bytes = std::fs::read(file)?;
     let app = open(config)?;
-    bar.set_message(if dry_run { "checking the rows" } else { "importing" });
-    let ctx = app.ctx(auth::Actor::operator());
+    let bar = indicatif::ProgressBar::new(0)
+        .with_style(indicatif::ProgressStyle::with_template(
+            "{msg} {wide_bar} {human_pos} of {human_len} rows",
+        )?)
+        .with_message("reading");
+    let (ctx, shown) = (app.ctx(auth::Actor::operator()), bar.clone());
     let outcome = app
         .db
-        .write_long(move |conn| members::import_roster(conn, &ctx, organization, &bytes, dry_run))
+        .write_long(move |conn| {
+            members::import_roster(
+                conn,
+                &ctx,
+                organization,
+                &bytes,
+                dry_run,
+                &|stage, done, total| {
+                    show(&shown, stage, done, total);
+                },
+            )
+        })
         .await;
     bar.finish_and_clear();
     match outcome {
@@ -301,6 +315,15 @@ async fn import_members(
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+fn show(bar: &indicatif::ProgressBar, stage: ImportStage, done: usize, total: usize) {
+    bar.set_message(match stage {
+        ImportStage::Checking => "checking",
+        ImportStage::Writing => "writing",
+    });
+    bar.set_length(u64::try_from(total).unwrap_or_default());
+    bar.set_position(u64::try_from(done).unwrap_or_default());
 }
 
 async fn examine(config: &Config) -> ExitCode {

@@ -23,9 +23,6 @@ use crate::platform::http::{
 use crate::platform::sheet::SheetFormat;
 use crate::platform::text::{Check, Problems};
 
-/// An export holds at most so many rows, as an import does.
-const EXPORT_ROWS: i64 = 20_000;
-
 pub fn configure(cfg: &mut ServiceConfig<'_>) {
     cfg.service(find_me)
         .service(update_me)
@@ -220,7 +217,7 @@ async fn list_members(
         ],
     )?;
     let page = Page::<(String, MemberId)>::from_query(query.limit, query.cursor.as_deref())?;
-    let mut asked = ListMembers {
+    let asked = ListMembers {
         organization: query.organization_id,
         standing: query.standing,
         q: query.q,
@@ -229,11 +226,10 @@ async fn list_members(
         limit: page.fetch(),
     };
     if let Wanted::Sheet(format) = wanted {
-        (asked.after, asked.limit) = (None, EXPORT_ROWS);
         let language = language(&request);
         let bytes = app
             .db
-            .read(move |conn| members_sheet(format, language, &service::list_members(conn, &ctx, &asked)?))
+            .read_long(move |conn| members_sheet(format, language, service::all_members(conn, &ctx, asked)?))
             .await?;
         return Ok(sheet_response(format, "members", bytes));
     }

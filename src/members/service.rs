@@ -7,8 +7,9 @@ use serde::Serialize;
 use serde_json::json;
 
 pub use super::commands::{CreateMember, TransferMember, UpdateMe, UpdateMember};
+pub use super::lists::{ListMembers, all_members, ids_below, list_members};
 use super::rules::Standing;
-use super::store::{self, FullMemberRow, MemberFilter, MemberRow, StandingRow, TransferRow};
+use super::store::{self, FullMemberRow, MemberRow, StandingRow, TransferRow};
 use super::{MemberId, TransferId};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
@@ -89,50 +90,6 @@ pub fn view_member(conn: &mut DbConnection, ctx: &Ctx, id: MemberId) -> AppResul
 /// No permission asked.
 pub fn full_member(conn: &mut DbConnection, id: MemberId) -> AppResult<FullMemberRow> {
     store::find_full_member(conn, id)?.ok_or_else(AppError::not_found)
-}
-
-/// What a client may narrow the list of members to; `organization` means its whole subtree.
-#[derive(Debug, Clone, Default)]
-pub struct ListMembers {
-    pub organization: Option<OrganizationId>,
-    pub standing: Option<Standing>,
-    pub q: Option<String>,
-    pub include_inactive: bool,
-    pub after: Option<(String, MemberId)>,
-    pub limit: i64,
-}
-
-/// Without an organization: everybody the actor administers.
-pub fn list_members(
-    conn: &mut DbConnection,
-    ctx: &Ctx,
-    asked: &ListMembers,
-) -> AppResult<Vec<FullMemberRow>> {
-    let organizations = match asked.organization {
-        None => organizations::ids_with_right(conn, ctx, Right::View)?,
-        Some(id) => Some(ids_below(conn, ctx, id, Right::View)?),
-    };
-    let filter = MemberFilter {
-        organizations,
-        standing: asked.standing.map(Standing::as_str),
-        q: asked.q.clone(),
-        include_inactive: asked.include_inactive,
-        without_password: false,
-        after: asked.after.clone(),
-        limit: asked.limit,
-    };
-    Ok(store::list_members(conn, &filter)?)
-}
-
-/// The organizations of a subtree in which the actor has this right, archived ones below it included.
-pub fn ids_below(
-    conn: &mut DbConnection,
-    ctx: &Ctx,
-    id: OrganizationId,
-    right: Right,
-) -> AppResult<Vec<OrganizationId>> {
-    let top = organizations::require(conn, ctx, id, right)?;
-    organizations::ids_ever_below(conn, &top)
 }
 
 pub fn create_member(conn: &mut DbConnection, ctx: &Ctx, new: &CreateMember) -> AppResult<MemberRow> {

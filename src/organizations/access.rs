@@ -1,6 +1,8 @@
 //! Who may do what where. Asked inside the transaction of the work, so a role that was just revoked is gone.
 //! What lies outside somebody's line of administration does not exist for them: 404.
 
+use std::collections::HashSet;
+
 use diesel::QueryResult;
 
 use super::OrganizationId;
@@ -150,17 +152,32 @@ pub fn require_over(conn: &mut DbConnection, ctx: &Ctx, member: MemberId) -> App
     if ctx.actor.account == member.into() {
         return Ok(());
     }
+    if above(conn, ctx, [member])?.is_empty() {
+        Ok(())
+    } else {
+        Err(AppError::forbidden())
+    }
+}
+
+/// Those of `members` who may do more than the actor, by what their roles give where.
+pub fn above(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    members: impl IntoIterator<Item = MemberId>,
+) -> AppResult<HashSet<MemberId>> {
     let access = Access::load(conn, ctx)?;
-    let theirs = store::load_access(conn, member)?.grants;
-    let above = theirs
-        .iter()
-        .filter_map(|(path, role)| Some((path, Role::parse(role)?)))
-        .any(|(path, role)| {
-            Right::ALL
-                .into_iter()
-                .any(|right| role.gives(right) && !access.may(path, right))
-        });
-    if above { Err(AppError::forbidden()) } else { Ok(()) }
+    let grants = store::list_grants_of(conn, members)?;
+    let gives_more = |path: &str, role: Role| {
+        Right::ALL
+            .into_iter()
+            .any(|right| role.gives(right) && !access.may(path, right))
+    };
+    Ok(grants
+        .into_iter()
+        .filter(|grant| MemberId::from(ctx.actor.account) != grant.member_id)
+        .filter(|grant| Role::parse(&grant.role).is_some_and(|role| gives_more(&grant.path, role)))
+        .map(|grant| grant.member_id)
+        .collect())
 }
 
 fn find_with_access(

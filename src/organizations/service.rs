@@ -335,6 +335,11 @@ pub fn move_organization(
     find_organization(conn, id)
 }
 
+/// Whoever brings many people into a tree takes turns with whoever else does, or changes the tree.
+pub fn lock_tree(conn: &mut DbConnection, tenant: OrganizationId) -> AppResult<()> {
+    Ok(store::lock_tenant(conn, tenant)?)
+}
+
 /// The row, archived or not, for services that have checked the actor's right already.
 pub fn find_organization(conn: &mut DbConnection, id: OrganizationId) -> AppResult<OrganizationRow> {
     store::find_ever(conn, id)?.ok_or_else(AppError::not_found)

@@ -240,6 +240,33 @@ pub fn load_access(conn: &mut DbConnection, member: MemberId) -> QueryResult<Acc
     Ok(AccessPaths { home, grants })
 }
 
+/// A role that somebody has somewhere.
+#[derive(Debug, QueryableByName)]
+pub struct HeldRole {
+    #[diesel(sql_type = sql::Uuid)]
+    pub member_id: MemberId,
+    #[diesel(sql_type = Text)]
+    pub path: String,
+    #[diesel(sql_type = Text)]
+    pub role: String,
+}
+
+/// The grants in force of all these people.
+pub fn list_grants_of(
+    conn: &mut DbConnection,
+    members: impl IntoIterator<Item = MemberId>,
+) -> QueryResult<Vec<HeldRole>> {
+    let query = format!(
+        "SELECT g.member_id, o.path, g.role FROM role_grants g \
+         JOIN organizations o ON o.id = g.organization_id \
+         WHERE g.revoked_at IS NULL AND g.member_id {}",
+        conn.among("$1")
+    );
+    diesel::sql_query(query)
+        .bind::<sql::UuidList, _>(members.into_iter().collect::<UuidList>())
+        .load(conn)
+}
+
 pub fn insert_grant(conn: &mut DbConnection, row: &RoleGrantRow) -> QueryResult<usize> {
     diesel::insert_into(role_grants::table).values(row).execute(conn)
 }

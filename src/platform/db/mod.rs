@@ -28,6 +28,9 @@ type Pool = r2d2::Pool<Manager>;
 /// Deadlocks and serialization failures are the database's way to say 'again'.
 const WRITE_ATTEMPTS: u32 = 5;
 
+/// How long a caller waits for a job that may take long.
+const LONG: Duration = Duration::from_secs(60);
+
 #[derive(Clone)]
 pub struct Db(Arc<Inner>);
 
@@ -121,6 +124,22 @@ impl Db {
         .await
     }
 
+    /// `read` for the few jobs that may take long (a list of a hundred thousand rows): same rules, longer deadline.
+    pub async fn read_long<T, F>(&self, work: F) -> AppResult<T>
+    where
+        F: FnOnce(&mut DbConnection) -> AppResult<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let db = self.clone();
+        self.hop(&self.0.read_turns, LONG, move || {
+            db.read_blocking(|conn| {
+                take_time(conn)?;
+                work(conn)
+            })
+        })
+        .await
+    }
+
     /// `write` for the few jobs that may take long (a roster of thousands of rows): same rules, longer deadline.
     pub async fn write_long<T, F>(&self, work: F) -> AppResult<T>
     where
@@ -128,8 +147,11 @@ impl Db {
         T: Send + 'static,
     {
         let db = self.clone();
-        self.hop(&self.0.write_turns, Duration::from_secs(60), move || {
-            db.write_blocking(work)
+        self.hop(&self.0.write_turns, LONG, move || {
+            db.write_blocking(|conn| {
+                take_time(conn)?;
+                work(conn)
+            })
         })
         .await
     }
@@ -189,6 +211,20 @@ impl Db {
     pub fn connections_in_use(&self) -> u32 {
         let used = |pool: &Pool| pool.state().connections - pool.state().idle_connections;
         used(&self.0.readers) + used(&self.0.writers)
+    }
+}
+
+/// One statement of a long job, and its wait for a lock that another long job holds, may take as long as the job.
+fn take_time(conn: &mut DbConnection) -> Result<(), DieselError> {
+    use diesel::connection::SimpleConnection;
+    match conn {
+        DbConnection::Pg(c) => {
+            let most = LONG.as_millis();
+            c.batch_execute(&format!(
+                "SET LOCAL statement_timeout = {most}; SET LOCAL lock_timeout = {most};"
+            ))
+        }
+        DbConnection::Sqlite(_) => Ok(()),
     }
 }
 
