@@ -105,6 +105,17 @@ impl r2d2::ManageConnection for Manager {
 }
 
 impl Manager {
+    /// A connection as the server gives it, before anything of ours is set: to see what it, the database and the role
+    /// are set to. SQLite keeps no such settings, so there it is an ordinary one.
+    pub fn connect_untouched(&self) -> Result<DbConnection, ConnectError> {
+        match &self.target {
+            Target::Postgres { url } => Ok(DbConnection::Pg(PgConnection::establish(
+                &with_network_deadlines(url),
+            )?)),
+            _ => r2d2::ManageConnection::connect(self),
+        }
+    }
+
     fn connect_postgres(&self, url: &str) -> Result<DbConnection, ConnectError> {
         let mut conn = PgConnection::establish(&with_network_deadlines(url))?;
         // force_custom_plan: a plan kept from when a table was small walks it when it is large (measured: a third of the

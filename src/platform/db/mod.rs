@@ -15,7 +15,7 @@ use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager}
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use tokio::sync::Semaphore;
 
-pub use conn::{Backend, DbConnection, Manager, MultiBackend, Target};
+pub use conn::{Backend, ConnectError, DbConnection, Manager, MultiBackend, Target};
 pub use lane::{Lane, LaneLimits};
 pub use prepared::Prepared;
 pub use types::{AnyId, Instant, Json, UuidList, sql};
@@ -211,6 +211,17 @@ impl Db {
     pub fn connections_in_use(&self) -> u32 {
         let used = |pool: &Pool| pool.state().connections - pool.state().idle_connections;
         used(&self.0.readers) + used(&self.0.writers)
+    }
+}
+
+/// Held to the end of the transaction by whoever fills a new database, so that of several processes starting together
+/// one does. SQLite's writer is alone anyway.
+pub fn lock_first_start(conn: &mut DbConnection) -> Result<(), DieselError> {
+    use diesel::connection::SimpleConnection;
+    const KEY: i64 = 0x007a_6869_6276; // the one after `migrate`'s
+    match conn {
+        DbConnection::Pg(c) => c.batch_execute(&format!("SELECT pg_advisory_xact_lock({KEY})")),
+        DbConnection::Sqlite(_) => Ok(()),
     }
 }
 

@@ -92,7 +92,7 @@ pub async fn frame(
         .record(elapsed.as_secs_f64());
     // The route, not the path: a check-in code in a path is a secret for some seconds.
     span.in_scope(
-        || tracing::debug!(%method, %route, status, elapsed_us = elapsed.as_micros() as u64, "answered"),
+        || tracing::info!(target: "zhibu::access", %method, %route, status, ms = elapsed.as_millis() as u64, "answered"),
     );
     Ok(response)
 }
