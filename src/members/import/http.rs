@@ -64,7 +64,7 @@ async fn import_members(
     let asker = ctx.clone();
     // Nobody without the right makes us read a file; the transaction below asks again.
     app.db
-        .read(move |conn| organizations::require(conn, &asker, organization, Right::ManageMembers))
+        .read_fresh(move |conn| organizations::require(conn, &asker, organization, Right::ManageMembers))
         .await?;
     let file = read_file(&request, payload).await?;
     let roster = read_in_turn(&app, file).await?;

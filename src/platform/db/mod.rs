@@ -36,6 +36,7 @@ pub struct Db(Arc<Inner>);
 
 struct Inner {
     backend: Backend,
+    has_replica: bool,
     readers: Pool,
     writers: Pool,
     // Callers wait here, as cheap futures, rather than as blocked threads.
@@ -84,6 +85,7 @@ impl Db {
         };
         Ok(Self(Arc::new(Inner {
             backend,
+            has_replica: config.read_url.is_some(),
             writers: open(write_target, writers)?,
             readers: open(read_target, readers)?,
             read_turns: Arc::new(Semaphore::new(readers as usize)),
@@ -108,6 +110,19 @@ impl Db {
             db.read_blocking(work)
         })
         .await
+    }
+
+    /// A look at what is committed: never at a replica that lags behind. For what follows right on a write.
+    pub async fn read_fresh<T, F>(&self, work: F) -> AppResult<T>
+    where
+        F: Fn(&mut DbConnection) -> AppResult<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        if self.0.has_replica {
+            self.write(work).await
+        } else {
+            self.read(work).await
+        }
     }
 
     /// One transaction on the writer. `work` may be called again from the start when the database asks for it,
