@@ -24,5 +24,5 @@ ENV ZHIBU_LISTEN=0.0.0.0:8080 \
 VOLUME /data
 WORKDIR /data
 EXPOSE 8080
-HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=3 CMD ["zhibu", "doctor"]
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=3 CMD ["zhibu", "healthcheck"]
 ENTRYPOINT ["zhibu"]

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use crate::attendance::{CheckInLane, LiveHub};
 use crate::auth::{Actor, Auth};
 use crate::platform::cache::Cache;
@@ -9,9 +11,11 @@ use crate::platform::clock::Clock;
 use crate::platform::config::Config;
 use crate::platform::db::{AnyId, Db, DbConnection, Instant};
 use crate::platform::error::AppResult;
-use crate::platform::http::{Answer, Key};
+use crate::platform::http::{Answer, Key, current_request_id};
 use crate::platform::ids::Ids;
 use crate::platform::keys::Keys;
+
+const ROSTERS_AT_ONCE: usize = 2;
 
 pub struct App {
     pub config: Arc<Config>,
@@ -23,6 +27,8 @@ pub struct App {
     pub auth: Auth,
     pub check_ins: CheckInLane,
     pub live: LiveHub,
+    /// Turns at unpacking and reading an uploaded roster, which takes a core and some tens of MiB.
+    pub roster_turns: Arc<Semaphore>,
 }
 
 /// Who asks, when, and what is needed to answer; cheap to make, moved into the blocking hop.
@@ -31,6 +37,8 @@ pub struct Ctx {
     pub now: Instant,
     pub ids: Ids,
     pub actor: Actor,
+    /// As the client was told in `x-request-id`; none for commands and jobs.
+    pub request_id: Option<Arc<str>>,
     pub config: Arc<Config>,
 }
 
@@ -71,6 +79,7 @@ impl App {
             auth,
             check_ins,
             live,
+            roster_turns: Arc::new(Semaphore::new(ROSTERS_AT_ONCE)),
         })
     }
 
@@ -93,6 +102,7 @@ impl App {
             now: self.clock.now(),
             ids: self.ids.clone(),
             actor,
+            request_id: current_request_id(),
             config: self.config.clone(),
         }
     }

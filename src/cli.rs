@@ -6,13 +6,16 @@ use std::process::ExitCode;
 use actix_web::web;
 use clap::{Parser, Subcommand};
 
-use crate::app::App;
+use crate::app::{App, Ctx};
+use crate::audit::{self, Entry};
 use crate::demo;
 use crate::doctor::{self, Finding};
+use crate::members::ImportStage;
 use crate::organizations::OrganizationId;
 use crate::platform::clock::Clock;
 use crate::platform::config::{Config, LogConfig, Overrides};
-use crate::platform::db::migrate;
+use crate::platform::db::{DbConnection, lock_first_start, migrate};
+use crate::platform::error::AppResult;
 use crate::platform::ids::Ids;
 use crate::{auth, members, openapi, server};
 
@@ -65,6 +68,8 @@ enum Command {
     },
     /// Say in words what is wrong with this machine's settings; exit 1 if something is
     Doctor,
+    /// Ask the server on this machine whether it is ready (/readyz); exit 1 if not. For container health checks
+    Healthcheck,
 }
 
 #[derive(Subcommand)]
@@ -102,18 +107,53 @@ pub fn main() -> ExitCode {
         print!("{}", openapi::document_json());
         return ExitCode::SUCCESS;
     }
+    if matches!(command, Command::Healthcheck) {
+        return told(
+            Config::load(&overrides)
+                .map_err(Failure::from)
+                .and_then(healthcheck),
+        );
+    }
     let outcome = Config::load(&overrides)
         .map_err(Failure::from)
         .and_then(|config| {
             start_logging(&config.log);
             actix_web::rt::System::new().block_on(run(command, config))
         });
-    match outcome {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("zhibu: {error}");
-            ExitCode::FAILURE
-        }
+    told(outcome)
+}
+
+fn told(outcome: Result<ExitCode, Failure>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        eprintln!("zhibu: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Plain HTTP over one connection: no runtime, no client, done in a moment.
+fn healthcheck(config: Config) -> Result<ExitCode, Failure> {
+    use std::io::{Read, Write};
+    let mut address = config.server.listen;
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            std::net::SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            std::net::SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    let limit = Some(std::time::Duration::from_secs(5));
+    let mut stream = std::net::TcpStream::connect_timeout(&address, std::time::Duration::from_secs(2))
+        .map_err(|error| format!("nothing answers on {address}: {error}"))?;
+    stream.set_read_timeout(limit)?;
+    stream.set_write_timeout(limit)?;
+    write!(stream, "GET /readyz HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.take(64 << 10).read_to_string(&mut answer)?;
+    let status = answer.lines().next().unwrap_or_default();
+    if status.contains(" 200 ") {
+        println!("ready");
+        Ok(ExitCode::SUCCESS)
+    } else {
+        Err(format!("not ready: {status}").into())
     }
 }
 
@@ -160,7 +200,7 @@ async fn run(command: Command, config: Config) -> Result<ExitCode, Failure> {
             println!("system admin '{account_name}', activation code (once): {code}");
         }
         Command::Doctor => return Ok(examine(&config).await),
-        Command::Openapi => {}
+        Command::Openapi | Command::Healthcheck => {}
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -174,23 +214,33 @@ fn make_private_folder(folder: &std::path::Path) -> std::io::Result<()> {
     builder.create(folder)
 }
 
-/// Migrated, checked for durability, opened.
+/// Checked for durability, migrated, opened.
 fn open(config: Config) -> Result<web::Data<App>, Failure> {
+    // PostgreSQL is looked at before anything is written to it; SQLite has to be opened first.
+    let first = config.database.url.is_some();
+    if first {
+        refuse_unsafe(&config)?;
+    }
     for name in server::migrate_now(&config)? {
         tracing::info!(migration = %name, "ran");
     }
-    let mut conn = r2d2::ManageConnection::connect(&doctor::manager(&config))?;
-    for finding in doctor::durability(&mut conn) {
-        if let Finding::Bad(words) = finding {
-            return Err(format!("refusing to start: {words}").into());
-        }
+    if !first {
+        refuse_unsafe(&config)?;
     }
-    drop(conn);
     Ok(web::Data::new(App::build(
         config,
         Clock::system(),
         Ids::system(),
     )?))
+}
+
+fn refuse_unsafe(config: &Config) -> Result<(), Failure> {
+    for finding in doctor::durability(config)? {
+        if let Finding::Bad(words) = finding {
+            return Err(format!("refusing to start: {words}").into());
+        }
+    }
+    Ok(())
 }
 
 async fn serve(config: Config, with_demo: bool) -> Result<(), Failure> {
@@ -200,20 +250,32 @@ async fn serve(config: Config, with_demo: bool) -> Result<(), Failure> {
     } else {
         welcome(&app).await?;
     }
+    let running = server::start(app.clone()).await?;
     println!(
         "zhibu listens on http://{}  (API documents: {}/docs)",
-        app.config.server.listen, app.config.server.public_url
+        running.address, app.config.server.public_url
     );
-    server::run(app).await?;
+    server::run(app, running).await?;
     Ok(())
 }
 
-/// The first start makes a system admin; the code is printed once and never again.
+/// The first start makes a system admin; the code is printed once and never again. Of several processes that start
+/// together on an empty database one does.
 async fn welcome(app: &App) -> Result<(), Failure> {
-    if app.db.read(auth::has_system_admin).await? {
+    let ctx = app.ctx(auth::Actor::operator());
+    let made = app
+        .db
+        .write(move |conn| {
+            lock_first_start(conn)?;
+            if auth::has_system_admin(conn)? {
+                return Ok(None);
+            }
+            make_admin(conn, &ctx, "admin").map(Some)
+        })
+        .await?;
+    let Some(code) = made else {
         return Ok(());
-    }
-    let code = create_admin(app, "admin".to_owned()).await?;
+    };
     let url = &app.config.server.public_url;
     println!(
         "A system admin 'admin' was made. Its one-time activation code: {code}\n\
@@ -224,15 +286,26 @@ async fn welcome(app: &App) -> Result<(), Failure> {
 }
 
 async fn create_admin(app: &App, account_name: String) -> Result<String, Failure> {
-    let (now, ids, config) = (app.clock.now(), app.ids.clone(), app.config.clone());
+    let ctx = app.ctx(auth::Actor::operator());
     let code = app
         .db
-        .write(move |conn| {
-            let account = auth::create_system_admin(conn, now, &ids, &account_name)?;
-            auth::issue_activation_code(conn, now, &ids, &config.auth, account, None, None)
-        })
+        .write(move |conn| make_admin(conn, &ctx, &account_name))
         .await?;
     Ok(code)
+}
+
+/// The account, and the code that sets its password.
+fn make_admin(conn: &mut DbConnection, ctx: &Ctx, account_name: &str) -> AppResult<String> {
+    let account = auth::create_system_admin(conn, ctx.now, &ctx.ids, account_name)?;
+    let entry = Entry {
+        action: "account.create_system_admin",
+        object: account.0,
+        tenant: None,
+        organization: None,
+        detail: serde_json::json!({ "account_name": account_name }),
+    };
+    audit::record(conn, ctx, entry)?;
+    auth::issue_activation_code(conn, ctx.now, &ctx.ids, &ctx.config.auth, account, None, None)
 }
 
 fn migrate(config: &Config, check: bool) -> Result<ExitCode, Failure> {
@@ -271,15 +344,28 @@ async fn import_members(
     organization: OrganizationId,
     dry_run: bool,
 ) -> Result<ExitCode, Failure> {
-    let bar = indicatif::ProgressBar::new_spinner().with_message("reading the file");
-    bar.enable_steady_tick(std::time::Duration::from_millis(100));
     let bytes = std::fs::read(file)?;
     let app = open(config)?;
-    bar.set_message(if dry_run { "checking the rows" } else { "importing" });
-    let ctx = app.ctx(auth::Actor::operator());
+    let bar = indicatif::ProgressBar::new(0)
+        .with_style(indicatif::ProgressStyle::with_template(
+            "{msg} {wide_bar} {human_pos} of {human_len} rows",
+        )?)
+        .with_message("reading");
+    let (ctx, shown) = (app.ctx(auth::Actor::operator()), bar.clone());
     let outcome = app
         .db
-        .write_long(move |conn| members::import_roster(conn, &ctx, organization, &bytes, dry_run))
+        .write_long(move |conn| {
+            members::import_roster(
+                conn,
+                &ctx,
+                organization,
+                &bytes,
+                dry_run,
+                &|stage, done, total| {
+                    show(&shown, stage, done, total);
+                },
+            )
+        })
         .await;
     bar.finish_and_clear();
     match outcome {
@@ -292,6 +378,15 @@ async fn import_members(
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+fn show(bar: &indicatif::ProgressBar, stage: ImportStage, done: usize, total: usize) {
+    bar.set_message(match stage {
+        ImportStage::Checking => "checking",
+        ImportStage::Writing => "writing",
+    });
+    bar.set_length(u64::try_from(total).unwrap_or_default());
+    bar.set_position(u64::try_from(done).unwrap_or_default());
 }
 
 async fn examine(config: &Config) -> ExitCode {

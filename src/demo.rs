@@ -7,11 +7,13 @@ use uuid::Uuid;
 use crate::app::{App, Ctx};
 use crate::attendance::{self, Source};
 use crate::auth::{self, Actor};
-use crate::events::{self, CreateEvent, EventRow, Expected, Form};
+use crate::events::{self, CreateEvent, EventId, EventRow, Expected, Form, Status};
 use crate::members::{self, CreateMember, MemberRow, Standing};
-use crate::organizations::{self, CreateOrganization, Kind, OrganizationRow, Role, SettingsPatch};
-use crate::platform::db::schema::{accounts, organizations as organizations_table};
-use crate::platform::db::{AnyId, DbConnection, Instant};
+use crate::organizations::{
+    self, CreateOrganization, Kind, OrganizationId, OrganizationRow, Role, SettingsPatch,
+};
+use crate::platform::db::schema::{accounts, events as events_table, organizations as organizations_table};
+use crate::platform::db::{DbConnection, Instant, lock_first_start};
 use crate::platform::error::{AppError, AppResult};
 use crate::platform::keys::{Keys, random_secret};
 
@@ -27,71 +29,127 @@ const GIVEN: [&str; 15] = [
     "明哲", "佩珊",
 ];
 
-/// What was made, as far as the printed words need it.
-#[derive(Debug, Clone)]
-struct Made {
-    open_event: Uuid,
-    admin: AnyId,
-}
-
-/// Fills an empty database and prints how to use it. Refuses one that holds real data; a second start of the same
-/// demonstration changes nothing.
+/// Fills an empty database, and prints how to use it. Refuses one that holds real data. A later start makes a meeting
+/// that is open now if there is none, and changes nothing else.
 pub async fn fill(app: &App) -> Result<(), Failure> {
-    match app.db.read(state).await? {
-        State::Real => {
-            return Err("this database already holds real data: the demonstration stays out of it".into());
-        }
-        State::Demo => {
-            println!("The demonstration data is here already; its password was printed when it was made.");
-            return Ok(());
-        }
-        State::Empty => {}
-    }
-    let given = std::env::var("ZHIBU_DEMO_PASSWORD")
-        .ok()
-        .filter(|password| !password.is_empty());
-    if given
-        .as_ref()
-        .is_some_and(|password| password.chars().count() < app.config.auth.password_min_length)
-    {
-        return Err(format!(
-            "ZHIBU_DEMO_PASSWORD is too short: at least {} characters",
-            app.config.auth.password_min_length
-        )
-        .into());
-    }
-    let password = given.unwrap_or_else(random_secret::<12>);
+    let given = given_password(app.config.auth.password_min_length)?;
+    let password = given.clone().unwrap_or_else(random_secret::<12>);
     let hash = auth::hash_password(&password)?;
     let (ctx, keys) = (app.ctx(Actor::operator()), app.keys.clone());
-    let made = app
+    let found = app
         .db
-        .write_long(move |conn| make(conn, &ctx, &keys, &hash))
+        .write_long(move |conn| {
+            // Of several processes that start together one fills it; to the others it is here already.
+            lock_first_start(conn)?;
+            match state(conn)? {
+                State::Real => Ok(None),
+                State::Empty => Ok(Some((true, make(conn, &ctx, &keys, &hash)?))),
+                State::Demo(committee) => Ok(Some((false, open_meeting(conn, &ctx, committee)?))),
+            }
+        })
         .await?;
-    tracing::info!(event = %made.open_event, admin = %made.admin, "made the demonstration");
-    print_words(&app.config.server.public_url, &password, made.open_event);
+    let Some((is_new, event)) = found else {
+        return Err("this database already holds real data: the demonstration stays out of it".into());
+    };
+    println!("{}", words(is_new, given.as_deref(), &password));
+    println!(
+        "{}",
+        recipe(
+            &app.config.server.public_url,
+            (is_new || given.is_some()).then_some(&password),
+            event.0
+        )
+    );
     Ok(())
 }
 
+fn given_password(min_length: usize) -> Result<Option<String>, Failure> {
+    let given = std::env::var("ZHIBU_DEMO_PASSWORD")
+        .ok()
+        .filter(|password| !password.is_empty());
+    match &given {
+        Some(password) if password.chars().count() < min_length => {
+            Err(format!("ZHIBU_DEMO_PASSWORD is too short: at least {min_length} characters").into())
+        }
+        Some(password) if password.chars().any(char::is_control) => {
+            Err("ZHIBU_DEMO_PASSWORD has a control character".into())
+        }
+        _ => Ok(given),
+    }
+}
+
 enum State {
+    /// At most a system admin.
     Empty,
-    Demo,
+    /// The demonstration's tree, by its root, and nothing else.
+    Demo(OrganizationId),
     Real,
 }
 
 fn state(conn: &mut DbConnection) -> AppResult<State> {
-    let organizations: i64 = organizations_table::table.count().get_result(conn)?;
-    let demo: i64 = accounts::table
-        .filter(accounts::account_name.eq("demo-admin"))
+    use organizations_table::dsl as o;
+    let roots: Vec<OrganizationId> = o::organizations
+        .filter(o::parent_id.is_null())
+        .select(o::id)
+        .limit(2)
+        .load(conn)?;
+    let people: i64 = accounts::table
+        .filter(accounts::is_system_admin.eq(false))
         .count()
         .get_result(conn)?;
-    Ok(match (organizations, demo) {
-        (0, _) => State::Empty,
-        (_, 0) => State::Real,
-        _ => State::Demo,
+    let [root] = roots.as_slice() else {
+        return Ok(if roots.is_empty() && people == 0 {
+            State::Empty
+        } else {
+            State::Real
+        });
+    };
+    let demo: i64 = accounts::table
+        .filter(accounts::account_name.eq("demo-admin"))
+        .filter(accounts::tenant_id.eq(root))
+        .count()
+        .get_result(conn)?;
+    Ok(if demo == 0 {
+        State::Real
+    } else {
+        State::Demo(*root)
     })
 }
 
-fn make(conn: &mut DbConnection, ctx: &Ctx, keys: &Keys, password_hash: &str) -> AppResult<Made> {
+/// The committee's meeting whose check-in is open now; a new one if there is none.
+fn open_meeting(conn: &mut DbConnection, ctx: &Ctx, committee: OrganizationId) -> AppResult<EventId> {
+    use events_table::dsl as e;
+    let open = e::events
+        .filter(e::organization_id.eq(committee))
+        .filter(e::status.eq(Status::Published.as_str()))
+        .filter(e::check_in_opens_at.le(ctx.now))
+        // Long enough to try it.
+        .filter(e::check_in_closes_at.gt(ctx.now.plus_s(600)))
+        .order((e::starts_at.desc(), e::id.desc()))
+        .select(e::id)
+        .first(conn)
+        .optional()?;
+    match open {
+        Some(id) => Ok(id),
+        None => {
+            let committee = organizations::find_organization(conn, committee)?;
+            publish_open(conn, ctx, &committee)
+        }
+    }
+}
+
+fn publish_open(conn: &mut DbConnection, ctx: &Ctx, committee: &OrganizationRow) -> AppResult<EventId> {
+    let soon = ctx.now.plus_s(600);
+    let forms = [Form::GeneralMeeting, Form::ThemeDay];
+    Ok(publish(
+        conn,
+        ctx,
+        meeting(committee, "季度黨員大會暨主題黨日", soon, &forms),
+    )?
+    .id)
+}
+
+fn make(conn: &mut DbConnection, ctx: &Ctx, keys: &Keys, password_hash: &str) -> AppResult<EventId> {
     let committee = organizations::create_root(conn, ctx, organization("機關黨委", Kind::Committee))?;
     let mut branches = Vec::new();
     for name in ["第一黨支部", "第二黨支部", "第三黨支部"] {
@@ -113,17 +171,7 @@ fn make(conn: &mut DbConnection, ctx: &Ctx, keys: &Keys, password_hash: &str) ->
     organizations::grant_role(conn, ctx, first_branch.id, secretary.id, Role::Secretary)?;
 
     make_history(conn, ctx, keys, &committee, first_branch, &people)?;
-    let soon = ctx.now.plus_s(600);
-    let open = publish(
-        conn,
-        ctx,
-        meeting(
-            &committee,
-            "季度黨員大會暨主題黨日",
-            soon,
-            &[Form::GeneralMeeting, Form::ThemeDay],
-        ),
-    )?;
+    let open = publish_open(conn, ctx, &committee)?;
     publish(
         conn,
         ctx,
@@ -134,10 +182,7 @@ fn make(conn: &mut DbConnection, ctx: &Ctx, keys: &Keys, password_hash: &str) ->
             &[Form::Lecture],
         ),
     )?;
-    Ok(Made {
-        open_event: open.id.0,
-        admin: AnyId(admin.id.0),
-    })
+    Ok(open)
 }
 
 fn organization(name: &str, kind: Kind) -> CreateOrganization {
@@ -275,17 +320,61 @@ fn make_history(
     Ok(())
 }
 
-fn print_words(url: &str, password: &str, event: Uuid) {
-    println!(
-        "Demonstration data is ready. Accounts: demo-admin, demo-secretary, demo-member-001 … demo-member-060\n\
-         Password of all of them: {password}\n\
+fn words(is_new: bool, given: Option<&str>, password: &str) -> String {
+    let accounts = "Accounts: demo-admin, demo-secretary, demo-member-001 … demo-member-060";
+    let password = match (is_new, given) {
+        (true, _) => format!("Password of all of them: {password}"),
+        (false, Some(_)) => "Their password is what it was set to when they were made.".to_owned(),
+        (false, None) => "Their password was printed when they were made.".to_owned(),
+    };
+    let state = if is_new { "is ready" } else { "is here already" };
+    format!("Demonstration data {state}. {accounts}\n{password}\n")
+}
+
+/// Lines to paste that check a member in. `password`: none when only its first print tells it.
+fn recipe(url: &str, password: Option<&String>, event: Uuid) -> String {
+    let password = match password {
+        Some(password) => shell_quoted(&json_inside(password)),
+        None => "'put it here'".to_owned(),
+    };
+    format!(
+        "Check a member in, copy and paste:\n\
          \n\
-         Check a member in, copy and paste:\n\
-         \n\
-         Z={url}/api/v1; EVENT={event}; PASSWORD='{password}'\n\
+         Z={url}/api/v1; EVENT={event}; PASSWORD={password}\n\
          login() {{ curl -s $Z/auth/login -H 'Content-Type: application/json' -d \"{{\\\"account\\\":\\\"$1\\\",\\\"password\\\":\\\"$PASSWORD\\\"}}\" | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/'; }}\n\
          CODE=$(curl -s $Z/events/$EVENT/code -H \"Authorization: Bearer $(login demo-admin)\" | sed 's/.*\"code\":\"\\([^\"]*\\)\".*/\\1/')\n\
          curl -i $Z/check-ins -H \"Authorization: Bearer $(login demo-member-001)\" -H 'Content-Type: application/json' \\\n  \
          -d \"{{\\\"code\\\":\\\"$CODE\\\",\\\"client_event_id\\\":\\\"$(cat /proc/sys/kernel/random/uuid 2>/dev/null || uuidgen)\\\",\\\"occurred_at\\\":\\\"$(date -u +%Y-%m-%dT%H:%M:%SZ)\\\"}}\"\n"
-    );
+    )
+}
+
+/// As it stands between the quotes of a JSON string.
+fn json_inside(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    let inside = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    inside.unwrap_or_default().to_owned()
+}
+
+/// One word to a POSIX shell, whatever is in it.
+fn shell_quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_password_survives_the_shell_and_json() {
+        for password in ["plain enough", r#"it's "so" \ $HOME `id`"#, r#""""#] {
+            let word = shell_quoted(&json_inside(password));
+            let script = format!("PASSWORD={word}; printf '%s' \"{{\\\"p\\\":\\\"$PASSWORD\\\"}}\"");
+            let output = std::process::Command::new("sh")
+                .args(["-c", &script])
+                .output()
+                .unwrap();
+            let back: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(back["p"], password);
+        }
+    }
 }

@@ -6,7 +6,7 @@ use diesel::sql_types::{BigInt, Integer, Text};
 use crate::platform::cache::Cache;
 use crate::platform::clock::Clock;
 use crate::platform::config::Config;
-use crate::platform::db::{DbConnection, Manager, Target, migrate};
+use crate::platform::db::{ConnectError, DbConnection, Manager, Target, migrate};
 
 /// One finding. `Bad` means: not safe to serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,10 +42,10 @@ pub fn manager(config: &Config) -> Manager {
 
 /// Looks at everything. On an empty folder looking at SQLite makes its file; otherwise nothing is changed.
 pub async fn examine(config: &Config, clock: &Clock) -> Vec<Finding> {
-    let mut findings = vec![data_folder(config)];
-    match r2d2::ManageConnection::connect(&manager(config)) {
+    let mut findings = vec![data_folder(config), free_space(&config.server.data)];
+    match manager(config).connect_untouched() {
         Ok(mut conn) => {
-            findings.extend(durability(&mut conn));
+            findings.extend(durability_of(&mut conn));
             findings.push(clock_skew(&mut conn, clock));
             findings.push(match migrate::pending(&manager(config)) {
                 Ok(pending) if pending.is_empty() => Finding::Good("the database is of this version".into()),
@@ -74,14 +74,45 @@ fn data_folder(config: &Config) -> Finding {
     }
 }
 
+/// Below this a database that grows may soon have nowhere to write.
+const LITTLE_SPACE_MIB: u64 = 500;
+const NO_SPACE_MIB: u64 = 20;
+
+fn free_space(folder: &std::path::Path) -> Finding {
+    // As it will be made there.
+    let there = folder.ancestors().find(|part| part.exists());
+    let there = there.unwrap_or(std::path::Path::new("."));
+    match rustix::fs::statvfs(there) {
+        Ok(disk) => {
+            let free_mib = disk.f_bavail.saturating_mul(disk.f_frsize) >> 20;
+            let words = format!("{free_mib} MiB are free for the data folder");
+            match free_mib {
+                0..NO_SPACE_MIB => Finding::Bad(format!("only {words}: make room")),
+                NO_SPACE_MIB..LITTLE_SPACE_MIB => Finding::Warning(format!("only {words}: make room")),
+                _ => Finding::Good(words),
+            }
+        }
+        Err(error) => Finding::Warning(format!(
+            "the free space of {} is not told: {error}",
+            there.display()
+        )),
+    }
+}
+
 /// Settings under which an acknowledged check-in could be lost. The server refuses to start on any `Bad` one.
-pub fn durability(conn: &mut DbConnection) -> Vec<Finding> {
+pub fn durability(config: &Config) -> Result<Vec<Finding>, ConnectError> {
+    Ok(durability_of(&mut manager(config).connect_untouched()?))
+}
+
+/// PostgreSQL: what the server, the database and the role are set to; that our sessions ask for synchronous_commit = on
+/// is no excuse, for a pooler between may lose it. SQLite: whether it took what we set.
+fn durability_of(conn: &mut DbConnection) -> Vec<Finding> {
     match conn {
         DbConnection::Pg(_) => ["fsync", "full_page_writes", "synchronous_commit"]
             .into_iter()
             .map(|name| postgres_setting(conn, name))
             .collect(),
-        DbConnection::Sqlite(_) => vec![sqlite_synchronous(conn)],
+        DbConnection::Sqlite(_) => vec![sqlite_synchronous(conn), sqlite_journal(conn)],
     }
 }
 
@@ -96,7 +127,7 @@ fn postgres_setting(conn: &mut DbConnection, name: &str) -> Finding {
         .get_result(conn);
     match found {
         Ok(setting) if setting.value == "off" => Finding::Bad(format!(
-            "PostgreSQL has {name} = off: acknowledged writes can be lost. Set it to on"
+            "PostgreSQL has {name} = off: acknowledged writes can be lost. Set it to on, for the server, the database and the role"
         )),
         Ok(setting) => Finding::Good(format!("PostgreSQL has {name} = {}", setting.value)),
         Err(error) => Finding::Bad(format!("PostgreSQL does not tell {name}: {error}")),
@@ -117,6 +148,26 @@ fn sqlite_synchronous(conn: &mut DbConnection) -> Finding {
         }
         Ok(_) => Finding::Bad("SQLite is below synchronous = FULL: acknowledged writes can be lost".into()),
         Err(error) => Finding::Bad(format!("SQLite does not tell its synchronous level: {error}")),
+    }
+}
+
+fn sqlite_journal(conn: &mut DbConnection) -> Finding {
+    #[derive(QueryableByName)]
+    struct Mode {
+        #[diesel(sql_type = Text)]
+        journal_mode: String,
+    }
+    let found: QueryResult<Mode> =
+        diesel::sql_query("SELECT journal_mode FROM pragma_journal_mode").get_result(conn);
+    match found {
+        Ok(mode) if mode.journal_mode == "wal" => {
+            Finding::Good("SQLite writes ahead (journal_mode = WAL)".into())
+        }
+        Ok(mode) => Finding::Bad(format!(
+            "SQLite could not switch to journal_mode = WAL, it is {}: put the data folder on a local disk",
+            mode.journal_mode
+        )),
+        Err(error) => Finding::Bad(format!("SQLite does not tell its journal mode: {error}")),
     }
 }
 

@@ -8,11 +8,11 @@ use actix_web::dev::{ResourceDef, Server, ServiceRequest, ServiceResponse};
 use actix_web::http::header::ALLOW;
 use actix_web::middleware::{Compress, Next, from_fn};
 use actix_web::{App as ActixApp, HttpMessage, HttpRequest, HttpResponse, HttpServer, web};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi};
 
-use crate::app::App;
+use crate::app::{App, Ctx};
 use crate::auth::Actor;
 use crate::platform::db::migrate;
 use crate::platform::error::{AppError, AppResult, Code};
@@ -111,12 +111,12 @@ fn start_jobs(app: &web::Data<App>) -> Jobs {
 }
 
 /// Serves until SIGTERM or SIGINT: no new connections, requests in flight and lanes finish, then it returns.
-pub async fn run(app: web::Data<App>) -> std::io::Result<()> {
+pub async fn run(app: web::Data<App>, running: Running) -> std::io::Result<()> {
     let Running {
         server,
         address,
         jobs,
-    } = start(app.clone()).await?;
+    } = running;
     tracing::info!(%address, "listening");
     let (handle, stopped) = (server.handle(), app.clone());
     actix_web::rt::spawn(async move {
@@ -163,16 +163,17 @@ async fn healthz() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain").body("ok\n")
 }
 
-/// The database answers (its version is checked at the start). Redis holds no truth, so its absence is told but is no reason to stop.
+/// The database answers, and has at least the version of this binary (see `migrate::is_current`). Redis holds no truth, so its absence is told but is no reason to stop.
 async fn readyz(app: web::Data<App>) -> AppResult<HttpResponse> {
     app.db
         .read(|conn| {
-            use diesel::prelude::*;
-            diesel::sql_query("SELECT 1").execute(conn)?;
-            Ok(())
+            if migrate::is_current(conn)? {
+                return Ok(());
+            }
+            Err(AppError::unavailable().caused_by("the database lacks migrations of this binary"))
         })
         .await
-        .map_err(|_| AppError::unavailable())?;
+        .map_err(|error| AppError::unavailable().caused_by(error.to_string()))?;
     let cache = if app.cache.is_up().await { "up" } else { "down" };
     Ok(HttpResponse::Ok().json(serde_json::json!({
         "status": "ready", "database": "up", "cache": cache, "cache_kind": app.cache.kind(),
@@ -248,17 +249,16 @@ async fn record_refusals(
         let actor = response.request().extensions().get::<Actor>().cloned();
         if let (Some(app), Some(actor)) = (app, actor) {
             let route = format!("{} {}", response.request().method(), response.request().path());
-            record_refusal(&app, actor, route).await;
+            record_refusal(&app, app.ctx(actor), route).await;
         }
     }
     Ok(response)
 }
 
-async fn record_refusal(app: &App, actor: Actor, route: String) {
-    let (ids, now) = (app.ids.clone(), app.clock.now());
+async fn record_refusal(app: &App, ctx: Ctx, route: String) {
     let recorded = app
         .db
-        .write(move |conn| audit::record_refusal(conn, &ids, now, &actor, &route))
+        .write(move |conn| audit::record_refusal(conn, &ctx, &route))
         .await;
     if let Err(error) = recorded {
         tracing::warn!(%error, "a refusal could not be recorded");
@@ -271,8 +271,13 @@ fn recorder() -> PrometheusHandle {
     HANDLE
         .get_or_init(|| {
             let buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
+            let check_ins = [
+                1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0,
+            ];
+            let lane = Matcher::Full("zhibu_lane_batch".to_owned());
             let builder = PrometheusBuilder::new()
                 .set_buckets(&buckets)
+                .and_then(|builder| builder.set_buckets_for_metric(lane, &check_ins))
                 .unwrap_or_else(|_| PrometheusBuilder::new());
             let recorder = builder.build_recorder();
             let handle = recorder.handle();

@@ -306,6 +306,7 @@ pub fn check_in_for(
         let entry = Entry {
             action: "check_in.record",
             object: outcome.row.id.0,
+            tenant: Some(row.tenant_id),
             organization: Some(row.organization_id),
             detail,
         };
@@ -412,6 +413,7 @@ pub fn note(
         Entry {
             action,
             object,
+            tenant: Some(event.tenant_id),
             organization: Some(event.organization_id),
             detail,
         },

@@ -56,6 +56,20 @@ pub fn create_account(conn: &mut DbConnection, ctx: &Ctx, new: NewAccount) -> Ap
     Ok(())
 }
 
+/// Makes many at once, for people whom the caller has looked up already: a name or number that somebody took meanwhile
+/// runs the transaction again.
+pub fn create_accounts(conn: &mut DbConnection, ctx: &Ctx, new: Vec<NewAccount>) -> AppResult<()> {
+    let mut rows = Vec::with_capacity(new.len());
+    for new in new {
+        rows.push(AccountRow {
+            account_name: new.account_name.as_deref().map(account_name).transpose()?,
+            phone: new.phone.as_deref().map(phone).transpose()?,
+            ..blank(new.id, new.tenant, ctx.now)
+        });
+    }
+    store::insert_accounts(conn, &rows).map_err(AppError::overtaken)
+}
+
 /// Has the first start made a system admin already?
 pub fn has_system_admin(conn: &mut DbConnection) -> AppResult<bool> {
     Ok(store::count_system_admins(conn)? > 0)

@@ -7,9 +7,12 @@ use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{accounts, activation_codes, auth_changes, sessions};
 use crate::platform::db::{AnyId, DbConnection, Instant, sql};
 
+/// Rows of one INSERT: 9 columns each stay below SQLite's bound on binds.
+const BATCH: usize = 500;
+
 /// An account. Not `Debug`: a row in a log would show the password's hash.
 #[derive(Clone, Queryable, Insertable)]
-#[diesel(table_name = accounts)]
+#[diesel(table_name = accounts, treat_none_as_default_value = false)]
 pub struct AccountRow {
     pub id: AccountId,
     pub tenant_id: Option<OrganizationId>,
@@ -136,6 +139,17 @@ pub fn find_by_phone(
 
 pub fn insert_account(conn: &mut DbConnection, row: &AccountRow) -> QueryResult<usize> {
     diesel::insert_into(accounts::table).values(row).execute(conn)
+}
+
+pub fn insert_accounts(conn: &mut DbConnection, rows: &[AccountRow]) -> QueryResult<()> {
+    for rows in rows.chunks(BATCH) {
+        let insert = diesel::insert_into(accounts::table);
+        match conn {
+            DbConnection::Pg(c) => insert.values(rows).execute(c)?,
+            DbConnection::Sqlite(c) => insert.values(rows).execute(c)?,
+        };
+    }
+    Ok(())
 }
 
 pub fn update_account_name(

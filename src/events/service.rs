@@ -249,6 +249,7 @@ fn note(
         Entry {
             action,
             object: row.id.0,
+            tenant: Some(row.tenant_id),
             organization: Some(row.organization_id),
             detail,
         },
@@ -376,13 +377,8 @@ pub fn list_events(
         organizations: match asked.organization {
             None => None,
             Some(id) => {
-                let top = organizations::visible(conn, ctx, id)?;
-                Some(
-                    organizations::subtree(conn, &top)?
-                        .into_iter()
-                        .map(|o| o.id)
-                        .collect(),
-                )
+                let top = organizations::visible_or_archived(conn, ctx, id)?;
+                Some(organizations::ids_ever_below(conn, &top)?)
             }
         },
         form: asked.form.map(Form::as_str),

@@ -64,8 +64,13 @@ pub fn sheet_response(format: SheetFormat, name: &str, bytes: Vec<u8>) -> HttpRe
         .body(bytes)
 }
 
-/// Headers and words that the import knows, so that an export can be mended and sent back.
-pub fn members_sheet(format: SheetFormat, language: Language, rows: &[FullMemberRow]) -> AppResult<Vec<u8>> {
+/// Headers and words that the import knows, so that an export can be mended and sent back. `rows` come as they are
+/// read, so that a list of any length takes little memory besides the file itself.
+pub fn members_sheet(
+    format: SheetFormat,
+    language: Language,
+    rows: impl Iterator<Item = AppResult<FullMemberRow>>,
+) -> AppResult<Vec<u8>> {
     let headers: [&str; 8] = match language {
         Language::En => [
             "Name",
@@ -98,27 +103,40 @@ pub fn members_sheet(format: SheetFormat, language: Language, rows: &[FullMember
             "在冊",
         ],
     };
-    let cells = rows.iter().map(|row| {
-        let member = &row.member;
-        let standing = Standing::parse(&member.standing).map(|s| standing_word(s, language));
-        let active = match (member.deactivated_at.is_none(), language) {
-            (true, Language::En) => "yes",
-            (false, Language::En) => "no",
-            (true, _) => "是",
-            (false, _) => "否",
-        };
-        vec![
-            Cell::from(member.name.as_str()),
-            Cell::from(row.phone.as_deref()),
-            Cell::from(member.employee_no.as_deref()),
-            Cell::from(standing),
-            Cell::from(row.organization_name.as_str()),
-            Cell::from(member.joined_on),
-            Cell::from(row.account_name.as_deref()),
-            Cell::from(active),
-        ]
+    let mut failed = None;
+    let cells = rows.map_while(|row| match row {
+        Ok(row) => Some(cells_of(row, language)),
+        Err(error) => {
+            failed = Some(error);
+            None
+        }
     });
-    write_sheet(format, "members", &headers, cells).map_err(|error| AppError::internal(error.to_string()))
+    let written = write_sheet(format, "members", &headers, cells);
+    match failed {
+        Some(error) => Err(error),
+        None => written.map_err(|error| AppError::internal(error.to_string())),
+    }
+}
+
+fn cells_of(row: FullMemberRow, language: Language) -> Vec<Cell<'static>> {
+    let member = row.member;
+    let standing = Standing::parse(&member.standing).map(|s| standing_word(s, language));
+    let active = match (member.deactivated_at.is_none(), language) {
+        (true, Language::En) => "yes",
+        (false, Language::En) => "no",
+        (true, _) => "是",
+        (false, _) => "否",
+    };
+    vec![
+        Cell::from(member.name),
+        Cell::from(row.phone),
+        Cell::from(member.employee_no),
+        Cell::from(standing),
+        Cell::from(row.organization_name),
+        Cell::from(member.joined_on),
+        Cell::from(row.account_name),
+        Cell::from(active),
+    ]
 }
 
 fn standing_word(standing: Standing, language: Language) -> &'static str {

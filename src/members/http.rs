@@ -17,12 +17,11 @@ use crate::auth::{self, AccountId, SignedIn};
 use crate::organizations::{Access, OrganizationId, Role, ids_of_path};
 use crate::platform::db::{AnyId, DbConnection, Instant};
 use crate::platform::error::AppResult;
-use crate::platform::http::{Answer, IdPath, Json, List, Once, Page, Query, Tagged, if_match, language};
+use crate::platform::http::{
+    Answer, IdPath, Json, List, Once, Page, PageQuery, Query, Tagged, if_match, language,
+};
 use crate::platform::sheet::SheetFormat;
 use crate::platform::text::{Check, Problems};
-
-/// An export holds at most so many rows, as an import does.
-const EXPORT_ROWS: i64 = 20_000;
 
 pub fn configure(cfg: &mut ServiceConfig<'_>) {
     cfg.service(find_me)
@@ -218,7 +217,7 @@ async fn list_members(
         ],
     )?;
     let page = Page::<(String, MemberId)>::from_query(query.limit, query.cursor.as_deref())?;
-    let mut asked = ListMembers {
+    let asked = ListMembers {
         organization: query.organization_id,
         standing: query.standing,
         q: query.q,
@@ -227,11 +226,10 @@ async fn list_members(
         limit: page.fetch(),
     };
     if let Wanted::Sheet(format) = wanted {
-        (asked.after, asked.limit) = (None, EXPORT_ROWS);
         let language = language(&request);
         let bytes = app
             .db
-            .read(move |conn| members_sheet(format, language, &service::list_members(conn, &ctx, &asked)?))
+            .read_long(move |conn| members_sheet(format, language, service::all_members(conn, &ctx, asked)?))
             .await?;
         return Ok(sheet_response(format, "members", bytes));
     }
@@ -348,23 +346,27 @@ async fn transfer_member(
         .await
 }
 
-/// List the transfers of a member, the latest first; all of them.
-#[utoipa::path(tag = "members", params(("id" = MemberId, Path)), responses((status = 200, body = List<TransferView>)))]
+/// List the transfers of a member, the latest first.
+#[utoipa::path(tag = "members", params(("id" = MemberId, Path), PageQuery), responses((status = 200, body = List<TransferView>)))]
 #[get("/members/{id}/transfers")]
 async fn list_transfers(
     app: web::Data<App>,
     who: SignedIn,
     id: IdPath<MemberId>,
+    query: Query<PageQuery>,
 ) -> AppResult<Tagged<List<TransferView>>> {
-    let ctx = app.ctx(who.0);
+    let (ctx, query) = (app.ctx(who.0), query.0);
+    let page = Page::<(Instant, TransferId)>::from_query(query.limit, query.cursor.as_deref())?;
+    let (before, limit) = (page.after, page.fetch());
     let rows = app
         .db
-        .read(move |conn| service::list_transfers(conn, &ctx, id.0))
+        .read(move |conn| service::list_transfers(conn, &ctx, id.0, before, limit))
         .await?;
-    Ok(Tagged(List {
-        items: rows.into_iter().map(TransferView::from).collect(),
-        next_cursor: None,
-    }))
+    Ok(Tagged(page.list(
+        rows,
+        |row| (row.transferred_at, row.id),
+        TransferView::from,
+    )))
 }
 
 /// Deactivate a member: no sign-in within a second, and on no roster from now on.

@@ -6,13 +6,14 @@ mod commands;
 mod export;
 mod http;
 mod import;
+mod lists;
 mod lookup;
 mod rules;
 mod service;
 mod store;
 
 pub use http::configure;
-pub use import::{ImportReport, import_roster};
+pub use import::{ImportReport, ImportStage, import_roster};
 pub use lookup::{MemberBrief, briefs, require_members};
 pub use rules::Standing;
 pub use service::{

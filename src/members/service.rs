@@ -6,15 +6,16 @@ use chrono::NaiveDate;
 use serde::Serialize;
 use serde_json::json;
 
-use super::MemberId;
 pub use super::commands::{CreateMember, TransferMember, UpdateMe, UpdateMember};
+pub use super::lists::{ListMembers, all_members, ids_below, list_members};
 use super::rules::Standing;
-use super::store::{self, FullMemberRow, MemberFilter, MemberRow, StandingRow, TransferRow};
+use super::store::{self, FullMemberRow, MemberRow, StandingRow, TransferRow};
+use super::{MemberId, TransferId};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
 use crate::auth::{self, NewAccount};
 use crate::organizations::{self, OrganizationId, OrganizationRow, Right};
-use crate::platform::db::DbConnection;
+use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code, Conflict};
 use crate::platform::text::Patch;
 
@@ -91,55 +92,8 @@ pub fn full_member(conn: &mut DbConnection, id: MemberId) -> AppResult<FullMembe
     store::find_full_member(conn, id)?.ok_or_else(AppError::not_found)
 }
 
-/// What a client may narrow the list of members to; `organization` means its whole subtree.
-#[derive(Debug, Clone, Default)]
-pub struct ListMembers {
-    pub organization: Option<OrganizationId>,
-    pub standing: Option<Standing>,
-    pub q: Option<String>,
-    pub include_inactive: bool,
-    pub after: Option<(String, MemberId)>,
-    pub limit: i64,
-}
-
-/// Without an organization: everybody the actor administers.
-pub fn list_members(
-    conn: &mut DbConnection,
-    ctx: &Ctx,
-    asked: &ListMembers,
-) -> AppResult<Vec<FullMemberRow>> {
-    let organizations = match asked.organization {
-        None => organizations::ids_with_right(conn, ctx, Right::View)?,
-        Some(id) => Some(ids_below(conn, ctx, id, Right::View)?),
-    };
-    let filter = MemberFilter {
-        organizations,
-        standing: asked.standing.map(Standing::as_str),
-        q: asked.q.clone(),
-        include_inactive: asked.include_inactive,
-        without_password: false,
-        after: asked.after.clone(),
-        limit: asked.limit,
-    };
-    Ok(store::list_members(conn, &filter)?)
-}
-
-/// The organizations of a subtree in which the actor has this right.
-pub fn ids_below(
-    conn: &mut DbConnection,
-    ctx: &Ctx,
-    id: OrganizationId,
-    right: Right,
-) -> AppResult<Vec<OrganizationId>> {
-    let top = organizations::require(conn, ctx, id, right)?;
-    Ok(organizations::subtree(conn, &top)?
-        .into_iter()
-        .map(|row| row.id)
-        .collect())
-}
-
 pub fn create_member(conn: &mut DbConnection, ctx: &Ctx, new: &CreateMember) -> AppResult<MemberRow> {
-    let organization = organizations::require(conn, ctx, new.organization_id, Right::ManageMembers)?;
+    let organization = organizations::require_held(conn, ctx, new.organization_id, Right::ManageMembers)?;
     let today = today(conn, ctx, &organization)?;
     let since = new.standing_since.unwrap_or(today);
     not_in_future("/standing_since", since, today)?;
@@ -249,6 +203,7 @@ pub fn update_me(
         let entry = Entry {
             action: "account.update",
             object: ctx.actor.account.0,
+            tenant: None,
             organization: None,
             detail: json!({ "fields": change.fields() }),
         };
@@ -337,7 +292,7 @@ pub fn transfer_member(
 ) -> AppResult<(MemberRow, TransferRow)> {
     let tenant = require_member(conn, ctx, id, Right::ManageMembers)?.tenant_id;
     organizations::require_over(conn, ctx, id)?;
-    let target = organizations::require(conn, ctx, to.organization_id, Right::ManageMembers)?;
+    let target = organizations::require_held(conn, ctx, to.organization_id, Right::ManageMembers)?;
     if target.tenant_id != tenant {
         return Err(AppError::not_found());
     }
@@ -369,9 +324,15 @@ pub fn transfer_row(ctx: &Ctx, row: &MemberRow, to: OrganizationId, reason: &str
     }
 }
 
-pub fn list_transfers(conn: &mut DbConnection, ctx: &Ctx, id: MemberId) -> AppResult<Vec<TransferRow>> {
+pub fn list_transfers(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: MemberId,
+    before: Option<(Instant, TransferId)>,
+    limit: i64,
+) -> AppResult<Vec<TransferRow>> {
     require_member(conn, ctx, id, Right::View)?;
-    Ok(store::list_transfers(conn, id)?)
+    Ok(store::list_transfers(conn, id, before, limit)?)
 }
 
 /// Ends membership here: no sign-in, on no roster from now on. Nothing is deleted.
@@ -396,8 +357,10 @@ pub fn deactivate_member(
 
 /// Takes a deactivation back; a member who is active stays as they are.
 pub fn reactivate_member(conn: &mut DbConnection, ctx: &Ctx, id: MemberId) -> AppResult<MemberRow> {
-    let tenant = require_member(conn, ctx, id, Right::ManageMembers)?.tenant_id;
+    let found = require_member(conn, ctx, id, Right::ManageMembers)?;
     organizations::require_over(conn, ctx, id)?;
+    organizations::require_held(conn, ctx, found.organization_id, Right::ManageMembers)?;
+    let tenant = found.tenant_id;
     crate::attendance::freeze_due_rosters(conn, ctx, tenant)?;
     let mut row = lock_member(conn, ctx, id, None)?;
     if row.deactivated_at.is_none() {
@@ -502,6 +465,7 @@ fn note(
         Entry {
             action,
             object: row.id.0,
+            tenant: Some(row.tenant_id),
             organization: Some(row.organization_id),
             detail,
         },

@@ -264,14 +264,26 @@ pub fn update_standing(conn: &mut DbConnection, row: &StandingRow) -> QueryResul
 }
 
 /// The latest first.
-pub fn list_transfers(conn: &mut DbConnection, id: MemberId) -> QueryResult<Vec<TransferRow>> {
-    member_transfers::table
-        .filter(member_transfers::member_id.eq(id))
-        .order((
-            member_transfers::transferred_at.desc(),
-            member_transfers::id.desc(),
-        ))
-        .load(conn)
+pub fn list_transfers(
+    conn: &mut DbConnection,
+    id: MemberId,
+    before: Option<(Instant, TransferId)>,
+    limit: i64,
+) -> QueryResult<Vec<TransferRow>> {
+    use member_transfers::dsl as t;
+    let mut query = t::member_transfers
+        .filter(t::member_id.eq(id))
+        .order((t::transferred_at.desc(), t::id.desc()))
+        .limit(limit)
+        .into_boxed();
+    if let Some((at, id)) = before {
+        query = query.filter(
+            t::transferred_at
+                .lt(at)
+                .or(t::transferred_at.eq(at).and(t::id.lt(id))),
+        );
+    }
+    query.load(conn)
 }
 
 /// A person with the standing of one date.

@@ -1,10 +1,12 @@
 //! Who may do what where. Asked inside the transaction of the work, so a role that was just revoked is gone.
 //! What lies outside somebody's line of administration does not exist for them: 404.
 
+use std::collections::HashSet;
+
 use diesel::QueryResult;
 
 use super::OrganizationId;
-use super::rules::{Right, Role, is_within};
+use super::rules::{Right, Role, ids_of_path, is_within};
 use super::store::{self, OrganizationRow};
 use crate::app::Ctx;
 use crate::members::MemberId;
@@ -71,6 +73,19 @@ impl Access {
         )
     }
 
+    /// The same as `sees`, for a query; `None` means everything.
+    pub fn sight(&self) -> Option<store::Sight> {
+        if self.everything {
+            return None;
+        }
+        let tops: Vec<String> = self.grants.iter().map(|(path, _)| path.clone()).collect();
+        let line = self.home.iter().chain(&tops).flat_map(|path| ids_of_path(path));
+        Some(store::Sight {
+            line: line.collect(),
+            tops,
+        })
+    }
+
     pub fn home(&self) -> Option<&str> {
         self.home.as_deref()
     }
@@ -81,6 +96,7 @@ impl Access {
 }
 
 /// The organization, if the actor has this right there: 404 when it is out of sight, 403 when the right is missing.
+/// What is archived can be read for ever by those who have a right to read there; nothing else can be done with it.
 pub fn require(
     conn: &mut DbConnection,
     ctx: &Ctx,
@@ -88,16 +104,46 @@ pub fn require(
     right: Right,
 ) -> AppResult<OrganizationRow> {
     let (row, access) = find_with_access(conn, ctx, id)?;
-    if access.may(&row.path, right) {
-        Ok(row)
-    } else {
-        Err(AppError::forbidden())
+    let may = access.may(&row.path, right);
+    match row.archived_at {
+        Some(_) if !may || !right.only_reads() => Err(AppError::not_found()),
+        _ if may => Ok(row),
+        _ => Err(AppError::forbidden()),
     }
+}
+
+/// `require` for bringing somebody in: nobody archives the organization before the transaction ends.
+pub fn require_held(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: OrganizationId,
+    right: Right,
+) -> AppResult<OrganizationRow> {
+    require(conn, ctx, id, right)?;
+    // Who waited here for an archiving finds nothing now.
+    store::hold_living(conn, id)?.ok_or_else(AppError::not_found)
 }
 
 /// The organization, if the actor may know that it exists.
 pub fn visible(conn: &mut DbConnection, ctx: &Ctx, id: OrganizationId) -> AppResult<OrganizationRow> {
-    find_with_access(conn, ctx, id).map(|(row, _)| row)
+    let row = visible_or_archived(conn, ctx, id)?;
+    if row.archived_at.is_some() {
+        return Err(AppError::not_found());
+    }
+    Ok(row)
+}
+
+/// The same, for what has a past: an archived one too, for those who may see its people.
+pub fn visible_or_archived(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: OrganizationId,
+) -> AppResult<OrganizationRow> {
+    let (row, access) = find_with_access(conn, ctx, id)?;
+    if row.archived_at.is_some() && !access.may(&row.path, Right::View) {
+        return Err(AppError::not_found());
+    }
+    Ok(row)
 }
 
 /// Nobody manages the account of somebody who may do more than they: 403 unless every right that the member's roles
@@ -106,17 +152,32 @@ pub fn require_over(conn: &mut DbConnection, ctx: &Ctx, member: MemberId) -> App
     if ctx.actor.account == member.into() {
         return Ok(());
     }
+    if above(conn, ctx, [member])?.is_empty() {
+        Ok(())
+    } else {
+        Err(AppError::forbidden())
+    }
+}
+
+/// Those of `members` who may do more than the actor, by what their roles give where.
+pub fn above(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    members: impl IntoIterator<Item = MemberId>,
+) -> AppResult<HashSet<MemberId>> {
     let access = Access::load(conn, ctx)?;
-    let theirs = store::load_access(conn, member)?.grants;
-    let above = theirs
-        .iter()
-        .filter_map(|(path, role)| Some((path, Role::parse(role)?)))
-        .any(|(path, role)| {
-            Right::ALL
-                .into_iter()
-                .any(|right| role.gives(right) && !access.may(path, right))
-        });
-    if above { Err(AppError::forbidden()) } else { Ok(()) }
+    let grants = store::list_grants_of(conn, members)?;
+    let gives_more = |path: &str, role: Role| {
+        Right::ALL
+            .into_iter()
+            .any(|right| role.gives(right) && !access.may(path, right))
+    };
+    Ok(grants
+        .into_iter()
+        .filter(|grant| MemberId::from(ctx.actor.account) != grant.member_id)
+        .filter(|grant| Role::parse(&grant.role).is_some_and(|role| gives_more(&grant.path, role)))
+        .map(|grant| grant.member_id)
+        .collect())
 }
 
 fn find_with_access(
@@ -124,7 +185,7 @@ fn find_with_access(
     ctx: &Ctx,
     id: OrganizationId,
 ) -> AppResult<(OrganizationRow, Access)> {
-    let row: QueryResult<_> = store::find_organization(conn, id);
+    let row: QueryResult<_> = store::find_ever(conn, id);
     let row = row?.ok_or_else(AppError::not_found)?;
     let access = Access::load(conn, ctx)?;
     if access.sees(&row.path) {

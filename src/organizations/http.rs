@@ -7,13 +7,13 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::rules::{Kind, Role};
 use super::service::{self, CreateOrganization, Settings, UpdateOrganization};
 use super::store::{OrganizationRow, RoleGrantRow};
-use super::{OrganizationId, RoleGrantId};
+use super::{OrganizationId, RoleGrantId, roles};
 use crate::app::App;
 use crate::auth::SignedIn;
 use crate::members::MemberId;
 use crate::platform::db::{AnyId, Instant};
 use crate::platform::error::{AppError, AppResult};
-use crate::platform::http::{Answer, IdPath, Json, List, Once, Tagged, if_match};
+use crate::platform::http::{Answer, IdPath, Json, List, Once, Page, PageQuery, Query, Tagged, if_match};
 use crate::platform::text::Check;
 
 pub fn configure(cfg: &mut ServiceConfig) {
@@ -93,20 +93,29 @@ fn full_view((row, settings): (OrganizationRow, Settings)) -> OrganizationView {
 }
 
 /// List the organizations in my line of administration, parents before children.
-#[utoipa::path(tag = "organizations", responses((status = 200, body = List<OrganizationView>)))]
+#[utoipa::path(tag = "organizations", params(PageQuery), responses((status = 200, body = List<OrganizationView>)))]
 #[get("/organizations")]
-async fn list_organizations(app: web::Data<App>, who: SignedIn) -> AppResult<Tagged<List<OrganizationView>>> {
-    let ctx = app.ctx(who.0);
-    let rows = app.db.read(move |conn| service::list_visible(conn, &ctx)).await?;
-    let items = rows.into_iter().map(OrganizationView::from).collect();
-    Ok(Tagged(List {
-        items,
-        next_cursor: None,
-    }))
+async fn list_organizations(
+    app: web::Data<App>,
+    who: SignedIn,
+    query: Query<PageQuery>,
+) -> AppResult<Tagged<List<OrganizationView>>> {
+    let (ctx, query) = (app.ctx(who.0), query.0);
+    let page = Page::<String>::from_query(query.limit, query.cursor.as_deref())?;
+    let (after, limit) = (page.after.clone(), page.fetch());
+    let rows = app
+        .db
+        .read(move |conn| service::list_visible(conn, &ctx, after.as_deref(), limit))
+        .await?;
+    Ok(Tagged(page.list(
+        rows,
+        |row| row.path.clone(),
+        OrganizationView::from,
+    )))
 }
 
 /// Create an organization below another one, or, as a system admin, a tenant's root.
-#[utoipa::path(tag = "organizations", request_body = CreateOrganization, responses((status = 201, body = OrganizationView), (status = 409, description = "name_taken"), (status = 422, description = "kind_not_allowed_here, invalid_fields")))]
+#[utoipa::path(tag = "organizations", request_body = CreateOrganization, responses((status = 201, body = OrganizationView), (status = 409, description = "name_taken, tree_too_deep"), (status = 422, description = "kind_not_allowed_here, invalid_fields")))]
 #[post("/organizations")]
 async fn create_organization(
     app: web::Data<App>,
@@ -162,7 +171,8 @@ async fn update_organization(
     Ok(Answer::ok(&OrganizationView::from(row))?.version(version))
 }
 
-/// Put away an organization that has no members and nothing below it.
+/// Put away an organization that has no members and nothing below it. Its past events stay readable to those above. Takes
+/// the right over its parent.
 #[utoipa::path(tag = "organizations", params(("id" = OrganizationId, Path)), responses((status = 204), (status = 409, description = "organization_not_empty")))]
 #[post("/organizations/{id}/archive")]
 async fn archive_organization(
@@ -189,8 +199,9 @@ struct MoveOrganization {
 }
 impl Check for MoveOrganization {}
 
-/// Move an organization, with everything below it, under another parent of the same tree.
-#[utoipa::path(tag = "organizations", params(("id" = OrganizationId, Path)), request_body = MoveOrganization, responses((status = 200, body = OrganizationView), (status = 409, description = "move_into_own_subtree, name_taken"), (status = 422, description = "kind_not_allowed_here")))]
+/// Move an organization, with everything below it, under another parent of the same tree. Takes the right over both
+/// parents, the old and the new one. A tree has at most 16 levels.
+#[utoipa::path(tag = "organizations", params(("id" = OrganizationId, Path)), request_body = MoveOrganization, responses((status = 200, body = OrganizationView), (status = 409, description = "move_into_own_subtree, name_taken, tree_too_deep"), (status = 422, description = "kind_not_allowed_here")))]
 #[post("/organizations/{id}/move")]
 async fn move_organization(
     app: web::Data<App>,
@@ -231,26 +242,30 @@ fn role_view(row: RoleGrantRow, name: Option<String>) -> AppResult<RoleView> {
     })
 }
 
-/// List the roles granted on this organization itself.
-#[utoipa::path(tag = "organizations", params(("id" = OrganizationId, Path)), responses((status = 200, body = List<RoleView>)))]
+/// List the roles granted on this organization itself, the oldest first.
+#[utoipa::path(tag = "organizations", params(("id" = OrganizationId, Path), PageQuery), responses((status = 200, body = List<RoleView>)))]
 #[get("/organizations/{id}/roles")]
 async fn list_roles(
     app: web::Data<App>,
     who: SignedIn,
     id: IdPath<OrganizationId>,
+    query: Query<PageQuery>,
 ) -> AppResult<Tagged<List<RoleView>>> {
-    let ctx = app.ctx(who.0);
+    let (ctx, query) = (app.ctx(who.0), query.0);
+    let page = Page::<(Instant, RoleGrantId)>::from_query(query.limit, query.cursor.as_deref())?;
+    let (after, limit) = (page.after, page.fetch());
     let rows = app
         .db
-        .read(move |conn| service::list_roles(conn, &ctx, id.0))
+        .read(move |conn| roles::list_roles(conn, &ctx, id.0, after, limit))
         .await?;
-    let items = rows
-        .into_iter()
-        .map(|(row, name)| role_view(row, Some(name)))
-        .collect::<AppResult<_>>()?;
+    let list = page.list(
+        rows,
+        |(row, _)| (row.granted_at, row.id),
+        |(row, name)| role_view(row, Some(name)),
+    );
     Ok(Tagged(List {
-        items,
-        next_cursor: None,
+        items: list.items.into_iter().collect::<AppResult<_>>()?,
+        next_cursor: list.next_cursor,
     }))
 }
 
@@ -275,7 +290,7 @@ async fn grant_role(
     app.db
         .write(move |conn| {
             once.key.once(conn, AnyId(ctx.actor.account.0), ctx.now, |conn| {
-                let row = service::grant_role(conn, &ctx, id.0, once.body.member_id, once.body.role)?;
+                let row = roles::grant_role(conn, &ctx, id.0, once.body.member_id, once.body.role)?;
                 Answer::created(&role_view(row, None)?)
             })
         })
@@ -294,7 +309,7 @@ async fn revoke_role(
     let ctx = app.ctx(who.0);
     let grant: RoleGrantId = path.1.parse().map_err(|_| AppError::not_found())?;
     app.db
-        .write(move |conn| service::revoke_role(conn, &ctx, id.0, grant))
+        .write(move |conn| roles::revoke_role(conn, &ctx, id.0, grant))
         .await?;
     Ok(Answer::no_content())
 }

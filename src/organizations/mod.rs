@@ -3,16 +3,18 @@
 
 mod access;
 mod http;
+mod roles;
 mod rules;
 mod service;
 mod store;
 
-pub use access::{Access, require, require_over, visible};
+pub use access::{Access, above, require, require_held, require_over, visible, visible_or_archived};
 pub use http::configure;
+pub use roles::grant_role;
 pub use rules::{Kind, Right, Role, ids_of_path, path_range};
 pub use service::{
-    CreateOrganization, Settings, SettingsPatch, create_root, create_under, find_organization, grant_role,
-    ids_with_right, names, settings_of, subtree,
+    CreateOrganization, Settings, SettingsPatch, create_root, create_under, find_organization,
+    ids_ever_below, ids_with_right, lock_tree, names, require_anywhere, settings_of, subtree,
 };
 pub use store::OrganizationRow;
 

@@ -76,9 +76,9 @@ impl Role {
     pub fn gives(self, right: Right) -> bool {
         match self {
             Self::Admin => true,
-            Self::Secretary => right != Right::ManageOrganization,
+            Self::Secretary => !matches!(right, Right::ManageOrganization | Right::ReadAuditLog),
             Self::Organizer => matches!(right, Right::View | Right::ManageEvents),
-            Self::Inspector => right == Right::View,
+            Self::Inspector => matches!(right, Right::View | Right::ReadAuditLog),
             Self::Lecturer => false,
         }
     }
@@ -93,20 +93,36 @@ pub enum Right {
     ManageMembers,
     /// Its name, settings, place in the tree, and who has which role.
     ManageOrganization,
+    /// Read who did what there.
+    ReadAuditLog,
 }
 
 impl Right {
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::View,
         Self::ManageEvents,
         Self::ManageMembers,
         Self::ManageOrganization,
+        Self::ReadAuditLog,
     ];
+
+    /// Such a right outlives the organization's archiving.
+    pub fn only_reads(self) -> bool {
+        matches!(self, Self::View | Self::ReadAuditLog)
+    }
 }
 
 /// A new node's path below `parent` (the empty path for a root): '/root/…/self/'.
 pub fn path_below(parent: &str, id: uuid::Uuid) -> String {
     format!("{}{}/", if parent.is_empty() { "/" } else { parent }, id.simple())
+}
+
+/// A tree's levels, the root's included: far more than the line from a central committee down to a group.
+pub const MAX_LEVELS: usize = 16;
+
+/// How deep the node stands; a root is at 1.
+pub fn levels(path: &str) -> usize {
+    path.matches('/').count().saturating_sub(1)
 }
 
 /// The half-open range of paths of a subtree, so that an ordinary index serves it: `path >= low AND path < high`.
@@ -144,6 +160,8 @@ mod tests {
         assert!(!Role::Organizer.gives(Right::ManageMembers));
         assert!(Role::Inspector.gives(Right::View));
         assert!(!Role::Inspector.gives(Right::ManageEvents));
+        assert!(Role::Inspector.gives(Right::ReadAuditLog) && Role::Admin.gives(Right::ReadAuditLog));
+        assert!(!Role::Secretary.gives(Right::ReadAuditLog) && !Role::Organizer.gives(Right::ReadAuditLog));
     }
 
     proptest! {
@@ -157,6 +175,7 @@ mod tests {
             prop_assert!(root >= low && root < high);
             prop_assert!(child >= low && child < high);
             prop_assert!(!(stranger >= low && stranger < high));
+            prop_assert_eq!((levels(&root), levels(&child)), (1, 2));
             prop_assert_eq!(ids_of_path(&child), vec![node(a), node(c)]);
             prop_assert!(is_within(&child, &root) && !is_within(&root, &child));
         }

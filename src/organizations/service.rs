@@ -5,13 +5,12 @@ use std::collections::{HashMap, HashSet};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::OrganizationId;
 use super::access::{Access, require, visible};
-use super::rules::{Kind, Right, Role, ids_of_path, is_within, path_below};
-use super::store::{self, OrganizationRow, RoleGrantRow};
-use super::{OrganizationId, RoleGrantId};
+use super::rules::{Kind, MAX_LEVELS, Right, ids_of_path, is_within, levels, path_below};
+use super::store::{self, OrganizationRow};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
-use crate::members::{self, MemberId};
 use crate::platform::config::CheckInConfig;
 use crate::platform::db::DbConnection;
 use crate::platform::error::{AppError, AppResult, Code, Conflict};
@@ -171,6 +170,7 @@ pub fn create_under(
     new: CreateOrganization,
 ) -> AppResult<OrganizationRow> {
     check_kind(new.kind, parent)?;
+    check_depth(levels(&parent.path) + 1)?;
     let new = CreateOrganization {
         parent_id: Some(parent.id),
         ..new
@@ -191,6 +191,14 @@ fn check_kind(kind: Kind, parent: &OrganizationRow) -> AppResult<()> {
         Ok(())
     } else {
         Err(AppError::from(Code::KindNotAllowedHere).with("parent_kind", &parent.kind))
+    }
+}
+
+fn check_depth(levels: usize) -> AppResult<()> {
+    if levels <= MAX_LEVELS {
+        Ok(())
+    } else {
+        Err(AppError::from(Code::TreeTooDeep).with("limit", MAX_LEVELS))
     }
 }
 
@@ -248,10 +256,15 @@ pub fn update_organization(
     save(conn, ctx, row, version, "organization.update")
 }
 
-/// An organization without members and without others below it is put away; its history stays.
+/// An organization without members and without others below it is put away; its history stays. Whether it is there is
+/// a matter of the line above it, so the actor administers its parent.
 pub fn archive_organization(conn: &mut DbConnection, ctx: &Ctx, id: OrganizationId) -> AppResult<()> {
+    let tenant = require(conn, ctx, id, Right::ManageOrganization)?.tenant_id;
+    store::lock_tenant(conn, tenant)?;
+    // Whoever is about to come in here holds the row; what they wrote is seen after them.
+    store::lock_organization(conn, id)?;
     let mut row = require(conn, ctx, id, Right::ManageOrganization)?;
-    store::lock_tenant(conn, row.tenant_id)?;
+    require_above(conn, ctx, &row)?;
     if store::has_content(conn, id)? {
         return Err(Code::OrganizationNotEmpty.into());
     }
@@ -275,7 +288,16 @@ fn save(
     Ok(row)
 }
 
-/// Hangs a subtree below another node of the same tree. The actor administers both ends.
+/// The parent's administration decides whether and where a node stands; a root's is the system admin's.
+fn require_above(conn: &mut DbConnection, ctx: &Ctx, row: &OrganizationRow) -> AppResult<()> {
+    match row.parent_id {
+        Some(parent) => require(conn, ctx, parent, Right::ManageOrganization).map(|_| ()),
+        None if ctx.actor.is_system_admin => Ok(()),
+        None => Err(AppError::forbidden()),
+    }
+}
+
+/// Hangs a subtree below another node of the same tree. The actor administers the node's parent, the old and the new.
 pub fn move_organization(
     conn: &mut DbConnection,
     ctx: &Ctx,
@@ -286,6 +308,7 @@ pub fn move_organization(
     store::lock_tenant(conn, tenant)?;
     // Read again under the lock: another move may have changed either path.
     let row = require(conn, ctx, id, Right::ManageOrganization)?;
+    require_above(conn, ctx, &row)?;
     let parent = require(conn, ctx, new_parent, Right::ManageOrganization)?;
     if parent.tenant_id != tenant {
         return Err(AppError::not_found());
@@ -295,6 +318,10 @@ pub fn move_organization(
     }
     let kind = Kind::parse(&row.kind).ok_or_else(|| AppError::internal("an organization of unknown kind"))?;
     check_kind(kind, &parent)?;
+    let below = store::list_subtree(conn, &row.path)?;
+    let deepest = below.iter().map(|node| levels(&node.path)).max();
+    let height = deepest.unwrap_or_default() - levels(&row.path);
+    check_depth(levels(&parent.path) + 1 + height)?;
     crate::attendance::freeze_due_rosters(conn, ctx, tenant)?;
     let new_path = path_below(&parent.path, id.0);
     store::move_subtree(conn, &row, parent.id, &new_path, ctx.now).on_conflict_is(Code::NameTaken)?;
@@ -308,9 +335,14 @@ pub fn move_organization(
     find_organization(conn, id)
 }
 
-/// The row, for services that have checked the actor's right already.
+/// Whoever brings many people into a tree takes turns with whoever else does, or changes the tree.
+pub fn lock_tree(conn: &mut DbConnection, tenant: OrganizationId) -> AppResult<()> {
+    Ok(store::lock_tenant(conn, tenant)?)
+}
+
+/// The row, archived or not, for services that have checked the actor's right already.
 pub fn find_organization(conn: &mut DbConnection, id: OrganizationId) -> AppResult<OrganizationRow> {
-    store::find_organization(conn, id)?.ok_or_else(AppError::not_found)
+    store::find_ever(conn, id)?.ok_or_else(AppError::not_found)
 }
 
 /// The node and everything below it, parents before children.
@@ -318,20 +350,23 @@ pub fn subtree(conn: &mut DbConnection, top: &OrganizationRow) -> AppResult<Vec<
     Ok(store::list_subtree(conn, &top.path)?)
 }
 
-/// All organizations the actor may know of: what they administer, and the nodes above.
-pub fn list_visible(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<Vec<OrganizationRow>> {
-    let access = Access::load(conn, ctx)?;
-    let candidates = match ctx.actor.tenant {
-        None => store::list_all(conn)?,
-        Some(tenant) => store::list_subtree(conn, &path_below("", tenant.0))?,
-    };
-    Ok(candidates
-        .into_iter()
-        .filter(|row| access.sees(&row.path))
-        .collect())
+/// The node and everything that stands or stood below it, archived ones included: for reading what was.
+pub fn ids_ever_below(conn: &mut DbConnection, top: &OrganizationRow) -> AppResult<Vec<OrganizationId>> {
+    Ok(store::list_ids_ever_below(conn, &top.path)?)
 }
 
-/// The organizations where the actor has this right; none means everywhere.
+/// All organizations the actor may know of: what they administer, and the nodes above; after `after` in order of path.
+pub fn list_visible(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    after: Option<&str>,
+    limit: i64,
+) -> AppResult<Vec<OrganizationRow>> {
+    let access = Access::load(conn, ctx)?;
+    Ok(store::list_visible(conn, access.sight().as_ref(), after, limit)?)
+}
+
+/// The organizations where the actor has this right to read, archived ones included; none means everywhere.
 pub fn ids_with_right(
     conn: &mut DbConnection,
     ctx: &Ctx,
@@ -343,7 +378,7 @@ pub fn ids_with_right(
     };
     let mut ids = Vec::new();
     for top in tops {
-        ids.extend(store::list_subtree(conn, top)?.into_iter().map(|row| row.id));
+        ids.extend(store::list_ids_ever_below(conn, top)?);
     }
     Ok(Some(ids))
 }
@@ -353,6 +388,18 @@ pub fn names(conn: &mut DbConnection, ids: &[OrganizationId]) -> AppResult<HashM
     let ids: HashSet<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = store::list_by_path(conn, ids)?;
     Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
+}
+
+/// The same, but 403 for whoever has this right nowhere.
+pub fn require_anywhere(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    right: Right,
+) -> AppResult<Option<Vec<OrganizationId>>> {
+    match ids_with_right(conn, ctx, right)? {
+        Some(ids) if ids.is_empty() => Err(AppError::forbidden()),
+        ids => Ok(ids),
+    }
 }
 
 /// The settings in force at `row`, from one query over its ancestors.
@@ -375,75 +422,6 @@ pub fn settings_of(
     })
 }
 
-/// Grants a role on an organization; granting it again gives the grant that is there.
-pub fn grant_role(
-    conn: &mut DbConnection,
-    ctx: &Ctx,
-    organization: OrganizationId,
-    member: MemberId,
-    role: Role,
-) -> AppResult<RoleGrantRow> {
-    let row = require(conn, ctx, organization, Right::ManageOrganization)?;
-    let holder = members::require_member(conn, ctx, member, Right::View)?;
-    if holder.deactivated_at.is_some() {
-        return Err(Code::MemberInactive.into());
-    }
-    if holder.tenant_id != row.tenant_id {
-        return Err(AppError::not_found());
-    }
-    if let Some(same) = store::find_same_grant(conn, organization, member, role.as_str())? {
-        return Ok(same);
-    }
-    let grant = RoleGrantRow {
-        id: ctx.ids.make(),
-        tenant_id: row.tenant_id,
-        organization_id: organization,
-        member_id: member,
-        role: role.as_str().to_owned(),
-        granted_at: ctx.now,
-        granted_by: Some(ctx.actor.account),
-        revoked_at: None,
-        revoked_by: None,
-    };
-    store::insert_grant(conn, &grant).map_err(AppError::overtaken)?;
-    note(
-        conn,
-        ctx,
-        "role.grant",
-        &row,
-        json!({ "member_id": member, "role": role }),
-    )?;
-    Ok(grant)
-}
-
-pub fn list_roles(
-    conn: &mut DbConnection,
-    ctx: &Ctx,
-    organization: OrganizationId,
-) -> AppResult<Vec<(RoleGrantRow, String)>> {
-    require(conn, ctx, organization, Right::View)?;
-    Ok(store::list_grants(conn, organization)?)
-}
-
-pub fn revoke_role(
-    conn: &mut DbConnection,
-    ctx: &Ctx,
-    organization: OrganizationId,
-    grant: RoleGrantId,
-) -> AppResult<()> {
-    let row = require(conn, ctx, organization, Right::ManageOrganization)?;
-    let found = store::find_grant(conn, grant)?.filter(|g| g.organization_id == organization);
-    let found = found.ok_or_else(AppError::not_found)?;
-    store::revoke_grant(conn, grant, ctx.actor.account, ctx.now)?;
-    note(
-        conn,
-        ctx,
-        "role.revoke",
-        &row,
-        json!({ "member_id": found.member_id, "role": found.role }),
-    )
-}
-
 /// One organization the actor may know of.
 pub fn view_organization(
     conn: &mut DbConnection,
@@ -455,7 +433,7 @@ pub fn view_organization(
     Ok((row, settings))
 }
 
-fn note(
+pub(super) fn note(
     conn: &mut DbConnection,
     ctx: &Ctx,
     action: &str,
@@ -468,6 +446,7 @@ fn note(
         Entry {
             action,
             object: row.id.0,
+            tenant: Some(row.tenant_id),
             organization: Some(row.id),
             detail,
         },

@@ -1,14 +1,15 @@
 //! Rows and queries of organizations and role grants.
 
+use diesel::dsl::sql as fragment;
 use diesel::prelude::*;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Bool, Text};
 
 use super::rules::path_range;
 use super::{OrganizationId, RoleGrantId};
 use crate::auth::AccountId;
 use crate::members::MemberId;
 use crate::platform::db::schema::{members, organizations, role_grants};
-use crate::platform::db::{DbConnection, Instant, sql};
+use crate::platform::db::{DbConnection, Instant, UuidList, sql};
 
 #[derive(Debug, Clone, Queryable, Insertable, QueryableByName)]
 #[diesel(table_name = organizations)]
@@ -51,15 +52,9 @@ pub fn insert_organization(conn: &mut DbConnection, row: &OrganizationRow) -> Qu
         .execute(conn)
 }
 
-pub fn find_organization(
-    conn: &mut DbConnection,
-    id: OrganizationId,
-) -> QueryResult<Option<OrganizationRow>> {
-    organizations::table
-        .find(id)
-        .filter(organizations::archived_at.is_null())
-        .first(conn)
-        .optional()
+/// Archived or not.
+pub fn find_ever(conn: &mut DbConnection, id: OrganizationId) -> QueryResult<Option<OrganizationRow>> {
+    organizations::table.find(id).first(conn).optional()
 }
 
 /// These nodes, archived ones included, in the order of their paths: what is above comes first.
@@ -84,11 +79,49 @@ pub fn list_subtree(conn: &mut DbConnection, path: &str) -> QueryResult<Vec<Orga
         .load(conn)
 }
 
-pub fn list_all(conn: &mut DbConnection) -> QueryResult<Vec<OrganizationRow>> {
+/// Archived ones too.
+pub fn list_ids_ever_below(conn: &mut DbConnection, path: &str) -> QueryResult<Vec<OrganizationId>> {
+    let (low, high) = path_range(path);
     organizations::table
-        .filter(organizations::archived_at.is_null())
-        .order(organizations::path)
+        .filter(organizations::path.ge(low).and(organizations::path.lt(high)))
+        .select(organizations::id)
         .load(conn)
+}
+
+/// What somebody may know of: single nodes, and whole subtrees by their paths.
+pub struct Sight {
+    pub line: Vec<uuid::Uuid>,
+    pub tops: Vec<String>,
+}
+
+/// Parents before children.
+pub fn list_visible(
+    conn: &mut DbConnection,
+    sight: Option<&Sight>,
+    after: Option<&str>,
+    limit: i64,
+) -> QueryResult<Vec<OrganizationRow>> {
+    let (open, close) = conn.among_parts();
+    let mut query = organizations::table
+        .order(organizations::path)
+        .limit(limit)
+        .into_boxed();
+    if let Some(sight) = sight {
+        let line = fragment::<Bool>("organizations.id ")
+            .sql(open)
+            .bind::<sql::UuidList, _>(UuidList::from_iter(sight.line.iter().copied()))
+            .sql(close);
+        query = query.filter(line);
+        for top in &sight.tops {
+            let (low, high) = path_range(top);
+            query = query.or_filter(organizations::path.ge(low).and(organizations::path.lt(high)));
+        }
+    }
+    query = query.filter(organizations::archived_at.is_null());
+    if let Some(after) = after {
+        query = query.filter(organizations::path.gt(after));
+    }
+    query.load(conn)
 }
 
 /// Changes the row if its version is still `version` (any, when none); tells whether it was.
@@ -149,11 +182,28 @@ pub fn move_subtree(
 
 /// Takes the tenant's root row, so that two moves in one tree cannot make a ring.
 pub fn lock_tenant(conn: &mut DbConnection, tenant: OrganizationId) -> QueryResult<()> {
+    lock_organization(conn, tenant)
+}
+
+/// Takes the row until the transaction ends.
+pub fn lock_organization(conn: &mut DbConnection, id: OrganizationId) -> QueryResult<()> {
     let sql = format!("SELECT * FROM organizations WHERE id = $1{}", conn.for_update());
     diesel::sql_query(sql)
-        .bind::<sql::Uuid, _>(tenant)
+        .bind::<sql::Uuid, _>(id)
         .load::<OrganizationRow>(conn)
         .map(|_| ())
+}
+
+/// The row, kept from being archived until the transaction ends; none when it is archived.
+pub fn hold_living(conn: &mut DbConnection, id: OrganizationId) -> QueryResult<Option<OrganizationRow>> {
+    let sql = format!(
+        "SELECT * FROM organizations WHERE id = $1 AND archived_at IS NULL{}",
+        conn.for_share()
+    );
+    diesel::sql_query(sql)
+        .bind::<sql::Uuid, _>(id)
+        .get_result(conn)
+        .optional()
 }
 
 pub fn has_content(conn: &mut DbConnection, id: OrganizationId) -> QueryResult<bool> {
@@ -190,6 +240,33 @@ pub fn load_access(conn: &mut DbConnection, member: MemberId) -> QueryResult<Acc
     Ok(AccessPaths { home, grants })
 }
 
+/// A role that somebody has somewhere.
+#[derive(Debug, QueryableByName)]
+pub struct HeldRole {
+    #[diesel(sql_type = sql::Uuid)]
+    pub member_id: MemberId,
+    #[diesel(sql_type = Text)]
+    pub path: String,
+    #[diesel(sql_type = Text)]
+    pub role: String,
+}
+
+/// The grants in force of all these people.
+pub fn list_grants_of(
+    conn: &mut DbConnection,
+    members: impl IntoIterator<Item = MemberId>,
+) -> QueryResult<Vec<HeldRole>> {
+    let query = format!(
+        "SELECT g.member_id, o.path, g.role FROM role_grants g \
+         JOIN organizations o ON o.id = g.organization_id \
+         WHERE g.revoked_at IS NULL AND g.member_id {}",
+        conn.among("$1")
+    );
+    diesel::sql_query(query)
+        .bind::<sql::UuidList, _>(members.into_iter().collect::<UuidList>())
+        .load(conn)
+}
+
 pub fn insert_grant(conn: &mut DbConnection, row: &RoleGrantRow) -> QueryResult<usize> {
     diesel::insert_into(role_grants::table).values(row).execute(conn)
 }
@@ -221,14 +298,25 @@ pub fn find_same_grant(
 pub fn list_grants(
     conn: &mut DbConnection,
     organization: OrganizationId,
+    after: Option<(Instant, RoleGrantId)>,
+    limit: i64,
 ) -> QueryResult<Vec<(RoleGrantRow, String)>> {
-    role_grants::table
+    let mut query = role_grants::table
         .inner_join(members::table.on(members::id.eq(role_grants::member_id)))
         .filter(role_grants::organization_id.eq(organization))
         .filter(role_grants::revoked_at.is_null())
         .order((role_grants::granted_at, role_grants::id))
         .select((role_grants::all_columns, members::name))
-        .load(conn)
+        .limit(limit)
+        .into_boxed();
+    if let Some((at, id)) = after {
+        query = query.filter(
+            role_grants::granted_at
+                .gt(at)
+                .or(role_grants::granted_at.eq(at).and(role_grants::id.gt(id))),
+        );
+    }
+    query.load(conn)
 }
 
 pub fn revoke_grant(

@@ -126,18 +126,32 @@ fn key_file(path: &Path) -> std::io::Result<String> {
             "{} is damaged: it holds no key",
             path.display()
         ))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let secret = hex::encode(rand::random::<[u8; 32]>());
-            let mut options = std::fs::OpenOptions::new();
-            options.write(true).create_new(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut file = options.open(path)?;
-            file.write_all(secret.as_bytes())?;
-            file.sync_all()?;
-            Ok(secret)
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => make_key_file(path),
         Err(error) => Err(error),
+    }
+}
+
+/// Whole or not at all, whatever ends this process; and of several processes one makes it, the others read it.
+fn make_key_file(path: &Path) -> std::io::Result<String> {
+    let draft = path.with_extension(format!("{}.new", random_secret::<9>()));
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&draft)?;
+    file.write_all(hex::encode(rand::random::<[u8; 32]>()).as_bytes())?;
+    file.sync_all()?;
+    // Unlike a rename, a link never takes the place of what is there.
+    let linked = std::fs::hard_link(&draft, path);
+    std::fs::remove_file(&draft)?;
+    match linked {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => {
+            if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+                std::fs::File::open(folder)?.sync_all()?;
+            }
+            key_file(path)
+        }
     }
 }
 
@@ -150,4 +164,32 @@ pub fn hash_secret(secret: &str) -> Vec<u8> {
 pub fn random_secret<const BYTES: usize>() -> String {
     use base64::Engine;
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(rand::random::<[u8; BYTES]>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_who_start_at_once_have_one_whole_key_and_leave_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret.key");
+        let crowd = std::sync::Barrier::new(8);
+        let secrets: std::collections::HashSet<String> = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| {
+                        crowd.wait();
+                        key_file(&path).unwrap()
+                    })
+                })
+                .collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        assert_eq!(secrets.len(), 1);
+        assert_eq!(secrets.iter().next().unwrap().len(), 64);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        std::fs::write(&path, "").unwrap();
+        assert!(key_file(&path).unwrap_err().to_string().contains("damaged"));
+    }
 }

@@ -401,6 +401,11 @@ async fn one_bad_row_keeps_all_out_and_every_bad_row_is_told() {
             (9, "identity_conflict"),
         ]
     );
+    let columns: Vec<_> = rows.iter().map(|r| r["column"].as_str().unwrap()).collect();
+    assert_eq!(
+        columns,
+        ["姓名", "手机", "党员类别", "所在支部", "手机", "手机", "工号"]
+    );
     assert_eq!(count(&t, &tenant).await, before);
 
     // 李四 lives in branch B: the secretary of A learns that the row cannot be, and no more.
@@ -532,4 +537,200 @@ async fn people_change_their_own_number_and_nothing_more() {
     t.patch("/me", &tenant.member_a, "", json!({ "standing": "full" }))
         .await
         .refused(422, "invalid_fields");
+}
+
+/// The only rows of a refused import: code, column and value of each.
+async fn bad_rows(t: &TestApp, token: &str, organization: &str, file: &str) -> Vec<(String, String, String)> {
+    let refused = import(t, token, organization, true, "text/csv", file.to_owned().into()).await;
+    let refused = refused.refused(422, "import_rejected");
+    let text = |row: &serde_json::Value, name: &str| row[name].as_str().unwrap_or("?").to_owned();
+    refused.json["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (text(row, "code"), text(row, "column"), text(row, "value")))
+        .collect()
+}
+
+#[actix_web::test]
+async fn an_import_tells_nothing_of_people_it_is_not_about() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    import(&t, &tenant.admin, &tenant.root, false, "text/csv", ROSTER.into())
+        .await
+        .expect(201);
+    // 李四 (13800000002, A02) belongs to branch B, 张三 (13800000001, A01) to A. Whatever matches of 李四, with the right
+    // name or not, together with another's number or not: one answer.
+    let file = "姓名,手机,工号\n李四,13800000002,A02\n李四,13800000002,\n李四,,A02\n别人,13800000002,\n别人,,A02\n\
+        李四,13800000002,Z99\n李四,13700000099,A02\n张三,13800000001,A02\n张三,13800000002,A01\n";
+    for row in file.lines().skip(1) {
+        let bad = bad_rows(
+            &t,
+            &tenant.secretary_a,
+            &tenant.branch_a,
+            &format!("姓名,手机,工号\n{row}\n"),
+        )
+        .await;
+        let same = (
+            "member_elsewhere".to_owned(),
+            "手机 / 工号".to_owned(),
+            String::new(),
+        );
+        assert_eq!(bad, [same], "{row}");
+    }
+}
+
+#[actix_web::test]
+async fn a_phone_alone_renames_nobody_and_an_employee_number_mends_a_name() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    import(&t, &tenant.admin, &tenant.root, false, "text/csv", ROSTER.into())
+        .await
+        .expect(201);
+    let told = |column: &str, value: &str| {
+        (
+            "identity_conflict".to_owned(),
+            column.to_owned(),
+            value.to_owned(),
+        )
+    };
+    for (row, expected) in [
+        ("张珊,13800000001,", told("姓名", "张珊")),
+        // 王五 has no number at work: another name with one is somebody else who got the phone.
+        ("赵六,13800000003,C03", told("姓名", "赵六")),
+        ("张三,13800000001,C09", told("工号", "C09")),
+        ("张三,13800000001,A02", told("工号", "A02")),
+    ] {
+        let file = format!("姓名,手机,工号\n{row}\n");
+        assert_eq!(
+            bad_rows(&t, &tenant.admin, &tenant.root, &file).await,
+            [expected],
+            "{row}"
+        );
+    }
+    let file = "姓名,手机,工号\n张珊,13800000001,A01\n李肆,,A02\n王五,13800000003,C03\n";
+    let mended = import(&t, &tenant.admin, &tenant.root, false, "text/csv", file.into()).await;
+    assert_eq!(counts(&mended.expect(201)), (0, 3, 0));
+    for (number, name) in [("A01", "张珊"), ("A02", "李肆"), ("C03", "王五")] {
+        let found = t
+            .get(&format!("/members?q={number}"), &tenant.admin)
+            .await
+            .expect(200);
+        assert_eq!(found.text("/items/0/name"), name);
+    }
+}
+
+#[actix_web::test]
+async fn an_import_changes_nobody_who_may_do_more_than_the_importer() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    import(&t, &tenant.admin, &tenant.root, false, "text/csv", ROSTER.into())
+        .await
+        .expect(201);
+    let boss = t
+        .get("/members?q=A01", &tenant.admin)
+        .await
+        .expect(200)
+        .text("/items/0/id");
+    let role = json!({ "member_id": boss, "role": "admin" });
+    t.post(
+        &format!("/organizations/{}/roles", tenant.root),
+        &tenant.admin,
+        role,
+    )
+    .await
+    .expect(201);
+    let phone = "姓名,手机,工号\n张三,13900000009,A01\n";
+    let bad = bad_rows(&t, &tenant.secretary_a, &tenant.branch_a, phone).await;
+    let told = (
+        "member_has_more_rights".to_owned(),
+        "手机 / 工号".to_owned(),
+        "张三".to_owned(),
+    );
+    assert_eq!(bad, [told]);
+    // A row that changes nothing may stay in the roster, and whoever may do as much may change them.
+    let same = "姓名,手机,工号\n张三,13800000001,A01\n";
+    let kept = import(
+        &t,
+        &tenant.secretary_a,
+        &tenant.branch_a,
+        false,
+        "text/csv",
+        same.into(),
+    )
+    .await;
+    assert_eq!(counts(&kept.expect(201)), (0, 0, 1));
+    let changed = import(&t, &tenant.admin, &tenant.root, false, "text/csv", phone.into()).await;
+    assert_eq!(counts(&changed.expect(201)), (0, 1, 0));
+}
+
+/// On PostgreSQL with neither the lock of the tree nor the retry, most of these are refused.
+#[actix_web::test]
+async fn eight_imports_of_one_file_at_once_make_everybody_once() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let (replica, stop) = t.replica().await;
+    let before = count(&t, &tenant).await;
+    let rows: String = (0..60).map(|n| format!("人{n},1380000{n:04},N{n}\n")).collect();
+    let file = format!("姓名,手机,工号\n{rows}");
+    let all = futures_util::future::join_all((0..8).map(|n| {
+        let path = format!("/members/imports?organization_id={}", tenant.root);
+        let path = if n % 2 == 0 {
+            path
+        } else {
+            format!("{replica}/api/v1{path}")
+        };
+        let request = t.request(Method::POST, &path, &tenant.admin);
+        Reply::of(request.header("content-type", "text/csv").body(file.clone()))
+    }))
+    .await;
+    let mut outcomes: Vec<_> = all.iter().map(|reply| (reply.status, counts(reply))).collect();
+    outcomes.sort_unstable();
+    assert_eq!(outcomes[..7], [(201, (0, 0, 60)); 7]);
+    assert_eq!(outcomes[7], (201, (60, 0, 0)));
+    assert_eq!(count(&t, &tenant).await, before + 60);
+    stop.stop(false).await;
+}
+
+#[actix_web::test]
+async fn rosters_are_read_few_at_a_time() {
+    let t = TestApp::start_with(|config| config.database.deadline = std::time::Duration::from_secs(2)).await;
+    let tenant = t.tenant().await;
+    let turns = t.app.roster_turns.clone().acquire_many_owned(2).await.unwrap();
+    let busy = import(&t, &tenant.admin, &tenant.root, true, "text/csv", ROSTER.into()).await;
+    assert!(!busy.refused(503, "overloaded").header("retry-after").is_empty());
+    drop(turns);
+    import(&t, &tenant.admin, &tenant.root, true, "text/csv", ROSTER.into())
+        .await
+        .expect(200);
+}
+
+#[actix_web::test]
+async fn an_export_holds_everybody_however_many() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    for first in [0, 11_000] {
+        let rows: String = (first..first + 11_000).map(|n| format!("人{n},N{n}\n")).collect();
+        let file = format!("姓名,工号\n{rows}");
+        import(
+            &t,
+            &tenant.admin,
+            &tenant.branch_b,
+            false,
+            "text/csv",
+            file.into(),
+        )
+        .await
+        .expect(201);
+    }
+    let path = format!("/members?organization_id={}", tenant.branch_b);
+    let file = t.get_as(&path, &tenant.admin, "text/csv").await.expect(200);
+    let text = String::from_utf8(file.bytes).unwrap();
+    let names: std::collections::HashSet<&str> = text
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').next().unwrap())
+        .collect();
+    // Two who were there before.
+    assert_eq!((text.lines().count(), names.len()), (22_003, 22_002));
 }

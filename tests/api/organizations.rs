@@ -282,3 +282,198 @@ async fn nobody_manages_the_account_of_somebody_who_may_do_more() {
     .await
     .expect(200);
 }
+
+fn group(name: &str, kind: &str, parent: &str) -> serde_json::Value {
+    json!({ "name": name, "kind": kind, "parent_id": parent })
+}
+
+#[actix_web::test]
+async fn whether_and_where_an_organization_stands_is_its_parents_matter() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    // An admin of branch A and of a general branch beside it, but not of what A stands below.
+    let (boss, token) = t
+        .person(
+            &tenant,
+            &tenant.branch_a,
+            "甲管理",
+            Some((&tenant.branch_a, "admin")),
+        )
+        .await;
+    let general = t
+        .post(
+            "/organizations",
+            &tenant.admin,
+            group("總支", "general_branch", &tenant.root),
+        )
+        .await
+        .expect(201)
+        .id();
+    let role = json!({ "member_id": boss, "role": "admin" });
+    t.post(&format!("/organizations/{general}/roles"), &tenant.admin, role)
+        .await
+        .expect(201);
+    let to_general = json!({ "parent_id": general });
+    let branch = format!("/organizations/{}", tenant.branch_a);
+    t.post(&format!("{branch}/move"), &token, to_general.clone())
+        .await
+        .refused(403, "forbidden");
+    t.act(&format!("/organizations/{general}/archive"), &token)
+        .await
+        .refused(403, "forbidden");
+    // Inside their own branch it is theirs to decide.
+    let below = t
+        .post("/organizations", &token, group("小組", "group", &tenant.branch_a))
+        .await
+        .expect(201)
+        .id();
+    t.act(&format!("/organizations/{below}/archive"), &token)
+        .await
+        .expect(204);
+    t.post(&format!("{branch}/move"), &tenant.admin, to_general)
+        .await
+        .expect(200);
+    // Now the general branch is above, and theirs.
+    t.post(
+        &format!("{branch}/move"),
+        &token,
+        json!({ "parent_id": tenant.root }),
+    )
+    .await
+    .refused(403, "forbidden");
+    t.act(&format!("/organizations/{}/archive", tenant.root), &tenant.admin)
+        .await
+        .refused(403, "forbidden");
+}
+
+#[actix_web::test]
+async fn a_tree_is_at_most_sixteen_levels_deep() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let mut line = vec![tenant.root.clone()];
+    while line.len() < 15 {
+        let parent = line.last().unwrap();
+        let made = t
+            .post(
+                "/organizations",
+                &tenant.admin,
+                group("黨委", "committee", parent),
+            )
+            .await
+            .expect(201);
+        line.push(made.id());
+    }
+    let branch = t
+        .post(
+            "/organizations",
+            &tenant.admin,
+            group("支部", "branch", &line[14]),
+        )
+        .await
+        .expect(201)
+        .id();
+    let deeper = t
+        .post("/organizations", &tenant.admin, group("小組", "group", &branch))
+        .await
+        .refused(409, "tree_too_deep");
+    assert_eq!(deeper.json["limit"], 16);
+    // A subtree counts with its height.
+    t.post(
+        "/organizations",
+        &tenant.admin,
+        group("小組", "group", &tenant.branch_a),
+    )
+    .await
+    .expect(201);
+    let moved = format!("/organizations/{}/move", tenant.branch_a);
+    t.post(&moved, &tenant.admin, json!({ "parent_id": line[14] }))
+        .await
+        .refused(409, "tree_too_deep");
+    t.post(&moved, &tenant.admin, json!({ "parent_id": line[13] }))
+        .await
+        .expect(200);
+}
+
+#[actix_web::test]
+async fn lists_of_the_tree_come_in_pages() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    for n in 0..5 {
+        t.post(
+            "/organizations",
+            &tenant.admin,
+            group(&format!("{n}組"), "group", &tenant.branch_a),
+        )
+        .await
+        .expect(201);
+    }
+    let roles = format!("/organizations/{}/roles", tenant.branch_a);
+    for role in ["secretary", "organizer", "lecturer", "inspector"] {
+        let body = json!({ "member_id": tenant.member_a_id, "role": role });
+        t.post(&roles, &tenant.admin, body).await.expect(201);
+    }
+    let transfers = format!("/members/{}/transfers", tenant.member_b_id);
+    for to in [&tenant.branch_a, &tenant.root, &tenant.branch_b] {
+        let body = json!({ "organization_id": to, "reason": "x" });
+        t.post(&transfers, &tenant.admin, body).await.expect(201);
+    }
+    for (path, token, all) in [
+        ("/organizations", &tenant.admin, 8),
+        ("/organizations", &tenant.secretary_a, 7),
+        ("/organizations", &tenant.member_b, 2),
+        (roles.as_str(), &tenant.admin, 6),
+        (transfers.as_str(), &tenant.admin, 3),
+    ] {
+        let whole = t.get(path, token).await.expect(200);
+        assert_eq!(whole.items().len(), all, "{path}");
+        let (mut found, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = t.get(&format!("{path}?limit=2{cursor}"), token).await.expect(200);
+            assert!(page.items().len() <= 2);
+            found.extend(page.items().to_vec());
+            match page.json["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        assert_eq!(found, whole.items(), "{path}");
+    }
+    t.get("/organizations?limit=0", &tenant.admin)
+        .await
+        .refused(422, "invalid_fields");
+}
+
+/// On PostgreSQL this goes wrong within a few rounds without the lock in `require_held`.
+#[actix_web::test]
+async fn nobody_comes_into_an_organization_that_is_being_archived() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    for n in 0..24 {
+        let name = format!("第{n}支部");
+        let branch = t
+            .post(
+                "/organizations",
+                &tenant.admin,
+                group(&name, "branch", &tenant.root),
+            )
+            .await
+            .expect(201)
+            .id();
+        let member = crate::support::member_body(&branch, "新人", &format!("new-{}-{n}", tenant.mark));
+        let path = format!("/organizations/{branch}/archive");
+        let (made, archived) = if n % 2 == 0 {
+            tokio::join!(
+                t.post("/members", &tenant.admin, member),
+                t.act(&path, &tenant.admin)
+            )
+        } else {
+            let (archived, made) = tokio::join!(
+                t.act(&path, &tenant.admin),
+                t.post("/members", &tenant.admin, member)
+            );
+            (made, archived)
+        };
+        let outcome = (made.status, archived.status);
+        assert!(outcome == (201, 409) || outcome == (404, 204), "{outcome:?}");
+    }
+}

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::new_uuid;
+use crate::support::{PostgresDatabase, TestApp, new_uuid};
 
 const PASSWORD: &str = "ten thousand steps";
 
@@ -47,29 +47,40 @@ struct Server {
 
 impl Server {
     async fn start(folder: &Path, arguments: &[&str]) -> Self {
+        Self::start_as(zhibu(folder).args(arguments)).await
+    }
+
+    async fn start_as(command: &mut Command) -> Self {
+        let mut server = Self::spawn(command);
+        server.ready().await;
+        server
+    }
+
+    fn spawn(command: &mut Command) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
             .unwrap()
             .port();
         let listen = format!("127.0.0.1:{port}");
-        let mut command = zhibu(folder);
-        command.args(arguments).args(["--listen", &listen]);
         let process = command
+            .args(["--listen", &listen])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut server = Self {
+        Self {
             process,
             url: format!("http://{listen}"),
-        };
+        }
+    }
+
+    async fn ready(&mut self) {
         let client = client();
-        while client.get(format!("{}/readyz", server.url)).send().await.is_err() {
-            assert!(server.process.try_wait().unwrap().is_none(), "it ended by itself");
+        while client.get(format!("{}/readyz", self.url)).send().await.is_err() {
+            assert!(self.process.try_wait().unwrap().is_none(), "it ended by itself");
             tokio::task::yield_now().await;
         }
-        server
     }
 
     fn signal(&self, name: &str) {
@@ -158,6 +169,252 @@ fn a_wrong_setting_fails_the_start_with_its_name_value_and_what_is_allowed() {
     assert!(!good && words.contains("server.listen"), "{words}");
     let (good, words) = run(zhibu(folder.path()).env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/x"));
     assert!(!good, "{words}");
+    for (variable, value, setting) in [
+        ("RUST_LOG", "inof", "log.filter = \"inof\""),
+        ("RUST_LOG", "info,zhibu=lodu", "log.filter = \"info,zhibu=lodu\""),
+        ("PUBLIC_URL", "https://", "server.public_url = \"https://\""),
+        (
+            "PUBLIC_URL",
+            "https://?x=1",
+            "server.public_url = \"https://?x=1\"",
+        ),
+        (
+            "PUBLIC_URL",
+            "https://zhibu.example.org/?x=1",
+            "server.public_url",
+        ),
+        ("PUBLIC_URL", "ftp://zhibu.example.org", "server.public_url"),
+        (
+            "ZHIBU__DATABASE__READ_URL",
+            "postgres://replica/x",
+            "database.read_url",
+        ),
+        (
+            "ZHIBU__CHECK_IN__TYPED_GUESSES_PER_MEMBER",
+            "0",
+            "check_in.typed_guesses_per_member = \"0\" is not allowed: 1 to 100",
+        ),
+        (
+            "ZHIBU__CHECK_IN__TYPED_GUESSES_PER_EVENT",
+            "0",
+            "check_in.typed_guesses_per_event = \"0\"",
+        ),
+    ] {
+        let (good, words) = run(zhibu(folder.path()).env(variable, value));
+        assert!(
+            !good && words.contains(setting) && words.contains("allowed"),
+            "{variable}: {words}"
+        );
+    }
+}
+
+/// The command with a fresh database of the backend under test; SQLite's is in the folder.
+fn with_database(folder: &Path, database: Option<&PostgresDatabase>) -> Command {
+    let mut command = zhibu(folder);
+    if let Some(database) = database {
+        command
+            .env("DATABASE_URL", &database.url)
+            .env("ZHIBU_SECRET_KEY", "a key for tests only, of sufficient length");
+    }
+    command
+}
+
+#[actix_web::test]
+async fn processes_that_start_together_on_nothing_make_one_admin_and_one_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = PostgresDatabase::if_wanted();
+    let mut servers: Vec<Server> = (0..3)
+        .map(|_| Server::spawn(&mut with_database(folder.path(), database.as_ref())))
+        .collect();
+    for server in &mut servers {
+        server.ready().await;
+    }
+    let printed: Vec<String> = servers
+        .into_iter()
+        .map(|server| {
+            server.signal("-TERM");
+            let (code, printed) = finish(server);
+            assert_eq!(code, Some(0), "{printed}");
+            printed
+        })
+        .collect();
+    let told = |words: &str| printed.iter().filter(|text| text.contains(words)).count();
+    assert_eq!(
+        (told("one-time activation code"), told("zhibu listens on")),
+        (1, 3),
+        "{printed:?}"
+    );
+    let (good, words) = run(with_database(folder.path(), database.as_ref()).args(["admin", "create"]));
+    assert!(!good && words.contains("account_name_taken"), "{words}");
+}
+
+#[actix_web::test]
+async fn demonstrations_that_start_together_are_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = PostgresDatabase::if_wanted();
+    let demo = || {
+        with_database(folder.path(), database.as_ref())
+            .arg("demo")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let mut new = 0;
+    for process in [demo(), demo()] {
+        let output = process.wait_with_output().unwrap();
+        let words = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{words}");
+        new += usize::from(words.contains("data is ready"));
+    }
+    assert_eq!(new, 1);
+    // Each start tells how to check in to a meeting that is open.
+    let (_, words) = run(with_database(folder.path(), database.as_ref()).arg("demo"));
+    let event = words
+        .split("EVENT=")
+        .nth(1)
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
+    assert!(words.contains(&format!("PASSWORD='{PASSWORD}'")), "{words}");
+    let server =
+        Server::start_as(with_database(folder.path(), database.as_ref()).args(["serve", "--demo"])).await;
+    let admin = server.login("demo-admin").await;
+    let code = client()
+        .get(format!("{}/api/v1/events/{event}/code", server.url))
+        .bearer_auth(&admin);
+    assert_eq!(code.send().await.unwrap().status().as_u16(), 200);
+}
+
+#[actix_web::test]
+async fn a_database_that_may_lose_what_was_acknowledged_is_refused_before_anything_is_written() {
+    let Some(database) = PostgresDatabase::if_wanted() else {
+        // What SQLite is set to is the connection's own: there the check is that it took.
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let alter = |value: &str| {
+        use diesel::{Connection, connection::SimpleConnection};
+        let name = database.url.rsplit('/').next().unwrap();
+        diesel::PgConnection::establish(&database.url)
+            .unwrap()
+            .batch_execute(&format!("ALTER DATABASE {name} SET synchronous_commit = {value}"))
+            .unwrap();
+    };
+    alter("off");
+    for arguments in [["serve", "--demo"], ["demo", "--listen=127.0.0.1:0"]] {
+        let (good, words) = run(with_database(folder.path(), Some(&database)).args(arguments));
+        assert!(
+            !good && words.contains("refusing to start") && words.contains("synchronous_commit = off"),
+            "{words}"
+        );
+    }
+    let (good, words) = run(with_database(folder.path(), Some(&database)).arg("doctor"));
+    assert!(
+        !good && words.contains("WRONG") && words.contains("synchronous_commit"),
+        "{words}"
+    );
+    let (_, words) = run(with_database(folder.path(), Some(&database)).args(["migrate", "--check"]));
+    assert!(words.contains("pending"), "{words}");
+    alter("on");
+    let (good, words) = run(with_database(folder.path(), Some(&database)).arg("demo"));
+    assert!(good, "{words}");
+}
+
+#[actix_web::test]
+async fn ready_means_that_the_database_has_every_migration_of_this_binary() {
+    use diesel::prelude::*;
+    let t = TestApp::start().await;
+    let run = |sql: &'static str| {
+        t.app
+            .db
+            .write(move |conn| Ok(diesel::sql_query(sql).execute(conn)?))
+    };
+    let url = format!("{}/readyz", t.url);
+    let ready = || t.get(&url, "");
+    ready().await.expect(200);
+    // A newer database is what the old replicas see while they are replaced.
+    run("INSERT INTO __diesel_schema_migrations (version) VALUES ('9999')")
+        .await
+        .unwrap();
+    ready().await.expect(200);
+    run("DELETE FROM __diesel_schema_migrations WHERE version = '0005'")
+        .await
+        .unwrap();
+    ready().await.refused(503, "unavailable");
+    run("INSERT INTO __diesel_schema_migrations (version) VALUES ('0005')")
+        .await
+        .unwrap();
+    ready().await.expect(200);
+}
+
+#[actix_web::test]
+async fn the_lanes_batches_are_counted_in_check_ins_not_in_seconds() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    let code = t.code(&tenant.admin, &event).await;
+    t.post("/check-ins", &tenant.member_a, t.with_code(&code))
+        .await
+        .expect(201);
+    let metrics = t.get(&format!("{}/metrics", t.url), "").await.expect(200);
+    let metrics = String::from_utf8(metrics.bytes).unwrap();
+    let buckets: Vec<&str> = metrics
+        .lines()
+        .filter(|line| line.starts_with("zhibu_lane_batch_bucket"))
+        .collect();
+    assert!(
+        buckets.iter().any(|line| line.contains("le=\"256\"")),
+        "{buckets:?}"
+    );
+    assert!(
+        buckets.iter().all(|line| !line.contains("le=\"0.")),
+        "{buckets:?}"
+    );
+}
+
+#[actix_web::test]
+async fn the_health_check_asks_the_server_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]).await;
+    let listen = server.url.strip_prefix("http://").unwrap().to_owned();
+    let check = || run(zhibu(folder.path()).args(["healthcheck", "--listen", &listen]));
+    assert_eq!(check(), (true, "ready\n".into()));
+    server.signal("-TERM");
+    finish(server);
+    let (good, words) = check();
+    assert!(!good && words.contains("nothing answers"), "{words}");
+}
+
+#[actix_web::test]
+async fn a_roster_is_imported_from_the_shell() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &["serve", "--demo"]).await;
+    let admin = server.login("demo-admin").await;
+    let tree = client()
+        .get(format!("{}/api/v1/organizations?limit=1", server.url))
+        .bearer_auth(&admin);
+    let tree: Value = tree.send().await.unwrap().json().await.unwrap();
+    let root = tree["items"][0]["id"].as_str().unwrap();
+    std::fs::write(folder.path().join("r.csv"), "姓名,手机\n新人,13812345678\n").unwrap();
+    let import = |more: &[&str]| {
+        let arguments = ["import", "members", "r.csv", "--organization", root];
+        run(zhibu(folder.path()).args(arguments).args(more))
+    };
+    for (more, created) in [(["--dry-run"].as_slice(), 1), (&[], 1), (&[], 0)] {
+        let (good, words) = import(more);
+        assert!(
+            good && words.contains(&format!("\"created\": {created}")),
+            "{words}"
+        );
+    }
+    std::fs::write(folder.path().join("r.csv"), "姓名,手机\n別人,13812345678\n").unwrap();
+    let (good, words) = import(&[]);
+    assert!(
+        !good && words.contains("identity_conflict") && words.contains("姓名"),
+        "{words}"
+    );
 }
 
 #[actix_web::test]

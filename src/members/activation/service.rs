@@ -66,6 +66,7 @@ pub fn issue_codes(
         let entry = Entry {
             action: "member.issue_activation_code",
             object: id.0,
+            tenant: Some(tenant),
             organization: Some(member.member.organization_id),
             detail: json!({}),
         };

@@ -7,4 +7,4 @@ mod service;
 mod words;
 
 pub use http::configure;
-pub use service::{ImportReport, import_roster};
+pub use service::{ImportReport, ImportStage, import_roster};

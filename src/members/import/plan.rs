@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::NaiveDate;
 
-use super::file::{RosterLine, RowProblem};
+use super::file::{Headers, RosterLine, RowProblem};
 use crate::members::MemberId;
 use crate::members::rules::Standing;
 use crate::members::store::KnownRow;
@@ -21,6 +21,7 @@ pub struct Known {
     home: OrganizationId,
     ids: HashSet<OrganizationId>,
     by_name: HashMap<String, Vec<OrganizationId>>,
+    headers: Headers,
 }
 
 /// A line that was understood.
@@ -39,6 +40,7 @@ pub enum Step {
 /// What differs; none means 'stays'.
 #[derive(Debug)]
 pub struct Change {
+    pub row: u32,
     pub known: KnownRow,
     pub name: Option<String>,
     pub phone: Option<String>,
@@ -76,6 +78,7 @@ impl Known {
         people: Vec<KnownRow>,
         home: OrganizationId,
         organizations: Vec<(OrganizationId, String)>,
+        headers: Headers,
     ) -> Self {
         let (mut by_phone, mut by_employee_no) = (HashMap::new(), HashMap::new());
         for (index, person) in people.iter().enumerate() {
@@ -94,18 +97,20 @@ impl Known {
             home,
             ids,
             by_name,
+            headers,
         }
     }
 
-    /// What to do for each line, in their order, and every line that cannot be applied.
-    pub fn plan(&self, lines: Vec<RosterLine>) -> (Vec<Step>, Vec<BadRow>) {
+    /// What to do for each line, in their order, and every line that cannot be applied. `progress` hears how many are done.
+    pub fn plan(&self, lines: Vec<RosterLine>, mut progress: impl FnMut(usize)) -> (Vec<Step>, Vec<BadRow>) {
         let mut seen: HashMap<MemberId, u32> = HashMap::new();
         let (mut steps, mut bad) = (Vec::with_capacity(lines.len()), Vec::new());
-        for line in lines {
+        for (done, line) in lines.into_iter().enumerate() {
             match self.step(line, &mut seen) {
                 Ok(step) => steps.push(step),
                 Err(row) => bad.push(row),
             }
+            progress(done + 1);
         }
         (steps, bad)
     }
@@ -119,48 +124,50 @@ impl Known {
                 line,
             });
         };
-        // Somebody outside the importer's subtree: say no more than that.
-        if !self.ids.contains(&known.member.organization_id) {
-            return Err(bad(&line, "member_elsewhere", String::new(), None));
-        }
         if known.member.deactivated_at.is_some() {
-            return Err(bad(&line, "member_inactive", line.name.as_str().to_owned(), None));
+            return Err(self.bad(&line, "member_inactive", line.name.as_str(), None));
         }
         if let Some(other) = seen.insert(known.member.id, line.row) {
-            return Err(bad(
-                &line,
-                "member_duplicate_in_file",
-                line.name.as_str().to_owned(),
-                Some(other),
-            ));
+            let name = line.name.as_str();
+            return Err(self.bad(&line, "member_duplicate_in_file", name, Some(other)));
         }
         Ok(change(known, &line, organization))
     }
 
-    /// By phone or employee number; both must mean the same person.
+    /// By phone or employee number. Whoever stands outside the import is `member_elsewhere` before anything else is
+    /// looked at, so that nothing of them can be guessed row by row. Then both must mean the same person; and a phone
+    /// alone knows somebody again only by the same name, for numbers go from one person to another.
     fn recognise(&self, line: &RosterLine) -> Result<Option<&KnownRow>, BadRow> {
-        let by_phone = line
-            .phone
-            .as_ref()
-            .and_then(|phone| self.by_phone.get(phone.as_str()));
-        let by_number = line
-            .employee_no
-            .as_ref()
-            .and_then(|number| self.by_employee_no.get(number.as_str()));
-        let index = match (by_phone, by_number) {
-            (Some(a), Some(b)) if a != b => return Err(bad(line, "identity_conflict", String::new(), None)),
-            (Some(index), _) | (None, Some(index)) => *index,
+        let find = |index: Option<&usize>| index.and_then(|index| self.people.get(*index));
+        let phone = line.phone.as_ref().map(|phone| phone.as_str());
+        let number = line.employee_no.as_ref().map(|number| number.as_str());
+        let by_phone = find(phone.and_then(|phone| self.by_phone.get(phone)));
+        let by_number = find(number.and_then(|number| self.by_employee_no.get(number)));
+        let outside = |known: &&KnownRow| !self.ids.contains(&known.member.organization_id);
+        if by_phone.iter().chain(&by_number).any(outside) {
+            return Err(self.bad(line, "member_elsewhere", "", None));
+        }
+        let known = match (by_phone, by_number) {
+            (Some(a), Some(b)) if a.member.id != b.member.id => {
+                return Err(self.bad(line, "identity_conflict", number.unwrap_or_default(), None));
+            }
+            // The number at work is the person's: the name behind it may be mended.
+            (_, Some(known)) => return Ok(Some(known)),
+            (Some(known), None) => known,
             (None, None) => return Ok(None),
         };
-        let known = self.people.get(index);
-        // A number at work stays with a person; another one behind the same phone is rather somebody else.
-        let stored = known.and_then(|k| k.member.employee_no.as_deref());
-        if let (Some(stored), Some(number)) = (stored, &line.employee_no)
-            && stored != number.as_str()
-        {
-            return Err(bad(line, "identity_conflict", String::new(), None));
+        // Another number at work behind the same phone is rather somebody else.
+        if let (Some(_), Some(number)) = (&known.member.employee_no, number) {
+            return Err(self.bad(line, "identity_conflict", number, None));
         }
-        Ok(known)
+        if known.member.name != line.name.as_str() {
+            let name = self.bad(line, "identity_conflict", line.name.as_str(), None);
+            return Err(BadRow {
+                column: self.headers.name.clone(),
+                ..name
+            });
+        }
+        Ok(Some(known))
     }
 
     /// Of several organizations of one name, the one where the member is already.
@@ -179,23 +186,39 @@ impl Known {
         {
             Some([id]) => Ok(Some(*id)),
             Some(several) if present.is_some_and(|id| several.contains(&id)) => Ok(present),
-            Some([_, _, ..]) => Err(bad(line, "organization_ambiguous", name.clone(), None)),
-            _ => Err(bad(line, "organization_unknown", name.clone(), None)),
+            Some([_, _, ..]) => Err(self.bad(line, "organization_ambiguous", name, None)),
+            _ => Err(self.bad(line, "organization_unknown", name, None)),
+        }
+    }
+
+    fn bad(&self, line: &RosterLine, code: &'static str, value: &str, other_row: Option<u32>) -> BadRow {
+        BadRow {
+            row: Some(line.row),
+            column: column(&self.headers, code),
+            code,
+            value: value.to_owned(),
+            other_row,
+        }
+    }
+
+    /// Of the people a roster would change, one whom the importer may not touch.
+    pub fn out_of_reach(&self, change: &Change) -> BadRow {
+        let code = "member_has_more_rights";
+        BadRow {
+            row: Some(change.row),
+            column: column(&self.headers, code),
+            code,
+            value: change.known.member.name.clone(),
+            other_row: None,
         }
     }
 }
 
-fn bad(line: &RosterLine, code: &'static str, value: String, other_row: Option<u32>) -> BadRow {
-    let column = match code {
-        "organization_unknown" | "organization_ambiguous" => Some("所在支部".to_owned()),
-        _ => None,
-    };
-    BadRow {
-        row: Some(line.row),
-        column,
-        code,
-        value,
-        other_row,
+fn column(headers: &Headers, code: &str) -> Option<String> {
+    match code {
+        "organization_unknown" | "organization_ambiguous" => headers.organization.clone(),
+        "identity_conflict" => headers.employee_no.clone(),
+        _ => headers.identity(),
     }
 }
 
@@ -204,6 +227,7 @@ fn change(known: &KnownRow, line: &RosterLine, organization: Option<Organization
     let phone = line.phone.as_ref().map(|phone| phone.as_str());
     let number = line.employee_no.as_ref().map(|number| number.as_str());
     let change = Change {
+        row: line.row,
         name: differs(Some(line.name.as_str()), Some(member.name.as_str())),
         phone: differs(phone, known.phone.as_deref()),
         employee_no: differs(number, member.employee_no.as_deref()),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::file::{Roster, parse_roster};
+use super::file::{Roster, RosterLine, parse_roster};
 use super::plan::{ASSUMED_STANDING, BadRow, Change, Known, Step};
 use super::words::message;
 use crate::app::Ctx;
@@ -14,10 +14,12 @@ use crate::members::service::{change_standing, save, standing_row, today, transf
 use crate::members::store::{self, MemberRow};
 use crate::organizations::{self, OrganizationId, OrganizationRow, Right};
 use crate::platform::db::DbConnection;
-use crate::platform::error::{AppError, AppResult, Code, Conflict, Language};
+use crate::platform::error::{AppError, AppResult, Code, Language};
 use crate::platform::sheet::{SheetLimits, read_sheet};
 
 const TRANSFER_REASON: &str = "roster import";
+/// New people written at once.
+const CHUNK: usize = 500;
 
 /// What an import did, or would do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -49,6 +51,16 @@ pub struct RejectedRow {
     other_row: Option<u32>,
 }
 
+/// What an import is busy with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImportStage {
+    Checking,
+    Writing,
+}
+
+/// Hears how many rows of how many a stage has done. A transaction that is run again begins at nought again.
+pub type Progress<'p> = &'p dyn Fn(ImportStage, usize, usize);
+
 /// Reads and applies a file (XLSX, or CSV in UTF-8 or GB18030) to an organization and what is below it.
 pub fn import_roster(
     conn: &mut DbConnection,
@@ -56,9 +68,10 @@ pub fn import_roster(
     organization: OrganizationId,
     bytes: &[u8],
     dry_run: bool,
+    progress: Progress<'_>,
 ) -> AppResult<ImportReport> {
     let roster = read_roster(bytes)?;
-    apply_roster(conn, ctx, organization, &roster, dry_run, Language::En)
+    apply_roster(conn, ctx, organization, &roster, dry_run, Language::En, progress)
 }
 
 /// `no_spreadsheet` for what is none; wrong rows are told by `apply_roster`, all at once.
@@ -78,18 +91,74 @@ pub fn apply_roster(
     roster: &Roster,
     dry_run: bool,
     language: Language,
+    progress: Progress<'_>,
 ) -> AppResult<ImportReport> {
     let home = organizations::require(conn, ctx, organization, Right::ManageMembers)?;
-    let below = organizations::subtree(conn, &home)?
+    if !dry_run {
+        // Two imports of one file: the second waits here, and then finds everybody there.
+        organizations::lock_tree(conn, home.tenant_id)?;
+    }
+    let steps = plan(conn, ctx, &home, roster, language, progress)?;
+    let report = count(&steps, roster, dry_run);
+    if !dry_run {
+        if report.created + report.updated > 0 {
+            crate::attendance::freeze_due_rosters(conn, ctx, home.tenant_id)?;
+            apply(conn, ctx, &home, steps, progress)?;
+        }
+        let detail =
+            json!({ "created": report.created, "updated": report.updated, "unchanged": report.unchanged });
+        let entry = Entry {
+            action: "member.import",
+            object: home.id.0,
+            tenant: Some(home.tenant_id),
+            organization: Some(home.id),
+            detail,
+        };
+        audit::record(conn, ctx, entry)?;
+    }
+    Ok(report)
+}
+
+/// What each row means, or everything that is wrong with any of them.
+fn plan(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    home: &OrganizationRow,
+    roster: &Roster,
+    language: Language,
+    progress: Progress<'_>,
+) -> AppResult<Vec<Step>> {
+    let below = organizations::subtree(conn, home)?
         .into_iter()
         .map(|row| (row.id, row.name))
         .collect();
-    let known = Known::new(store::list_known(conn, home.tenant_id)?, home.id, below);
-    let (steps, mut bad) = known.plan(roster.lines.clone());
+    let people = store::list_known(conn, home.tenant_id)?;
+    let known = Known::new(people, home.id, below, roster.headers.clone());
+    let total = roster.lines.len();
+    let (steps, mut bad) = known.plan(roster.lines.clone(), |done| {
+        progress(ImportStage::Checking, done, total);
+    });
+    let changed = || {
+        steps.iter().filter_map(|step| match step {
+            Step::Update { change } => Some(change),
+            _ => None,
+        })
+    };
+    let above = organizations::above(conn, ctx, changed().map(|change| change.known.member.id))?;
+    bad.extend(
+        changed()
+            .filter(|change| above.contains(&change.known.member.id))
+            .map(|change| known.out_of_reach(change)),
+    );
     bad.extend(roster.problems.iter().cloned().map(BadRow::from));
-    if !bad.is_empty() {
-        return Err(rejected(bad, language));
+    if bad.is_empty() {
+        Ok(steps)
+    } else {
+        Err(rejected(bad, language))
     }
+}
+
+fn count(steps: &[Step], roster: &Roster, dry_run: bool) -> ImportReport {
     let mut report = ImportReport {
         dry_run,
         rows: steps.len(),
@@ -99,7 +168,7 @@ pub fn apply_roster(
         standing_assumed: 0,
         ignored_columns: roster.ignored_columns.clone(),
     };
-    for step in &steps {
+    for step in steps {
         match step {
             Step::Create { line, .. } => {
                 report.created += 1;
@@ -109,20 +178,7 @@ pub fn apply_roster(
             Step::Nothing => report.unchanged += 1,
         }
     }
-    if !dry_run && report.created + report.updated > 0 {
-        crate::attendance::freeze_due_rosters(conn, ctx, home.tenant_id)?;
-        apply(conn, ctx, &home, steps)?;
-        let detail =
-            json!({ "created": report.created, "updated": report.updated, "unchanged": report.unchanged });
-        let entry = Entry {
-            action: "member.import",
-            object: home.id.0,
-            organization: Some(home.id),
-            detail,
-        };
-        audit::record(conn, ctx, entry)?;
-    }
-    Ok(report)
+    report
 }
 
 fn rejected(mut bad: Vec<BadRow>, language: Language) -> AppError {
@@ -141,44 +197,88 @@ fn rejected(mut bad: Vec<BadRow>, language: Language) -> AppError {
     AppError::from(Code::ImportRejected).with("rows", rows)
 }
 
-fn apply(conn: &mut DbConnection, ctx: &Ctx, home: &OrganizationRow, steps: Vec<Step>) -> AppResult<()> {
+fn apply(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    home: &OrganizationRow,
+    steps: Vec<Step>,
+    progress: Progress<'_>,
+) -> AppResult<()> {
     let today = today(conn, ctx, home)?;
-    let mut new = Vec::new();
+    let (mut new, mut changes) = (Vec::new(), Vec::new());
     for step in steps {
         match step {
             Step::Nothing => {}
-            Step::Update { change } => apply_change(conn, ctx, change, today)?,
-            Step::Create { line, organization } => {
-                let id: MemberId = ctx.ids.make();
-                let account = NewAccount {
-                    id: id.into(),
-                    tenant: Some(home.tenant_id),
-                    account_name: None,
-                    phone: line.phone.map(String::from),
-                };
-                auth::create_account(conn, ctx, account)?;
-                new.push(MemberRow {
-                    id,
-                    tenant_id: home.tenant_id,
-                    organization_id: organization,
-                    name: line.name.into(),
-                    employee_no: line.employee_no.map(String::from),
-                    standing: line.standing.unwrap_or(ASSUMED_STANDING).as_str().to_owned(),
-                    standing_since: today,
-                    joined_on: line.joined_on,
-                    deactivated_at: None,
-                    deactivate_reason: None,
-                    version: 1,
-                    created_at: ctx.now,
-                    updated_at: ctx.now,
-                });
-            }
+            Step::Update { change } => changes.push(change),
+            Step::Create { line, organization } => new.push((line, organization)),
         }
     }
-    store::insert_members(conn, &new).on_conflict_is(Code::EmployeeNoTaken)?;
-    let standings: Vec<_> = new.iter().map(|row| standing_row(ctx, row)).collect();
-    store::insert_standings(conn, &standings)?;
+    let total = new.len() + changes.len();
+    let mut done = 0;
+    for change in changes {
+        apply_change(conn, ctx, change, today)?;
+        done += 1;
+        progress(ImportStage::Writing, done, total);
+    }
+    let mut new = new.into_iter().peekable();
+    while new.peek().is_some() {
+        let chunk: Vec<_> = new.by_ref().take(CHUNK).collect();
+        done += chunk.len();
+        create(conn, ctx, home, chunk, today)?;
+        progress(ImportStage::Writing, done, total);
+    }
     Ok(())
+}
+
+/// People with their accounts, standings and entries in the log: a few statements for all of them.
+fn create(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    home: &OrganizationRow,
+    new: Vec<(RosterLine, OrganizationId)>,
+    today: chrono::NaiveDate,
+) -> AppResult<()> {
+    let (mut accounts, mut rows) = (Vec::with_capacity(new.len()), Vec::with_capacity(new.len()));
+    for (line, organization) in new {
+        let id: MemberId = ctx.ids.make();
+        accounts.push(NewAccount {
+            id: id.into(),
+            tenant: Some(home.tenant_id),
+            account_name: None,
+            phone: line.phone.map(String::from),
+        });
+        rows.push(MemberRow {
+            id,
+            tenant_id: home.tenant_id,
+            organization_id: organization,
+            name: line.name.into(),
+            employee_no: line.employee_no.map(String::from),
+            standing: line.standing.unwrap_or(ASSUMED_STANDING).as_str().to_owned(),
+            standing_since: today,
+            joined_on: line.joined_on,
+            deactivated_at: None,
+            deactivate_reason: None,
+            version: 1,
+            created_at: ctx.now,
+            updated_at: ctx.now,
+        });
+    }
+    auth::create_accounts(conn, ctx, accounts)?;
+    store::insert_members(conn, &rows).map_err(AppError::overtaken)?;
+    let standings: Vec<_> = rows.iter().map(|row| standing_row(ctx, row)).collect();
+    store::insert_standings(conn, &standings)?;
+    audit::record_all(conn, ctx, rows.iter().map(creation))
+}
+
+/// Each person of a roster is on record, as if created alone.
+fn creation(row: &MemberRow) -> Entry<'static> {
+    Entry {
+        action: "member.create",
+        object: row.id.0,
+        tenant: Some(row.tenant_id),
+        organization: Some(row.organization_id),
+        detail: json!({ "standing": row.standing, "import": true }),
+    }
 }
 
 fn apply_change(
@@ -215,12 +315,10 @@ fn apply_change(
         row.organization_id = to;
         fields.push("organization_id");
     }
-    save(
-        conn,
-        ctx,
-        row,
-        "member.update",
-        json!({ "fields": fields, "import": true }),
-    )?;
-    Ok(())
+    let detail = json!({ "fields": fields, "import": true });
+    match save(conn, ctx, row, "member.update", detail) {
+        // Somebody edited them since they were read: read again.
+        Err(error) if error.code() == Code::VersionMismatch => Err(AppError::again()),
+        other => other.map(|_| ()),
+    }
 }

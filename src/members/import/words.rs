@@ -33,7 +33,8 @@ fn words(code: &str) -> (&'static str, &'static str, &'static str) {
         "member_elsewhere" => ("Somebody with this phone or employee number belongs to an organization you do not import into.", "该手机号或工号已属于所选组织以外的成员。", "該手機號碼或工號已屬於所選組織以外的成員。"),
         "member_inactive" => ("This member is deactivated. Reactivate the member first, or take the row out.", "该成员已停用，请先恢复或删除此行。", "該成員已停用，請先恢復或刪除此列。"),
         "member_duplicate_in_file" => ("Another row means the same member.", "文件中另一行是同一成员。", "檔案中另一列是同一成員。"),
-        "identity_conflict" => ("Phone and employee number belong to different members.", "手机号与工号分属不同成员。", "手機號碼與工號分屬不同成員。"),
+        "identity_conflict" => ("Name, phone and employee number do not mean one and the same member. To mend a name, give the employee number too, or edit the member.", "姓名、手机号与工号不是同一成员。如需更正姓名，请同时填写工号，或直接修改该成员。", "姓名、手機號碼與工號不是同一成員。如需更正姓名，請同時填寫工號，或直接修改該成員。"),
+        "member_has_more_rights" => ("This member has more rights than you: somebody above them changes what is known of them.", "该成员的权限高于您，请由其上级修改。", "該成員的權限高於您，請由其上級修改。"),
         _ => ("This row cannot be imported.", "此行无法导入。", "此列無法匯入。"),
     }
 }

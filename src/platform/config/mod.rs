@@ -291,6 +291,21 @@ impl Raw {
     }
 }
 
+/// What `/c/{code}` can be put behind.
+fn is_public_url(text: &str) -> bool {
+    let Ok(url) = text.parse::<actix_web::http::Uri>() else {
+        return false;
+    };
+    let host = url.host().unwrap_or_default();
+    matches!(url.scheme_str(), Some("http" | "https"))
+        && host.chars().any(char::is_alphanumeric)
+        && url
+            .authority()
+            .is_some_and(|authority| !authority.as_str().contains('@'))
+        && url.query().is_none()
+        && !text.contains('#')
+}
+
 impl RawServer {
     fn validate(self) -> Result<ServerConfig, ConfigError> {
         let listen: SocketAddr = self.listen.parse().map_err(|_| {
@@ -305,11 +320,11 @@ impl RawServer {
         } else {
             self.public_url
         };
-        if !(public_url.starts_with("http://") || public_url.starts_with("https://")) {
+        if !is_public_url(&public_url) {
             return Err(wrong(
                 "server.public_url",
                 public_url,
-                "a URL that begins with http:// or https://",
+                "http:// or https:// with a host, perhaps a port and a path, and nothing after it",
             ));
         }
         within("server.workers", self.workers, 0..=256, "0 (one per core) to 256")?;
@@ -361,9 +376,16 @@ impl RawDatabase {
             100..=600_000,
             "100 to 600000 milliseconds",
         )?;
+        let url = postgres("database.url", self.url)?;
+        let read_url = postgres("database.read_url", self.read_url)?;
+        if url.is_none() && read_url.is_some() {
+            let allowed =
+                "empty, unless database.url (DATABASE_URL) names the primary that it is a replica of";
+            return Err(wrong("database.read_url", "…", allowed));
+        }
         Ok(DatabaseConfig {
-            url: postgres("database.url", self.url)?,
-            read_url: postgres("database.read_url", self.read_url)?,
+            url,
+            read_url,
             sqlite_path: data.join("zhibu.db"),
             connections: self.connections,
             deadline: Duration::from_millis(self.deadline_ms),
@@ -503,6 +525,18 @@ impl RawCheckIn {
             "1 to 720 hours",
         )?;
         within(
+            "check_in.typed_guesses_per_member",
+            self.typed_guesses_per_member,
+            1..=100,
+            "1 to 100",
+        )?;
+        within(
+            "check_in.typed_guesses_per_event",
+            self.typed_guesses_per_event,
+            1..=100_000,
+            "1 to 100000",
+        )?;
+        within(
             "check_in.lane_queue",
             self.lane_queue,
             16..=1_000_000,
@@ -530,6 +564,13 @@ impl RawCheckIn {
     }
 }
 
+/// tracing's syntax, without bare targets: there `inof` would be one, and everything of it logged.
+fn is_filter(text: &str) -> bool {
+    let level = |part: &str| part.parse::<tracing::level_filters::LevelFilter>().is_ok();
+    let known = |part: &str| part.is_empty() || part.contains(['=', '[', ']', '}']) || level(part);
+    tracing_subscriber::EnvFilter::try_new(text).is_ok() && text.split(',').map(str::trim).all(known)
+}
+
 impl RawLog {
     fn validate(self) -> Result<LogConfig, ConfigError> {
         let json = match self.format.as_str() {
@@ -537,6 +578,10 @@ impl RawLog {
             "json" => true,
             _ => return Err(wrong("log.format", &self.format, "text or json")),
         };
+        if !is_filter(&self.filter) {
+            let allowed = "off, error, warn, info, debug or trace, and target=level, separated by commas";
+            return Err(wrong("log.filter", self.filter, allowed));
+        }
         Ok(LogConfig {
             json,
             filter: self.filter,

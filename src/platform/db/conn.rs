@@ -51,6 +51,16 @@ impl DbConnection {
     }
 }
 
+impl DbConnection {
+    /// Appended to a SELECT whose rows must stay as they are until the transaction ends, while others read them too.
+    pub fn for_share(&self) -> &'static str {
+        match self {
+            Self::Pg(_) => " FOR SHARE",
+            Self::Sqlite(_) => "",
+        }
+    }
+}
+
 /// Where the connections go and what each of them is set to.
 #[derive(Debug, Clone)]
 pub struct Manager {
@@ -95,6 +105,17 @@ impl r2d2::ManageConnection for Manager {
 }
 
 impl Manager {
+    /// A connection as the server gives it, before anything of ours is set: to see what it, the database and the role
+    /// are set to. SQLite keeps no such settings, so there it is an ordinary one.
+    pub fn connect_untouched(&self) -> Result<DbConnection, ConnectError> {
+        match &self.target {
+            Target::Postgres { url } => Ok(DbConnection::Pg(PgConnection::establish(
+                &with_network_deadlines(url),
+            )?)),
+            _ => r2d2::ManageConnection::connect(self),
+        }
+    }
+
     fn connect_postgres(&self, url: &str) -> Result<DbConnection, ConnectError> {
         let mut conn = PgConnection::establish(&with_network_deadlines(url))?;
         // force_custom_plan: a plan kept from when a table was small walks it when it is large (measured: a third of the

@@ -1,8 +1,14 @@
 //! Migrations: the same names for both databases, compiled in, run at start and by `zhibu migrate`.
 
+use std::collections::HashSet;
+use std::fs::File;
+use std::sync::LazyLock;
+
+use diesel::migration::{Migration, MigrationSource};
+use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::conn::{DbConnection, Manager};
+use super::conn::{DbConnection, Manager, Target};
 
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -14,6 +20,7 @@ pub type MigrateError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs what is pending and names it. Each migration is its own transaction: killed half-way, it can be run again.
 pub fn run(manager: &Manager) -> Result<Vec<String>, MigrateError> {
+    let _turn = turn(manager)?;
     let mut conn = connect(manager)?;
     lock(&mut conn)?;
     let ran = match &mut conn {
@@ -33,7 +40,6 @@ pub fn run(manager: &Manager) -> Result<Vec<String>, MigrateError> {
 
 /// The names of the migrations that have not run yet.
 pub fn pending(manager: &Manager) -> Result<Vec<String>, MigrateError> {
-    use diesel::migration::Migration;
     let names = match &mut connect(manager)? {
         DbConnection::Pg(c) => c
             .pending_migrations(POSTGRES)?
@@ -49,6 +55,27 @@ pub fn pending(manager: &Manager) -> Result<Vec<String>, MigrateError> {
     Ok(names)
 }
 
+/// Has every migration of this binary run? A database that is ahead of it counts: while replicas are replaced one by
+/// one the old ones go on, so a migration adds and never takes away what the version before it uses.
+pub fn is_current(conn: &mut DbConnection) -> QueryResult<bool> {
+    static OURS: LazyLock<HashSet<String>> = LazyLock::new(|| {
+        let migrations: Vec<Box<dyn Migration<diesel::pg::Pg>>> = POSTGRES.migrations().unwrap_or_default();
+        migrations
+            .iter()
+            .map(|migration| migration.name().version().to_string())
+            .collect()
+    });
+    #[derive(QueryableByName)]
+    struct Ran {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        version: String,
+    }
+    // Not diesel's own look, which would make the table where there is none.
+    let ran: Vec<Ran> = diesel::sql_query("SELECT version FROM __diesel_schema_migrations").load(conn)?;
+    let ran: HashSet<&str> = ran.iter().map(|row| row.version.as_str()).collect();
+    Ok(OURS.iter().all(|version| ran.contains(version.as_str())))
+}
+
 /// Undoes every migration: for the test that runs up, down, up.
 pub fn revert_all(manager: &Manager) -> Result<(), MigrateError> {
     match &mut connect(manager)? {
@@ -59,6 +86,19 @@ pub fn revert_all(manager: &Manager) -> Result<(), MigrateError> {
 
 fn connect(manager: &Manager) -> Result<DbConnection, MigrateError> {
     Ok(r2d2::ManageConnection::connect(manager)?)
+}
+
+/// Processes that start together on one SQLite file take turns from before they open it: the switch to WAL and the
+/// look at what is pending are no transaction. Ends with the value, or with the process.
+fn turn(manager: &Manager) -> std::io::Result<Option<File>> {
+    match &manager.target {
+        Target::Postgres { .. } => Ok(None),
+        Target::SqliteWriter { path } | Target::SqliteReader { path } => {
+            let file = File::create(format!("{path}.lock"))?;
+            file.lock()?;
+            Ok(Some(file))
+        }
+    }
 }
 
 fn lock(conn: &mut DbConnection) -> Result<(), MigrateError> {

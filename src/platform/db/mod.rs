@@ -15,7 +15,7 @@ use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager}
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use tokio::sync::Semaphore;
 
-pub use conn::{Backend, DbConnection, Manager, MultiBackend, Target};
+pub use conn::{Backend, ConnectError, DbConnection, Manager, MultiBackend, Target};
 pub use lane::{Lane, LaneLimits};
 pub use prepared::Prepared;
 pub use types::{AnyId, Instant, Json, UuidList, sql};
@@ -28,11 +28,15 @@ type Pool = r2d2::Pool<Manager>;
 /// Deadlocks and serialization failures are the database's way to say 'again'.
 const WRITE_ATTEMPTS: u32 = 5;
 
+/// How long a caller waits for a job that may take long.
+const LONG: Duration = Duration::from_secs(60);
+
 #[derive(Clone)]
 pub struct Db(Arc<Inner>);
 
 struct Inner {
     backend: Backend,
+    has_replica: bool,
     readers: Pool,
     writers: Pool,
     // Callers wait here, as cheap futures, rather than as blocked threads.
@@ -81,6 +85,7 @@ impl Db {
         };
         Ok(Self(Arc::new(Inner {
             backend,
+            has_replica: config.read_url.is_some(),
             writers: open(write_target, writers)?,
             readers: open(read_target, readers)?,
             read_turns: Arc::new(Semaphore::new(readers as usize)),
@@ -107,6 +112,19 @@ impl Db {
         .await
     }
 
+    /// A look at what is committed: never at a replica that lags behind. For what follows right on a write.
+    pub async fn read_fresh<T, F>(&self, work: F) -> AppResult<T>
+    where
+        F: Fn(&mut DbConnection) -> AppResult<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        if self.0.has_replica {
+            self.write(work).await
+        } else {
+            self.read(work).await
+        }
+    }
+
     /// One transaction on the writer. `work` may be called again from the start when the database asks for it,
     /// so it must have no effect outside its connection.
     pub async fn write<T, F>(&self, work: F) -> AppResult<T>
@@ -121,6 +139,22 @@ impl Db {
         .await
     }
 
+    /// `read` for the few jobs that may take long (a list of a hundred thousand rows): same rules, longer deadline.
+    pub async fn read_long<T, F>(&self, work: F) -> AppResult<T>
+    where
+        F: FnOnce(&mut DbConnection) -> AppResult<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let db = self.clone();
+        self.hop(&self.0.read_turns, LONG, move || {
+            db.read_blocking(|conn| {
+                take_time(conn)?;
+                work(conn)
+            })
+        })
+        .await
+    }
+
     /// `write` for the few jobs that may take long (a roster of thousands of rows): same rules, longer deadline.
     pub async fn write_long<T, F>(&self, work: F) -> AppResult<T>
     where
@@ -128,8 +162,11 @@ impl Db {
         T: Send + 'static,
     {
         let db = self.clone();
-        self.hop(&self.0.write_turns, Duration::from_secs(60), move || {
-            db.write_blocking(work)
+        self.hop(&self.0.write_turns, LONG, move || {
+            db.write_blocking(|conn| {
+                take_time(conn)?;
+                work(conn)
+            })
         })
         .await
     }
@@ -189,6 +226,31 @@ impl Db {
     pub fn connections_in_use(&self) -> u32 {
         let used = |pool: &Pool| pool.state().connections - pool.state().idle_connections;
         used(&self.0.readers) + used(&self.0.writers)
+    }
+}
+
+/// Held to the end of the transaction by whoever fills a new database, so that of several processes starting together
+/// one does. SQLite's writer is alone anyway.
+pub fn lock_first_start(conn: &mut DbConnection) -> Result<(), DieselError> {
+    use diesel::connection::SimpleConnection;
+    const KEY: i64 = 0x007a_6869_6276; // the one after `migrate`'s
+    match conn {
+        DbConnection::Pg(c) => c.batch_execute(&format!("SELECT pg_advisory_xact_lock({KEY})")),
+        DbConnection::Sqlite(_) => Ok(()),
+    }
+}
+
+/// One statement of a long job, and its wait for a lock that another long job holds, may take as long as the job.
+fn take_time(conn: &mut DbConnection) -> Result<(), DieselError> {
+    use diesel::connection::SimpleConnection;
+    match conn {
+        DbConnection::Pg(c) => {
+            let most = LONG.as_millis();
+            c.batch_execute(&format!(
+                "SET LOCAL statement_timeout = {most}; SET LOCAL lock_timeout = {most};"
+            ))
+        }
+        DbConnection::Sqlite(_) => Ok(()),
     }
 }
 

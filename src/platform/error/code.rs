@@ -198,6 +198,10 @@ codes! {
         "An organization cannot be moved below itself."
         "组织不能移到自己的下级之中。"
         "組織不能移到自己的下級之中。" }
+    TreeTooDeep "tree_too_deep" 409 {
+        "A tree has at most `limit` levels. Choose a place further up."
+        "组织树最多 limit 级，请选择更高一级的位置。"
+        "組織樹最多 limit 級，請選擇更高一級的位置。" }
     OrganizationNotEmpty "organization_not_empty" 409 {
         "It still has members or organizations below it. Move them first."
         "该组织仍有成员或下级组织，请先迁出。"

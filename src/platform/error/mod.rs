@@ -109,6 +109,13 @@ impl AppError {
         mapped
     }
 
+    /// What was read in this transaction is no longer so: run it again.
+    pub fn again() -> Self {
+        let mut error = Self::unavailable();
+        error.0.retry = true;
+        error
+    }
+
     /// Adds a member of the problem document, e.g. `opens_at`.
     #[must_use]
     pub fn with(mut self, member: &str, value: impl Serialize) -> Self {

@@ -1,5 +1,7 @@
 //! The frame around every request: its id, its span and log line, its metrics, its bounds, and problem documents.
 
+use std::sync::Arc;
+
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
@@ -23,6 +25,16 @@ pub struct Frame {
 
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
+
+tokio::task_local! {
+    /// The id of the request that this task answers, for whoever writes it down (the audit log).
+    static CURRENT: Arc<str>;
+}
+
+/// None outside of a request.
+pub fn current_request_id() -> Option<Arc<str>> {
+    CURRENT.try_with(Clone::clone).ok()
+}
 
 /// The language a request asks for.
 pub fn language(request: &HttpRequest) -> Language {
@@ -52,7 +64,8 @@ pub async fn frame(
     let mut response = if header_bytes(&request) > HEADER_LIMIT {
         request.into_response(problem_response(&Code::HeadersTooLarge.into(), language, &id))
     } else {
-        match next.call(request).instrument(span.clone()).await {
+        let answered = next.call(request).instrument(span.clone());
+        match CURRENT.scope(Arc::from(id.as_str()), answered).await {
             Ok(response) => explain(response.map_into_boxed_body(), &id),
             Err(error) => {
                 let problem = as_problem(&error, language, &id);
@@ -79,7 +92,7 @@ pub async fn frame(
         .record(elapsed.as_secs_f64());
     // The route, not the path: a check-in code in a path is a secret for some seconds.
     span.in_scope(
-        || tracing::debug!(%method, %route, status, elapsed_us = elapsed.as_micros() as u64, "answered"),
+        || tracing::info!(target: "zhibu::access", %method, %route, status, ms = elapsed.as_millis() as u64, "answered"),
     );
     Ok(response)
 }

@@ -10,7 +10,7 @@ mod query;
 
 pub use answer::{Answer, Tagged, if_match};
 pub use body::{BodyLimits, Json, RawItem, read_limited};
-pub use frame::{Frame, RequestId, frame, language};
+pub use frame::{Frame, RequestId, current_request_id, frame, language};
 pub use idempotency::{Key, Once, sweep_keys};
 pub use page::{List, Page, PageQuery};
 pub use problem::{Problem, problem_response};

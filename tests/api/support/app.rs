@@ -109,14 +109,15 @@ impl Drop for TestApp {
 }
 
 /// A database for one test, dropped with it.
-struct PostgresDatabase {
+pub struct PostgresDatabase {
     admin_url: String,
     name: String,
-    url: String,
+    pub url: String,
 }
 
 impl PostgresDatabase {
-    fn if_wanted() -> Option<Self> {
+    /// An empty one, when the suite runs on PostgreSQL.
+    pub fn if_wanted() -> Option<Self> {
         if std::env::var("ZHIBU_TEST_BACKEND").as_deref() != Ok("postgres") {
             return None;
         }

@@ -4,6 +4,6 @@ mod app;
 mod client;
 mod data;
 
-pub use app::TestApp;
+pub use app::{PostgresDatabase, TestApp};
 pub use client::Reply;
 pub use data::{Tenant, member_body, new_uuid};

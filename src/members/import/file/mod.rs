@@ -25,6 +25,28 @@ pub struct Roster {
     pub problems: Vec<RowProblem>,
     /// Headers as in the file of the columns that were not read.
     pub ignored_columns: Vec<String>,
+    pub headers: Headers,
+}
+
+/// Headers as in the file, for telling which column is wrong.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Headers {
+    pub name: Option<String>,
+    pub phone: Option<String>,
+    pub employee_no: Option<String>,
+    pub organization: Option<String>,
+}
+
+impl Headers {
+    /// The columns that say who somebody is, both of them: which of the two matched is not for everybody to know.
+    pub fn identity(&self) -> Option<String> {
+        let known: Vec<&str> = [&self.phone, &self.employee_no]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        (!known.is_empty()).then(|| known.join(" / "))
+    }
 }
 
 impl Roster {
@@ -141,6 +163,12 @@ pub fn parse_roster(rows: &[SheetRow]) -> Roster {
     Roster {
         lines,
         problems: parser.problems,
+        headers: Headers {
+            name: parser.columns.header(Field::Name),
+            phone: parser.columns.header(Field::Phone),
+            employee_no: parser.columns.header(Field::EmployeeNo),
+            organization: parser.columns.header(Field::Organization),
+        },
         ignored_columns: parser.columns.ignored,
     }
 }

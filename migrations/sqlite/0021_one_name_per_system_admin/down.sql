@@ -1,0 +1,1 @@
+DROP INDEX accounts_name_of_system_admin;

@@ -1,0 +1,94 @@
+//! Rows and queries of the log. Nothing changes or deletes a row.
+
+use diesel::dsl::sql as fragment;
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
+
+use crate::auth::AccountId;
+use crate::organizations::OrganizationId;
+use crate::platform::db::schema::audit_log;
+use crate::platform::db::{AnyId, DbConnection, Instant, Json, UuidList, sql};
+
+/// Rows of one INSERT: 11 columns each stay below SQLite's bound on binds.
+const BATCH: usize = 500;
+
+#[derive(Debug, Clone, Queryable, Insertable)]
+#[diesel(table_name = audit_log, treat_none_as_default_value = false)]
+pub struct AuditRow {
+    pub id: AnyId,
+    pub tenant_id: Option<OrganizationId>,
+    pub at: Instant,
+    pub actor_id: Option<AccountId>,
+    pub action: String,
+    pub outcome: String,
+    pub object_kind: String,
+    pub object_id: Option<AnyId>,
+    pub organization_id: Option<OrganizationId>,
+    pub detail: Json,
+    pub request_id: Option<String>,
+}
+
+pub fn insert(conn: &mut DbConnection, rows: &[AuditRow]) -> QueryResult<()> {
+    for rows in rows.chunks(BATCH) {
+        let insert = diesel::insert_into(audit_log::table);
+        match conn {
+            DbConnection::Pg(c) => insert.values(rows).execute(c)?,
+            DbConnection::Sqlite(c) => insert.values(rows).execute(c)?,
+        };
+    }
+    Ok(())
+}
+
+/// What a reading is narrowed to.
+#[derive(Debug, Clone, Default)]
+pub struct AuditFilter {
+    /// None means everywhere, entries that belong to no organization included.
+    pub organizations: Option<Vec<OrganizationId>>,
+    pub actor: Option<AccountId>,
+    pub object: Option<AnyId>,
+    pub action: Option<String>,
+    pub from: Option<Instant>,
+    pub to: Option<Instant>,
+    pub before: Option<(Instant, AnyId)>,
+    pub limit: i64,
+}
+
+/// The newest first.
+pub fn list(conn: &mut DbConnection, filter: &AuditFilter) -> QueryResult<Vec<AuditRow>> {
+    let (open, close) = conn.among_parts();
+    let mut query = audit_log::table
+        .order((audit_log::at.desc(), audit_log::id.desc()))
+        .limit(filter.limit)
+        .into_boxed();
+    if let Some(organizations) = &filter.organizations {
+        let ids = UuidList::from_iter(organizations.iter().copied());
+        let among = fragment::<Bool>("audit_log.organization_id ")
+            .sql(open)
+            .bind::<sql::UuidList, _>(ids)
+            .sql(close);
+        query = query.filter(among);
+    }
+    if let Some(actor) = filter.actor {
+        query = query.filter(audit_log::actor_id.eq(actor));
+    }
+    if let Some(object) = filter.object {
+        query = query.filter(audit_log::object_id.eq(object));
+    }
+    if let Some(action) = &filter.action {
+        query = query.filter(audit_log::action.eq(action));
+    }
+    if let Some(from) = filter.from {
+        query = query.filter(audit_log::at.ge(from));
+    }
+    if let Some(to) = filter.to {
+        query = query.filter(audit_log::at.lt(to));
+    }
+    if let Some((at, id)) = filter.before {
+        query = query.filter(
+            audit_log::at
+                .lt(at)
+                .or(audit_log::at.eq(at).and(audit_log::id.lt(id))),
+        );
+    }
+    query.load(conn)
+}

@@ -1,0 +1,85 @@
+//! Granting and revoking roles.
+
+use serde_json::json;
+
+use super::access::require;
+use super::rules::{Right, Role};
+use super::service::note;
+use super::store::{self, RoleGrantRow};
+use super::{OrganizationId, RoleGrantId};
+use crate::app::Ctx;
+use crate::members::{self, MemberId};
+use crate::platform::db::{DbConnection, Instant};
+use crate::platform::error::{AppError, AppResult, Code};
+
+/// Grants a role on an organization; granting it again gives the grant that is there.
+pub fn grant_role(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    organization: OrganizationId,
+    member: MemberId,
+    role: Role,
+) -> AppResult<RoleGrantRow> {
+    let row = require(conn, ctx, organization, Right::ManageOrganization)?;
+    let holder = members::require_member(conn, ctx, member, Right::View)?;
+    if holder.deactivated_at.is_some() {
+        return Err(Code::MemberInactive.into());
+    }
+    if holder.tenant_id != row.tenant_id {
+        return Err(AppError::not_found());
+    }
+    if let Some(same) = store::find_same_grant(conn, organization, member, role.as_str())? {
+        return Ok(same);
+    }
+    let grant = RoleGrantRow {
+        id: ctx.ids.make(),
+        tenant_id: row.tenant_id,
+        organization_id: organization,
+        member_id: member,
+        role: role.as_str().to_owned(),
+        granted_at: ctx.now,
+        granted_by: Some(ctx.actor.account),
+        revoked_at: None,
+        revoked_by: None,
+    };
+    store::insert_grant(conn, &grant).map_err(AppError::overtaken)?;
+    note(
+        conn,
+        ctx,
+        "role.grant",
+        &row,
+        json!({ "member_id": member, "role": role }),
+    )?;
+    Ok(grant)
+}
+
+/// The grants on this organization itself, the oldest first.
+pub fn list_roles(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    organization: OrganizationId,
+    after: Option<(Instant, RoleGrantId)>,
+    limit: i64,
+) -> AppResult<Vec<(RoleGrantRow, String)>> {
+    require(conn, ctx, organization, Right::View)?;
+    Ok(store::list_grants(conn, organization, after, limit)?)
+}
+
+pub fn revoke_role(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    organization: OrganizationId,
+    grant: RoleGrantId,
+) -> AppResult<()> {
+    let row = require(conn, ctx, organization, Right::ManageOrganization)?;
+    let found = store::find_grant(conn, grant)?.filter(|g| g.organization_id == organization);
+    let found = found.ok_or_else(AppError::not_found)?;
+    store::revoke_grant(conn, grant, ctx.actor.account, ctx.now)?;
+    note(
+        conn,
+        ctx,
+        "role.revoke",
+        &row,
+        json!({ "member_id": found.member_id, "role": found.role }),
+    )
+}
