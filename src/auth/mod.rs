@@ -11,8 +11,10 @@ mod http;
 mod revocations;
 mod rules;
 mod service;
+mod sign_in;
 mod state;
 mod store;
+mod throttle;
 mod tokens;
 
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -26,6 +28,7 @@ pub use service::{
 };
 pub use state::{Auth, jobs, load_revocations, note_changes};
 pub use store::AccountRow;
+pub use throttle::count_phone_change;
 
 crate::id_types! {
     /// An account; equal to its member's id where there is a member.

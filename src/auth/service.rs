@@ -4,7 +4,7 @@
 use super::rules::{self, RefreshToken, Rotation, SessionState};
 use super::store::{self, AccountRow, NewChange, NewCode, SessionRow};
 use super::{AccountId, Actor, SessionId};
-use crate::app::Ctx;
+use crate::app::{App, Ctx};
 use crate::members::{self, MemberId, MemberSummary};
 use crate::organizations::OrganizationId;
 use crate::platform::config::AuthConfig;
@@ -237,6 +237,38 @@ pub struct Moment {
     pub now: Instant,
     pub ids: Ids,
     pub refresh_token_s: i64,
+}
+
+impl Moment {
+    pub fn of(app: &App) -> Self {
+        Self {
+            now: app.clock.now(),
+            ids: app.ids.clone(),
+            refresh_token_s: app.config.auth.refresh_token_s,
+        }
+    }
+}
+
+/// Whose account this may be: those of that phone number or account name, in order of their making, at most `most`;
+/// with a tenant, only its accounts.
+pub fn list_sign_in_candidates(
+    conn: &mut DbConnection,
+    typed: &str,
+    tenant: Option<OrganizationId>,
+    most: usize,
+) -> AppResult<Vec<AccountRow>> {
+    let (name, phone) = (
+        rules::normalise_account_name(typed),
+        rules::normalise_phone(typed),
+    );
+    let limit = i64::try_from(most).unwrap_or(i64::MAX);
+    Ok(store::list_sign_in_candidates(
+        conn,
+        &name,
+        phone.as_deref(),
+        tenant,
+        limit,
+    )?)
 }
 
 /// Begins a session if the account is still as it was when its password was verified.

@@ -19,3 +19,4 @@ mod organizations;
 mod process;
 mod races;
 mod support;
+mod throttle;
