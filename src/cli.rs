@@ -13,6 +13,7 @@ use crate::organizations::OrganizationId;
 use crate::platform::clock::Clock;
 use crate::platform::config::{Config, LogConfig, Overrides};
 use crate::platform::db::migrate;
+use crate::platform::error::Code;
 use crate::platform::ids::Ids;
 use crate::{auth, members, openapi, server};
 
@@ -88,6 +89,11 @@ enum Admin {
         #[arg(default_value = "admin")]
         account_name: String,
     },
+    /// Print a new one-time activation code for a system administrator who has lost the first one, or the password
+    Code {
+        #[arg(default_value = "admin")]
+        account_name: String,
+    },
 }
 
 pub fn main() -> ExitCode {
@@ -157,6 +163,13 @@ async fn run(command: Command, config: Config) -> Result<ExitCode, Failure> {
         } => {
             let app = open(config)?;
             let code = create_admin(&app, account_name.clone()).await?;
+            println!("system admin '{account_name}', activation code (once): {code}");
+        }
+        Command::Admin {
+            what: Admin::Code { account_name },
+        } => {
+            let app = open(config)?;
+            let code = reissue_code(&app, account_name.clone()).await?;
             println!("system admin '{account_name}', activation code (once): {code}");
         }
         Command::Doctor => return Ok(examine(&config).await),
@@ -229,10 +242,30 @@ async fn create_admin(app: &App, account_name: String) -> Result<String, Failure
         .db
         .write(move |conn| {
             let account = auth::create_system_admin(conn, now, &ids, &account_name)?;
-            auth::issue_activation_code(conn, now, &ids, &config.auth, account, None, None)
+            auth::issue_activation_code(conn, now, &ids, &config.auth, account, None)
         })
         .await?;
     Ok(code)
+}
+
+async fn reissue_code(app: &App, account_name: String) -> Result<String, Failure> {
+    let (now, ids, config, name) = (
+        app.clock.now(),
+        app.ids.clone(),
+        app.config.clone(),
+        account_name.clone(),
+    );
+    let issued = app
+        .db
+        .write(move |conn| auth::reissue_system_admin_code(conn, now, &ids, &config.auth, &name))
+        .await;
+    match issued {
+        Err(error) if error.code() == Code::NotFound => Err(format!(
+            "there is no system admin '{account_name}': zhibu admin create {account_name}"
+        )
+        .into()),
+        issued => Ok(issued?),
+    }
 }
 
 fn migrate(config: &Config, check: bool) -> Result<ExitCode, Failure> {

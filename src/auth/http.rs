@@ -35,7 +35,7 @@ pub fn configure(cfg: &mut ServiceConfig<'_>) {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Login {
-    /// Phone number or account name.
+    /// Phone number, account name or employee number.
     #[schema(example = "13800138000", min_length = 1, max_length = 64)]
     account: String,
     #[schema(example = "three old tractors sing", min_length = 1, max_length = 256)]
@@ -198,13 +198,14 @@ fn address(app: &App, request: &HttpRequest) -> String {
     client_address(request, &app.config.server.trusted_proxies)
 }
 
-/// Sign in with a phone number or account name and a password.
+/// Sign in with a phone number, an account name or an employee number, and a password.
 ///
 /// Whatever is wrong, the answer is the same `invalid_credentials`. Ten failures an hour for each account, then
 /// `rate_limited`; a device on which the account has signed in before has ten of its own.
 ///
-/// Phone numbers and account names are unique in a tree only. Up to eight accounts are tried, oldest first, and the
-/// first that the password fits is signed in to. `organization_id` narrows them to one tree.
+/// All of these are unique in a tree only. Up to eight accounts are tried: those of the phone number or account name,
+/// then those of the employee number, older before younger; the first that the password fits is signed in to.
+/// `organization_id` narrows them to one tree.
 #[utoipa::path(
     tag = "auth",
     request_body = Login,
@@ -321,7 +322,7 @@ async fn delete_session(app: web::Data<App>, who: SignedIn, id: IdPath<SessionId
     Ok(Answer::no_content())
 }
 
-/// Set a first password with an activation code, and be signed in.
+/// Set a first password, or a new one, with an activation code, and be signed in.
 ///
 /// The code is good once; other sessions of the account end.
 #[utoipa::path(

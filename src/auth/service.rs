@@ -190,23 +190,28 @@ pub fn set_password(
     }
 }
 
-/// Makes a one-use code like `K7QF-9XM2-P4TD` that sets the first password, and ends older ones.
-/// It is told here once: only its hash is kept.
+/// The account, held until the transaction ends.
+pub fn lock_account(conn: &mut DbConnection, id: AccountId) -> AppResult<AccountRow> {
+    store::find_account_for_update(conn, id)?.ok_or_else(AppError::not_found)
+}
+
+/// Makes a one-use code like `K7QF-9XM2-P4TD` that sets the password, and ends older ones. It is told here once: only
+/// its hash is kept. The account is held meanwhile: of codes that are issued at once, the last one is good.
 pub fn issue_activation_code(
     conn: &mut DbConnection,
     now: Instant,
     ids: &Ids,
     config: &AuthConfig,
     account: AccountId,
-    tenant: Option<OrganizationId>,
     by: Option<AccountId>,
 ) -> AppResult<String> {
+    let account = lock_account(conn, account)?;
     let code = rules::activation_code(rand::random());
-    store::end_codes(conn, account, now)?;
+    store::end_codes(conn, account.id, now)?;
     let new = NewCode {
         id: ids.make(),
-        tenant_id: tenant,
-        account_id: account,
+        tenant_id: account.tenant_id,
+        account_id: account.id,
         code_hash: hash_secret(&code.replace('-', "")),
         created_at: now,
         created_by: by,
@@ -214,6 +219,18 @@ pub fn issue_activation_code(
     };
     store::insert_code(conn, &new)?;
     Ok(code)
+}
+
+/// A new code for a system admin who has lost the first one, or the password. For the command line.
+pub fn reissue_system_admin_code(
+    conn: &mut DbConnection,
+    now: Instant,
+    ids: &Ids,
+    config: &AuthConfig,
+    name: &str,
+) -> AppResult<String> {
+    let id = store::find_by_name(conn, None, &account_name(name)?)?.ok_or_else(AppError::not_found)?;
+    issue_activation_code(conn, now, ids, config, id, None)
 }
 
 /// Where somebody signs in from.
@@ -249,8 +266,8 @@ impl Moment {
     }
 }
 
-/// Whose account this may be: those of that phone number or account name, in order of their making, at most `most`;
-/// with a tenant, only its accounts.
+/// Whose account this may be, at most `most` and, with a tenant, only its accounts: those of that phone number or
+/// account name, then those of that employee number (a roster may hold nothing else), the older before the younger.
 pub fn list_sign_in_candidates(
     conn: &mut DbConnection,
     typed: &str,
@@ -262,13 +279,13 @@ pub fn list_sign_in_candidates(
         rules::normalise_phone(typed),
     );
     let limit = i64::try_from(most).unwrap_or(i64::MAX);
-    Ok(store::list_sign_in_candidates(
-        conn,
-        &name,
-        phone.as_deref(),
-        tenant,
-        limit,
-    )?)
+    let mut found = store::list_sign_in_candidates(conn, &name, phone.as_deref(), tenant, limit)?;
+    for id in members::list_by_employee_no(conn, typed, tenant, limit)? {
+        if found.len() < most && found.iter().all(|account| account.id != id.into()) {
+            found.extend(store::find_account(conn, id.into())?);
+        }
+    }
+    Ok(found)
 }
 
 /// Begins a session if the account is still as it was when its password was verified.
@@ -293,6 +310,7 @@ pub fn activate(
     if account.disabled_at.is_some() || store::use_code(conn, code_hash, at.now)? != 1 {
         return Err(Code::ActivationCodeInvalid.into());
     }
+    store::end_codes(conn, id, at.now)?;
     store::update_password(conn, id, password_hash, at.now)?;
     end_sessions(conn, at.now, &at.ids, id, None, "activation")?;
     start_session(conn, at, &account, device)
