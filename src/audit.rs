@@ -41,7 +41,7 @@ pub fn record(conn: &mut DbConnection, ctx: &Ctx, entry: Entry<'_>) -> AppResult
         id: ctx.ids.make(),
         tenant_id: ctx.actor.tenant.or(entry.organization),
         at: ctx.now,
-        actor_id: Some(ctx.actor.account),
+        actor_id: (!ctx.actor.is_nobody()).then_some(ctx.actor.account),
         action: entry.action,
         outcome: "done",
         object_kind: entry.action.split('.').next().unwrap_or_default(),

@@ -249,15 +249,10 @@ async fn create_admin(app: &App, account_name: String) -> Result<String, Failure
 }
 
 async fn reissue_code(app: &App, account_name: String) -> Result<String, Failure> {
-    let (now, ids, config, name) = (
-        app.clock.now(),
-        app.ids.clone(),
-        app.config.clone(),
-        account_name.clone(),
-    );
+    let (ctx, name) = (app.ctx(auth::Actor::operator()), account_name.clone());
     let issued = app
         .db
-        .write(move |conn| auth::reissue_system_admin_code(conn, now, &ids, &config.auth, &name))
+        .write(move |conn| auth::reissue_system_admin_code(conn, &ctx, &name))
         .await;
     match issued {
         Err(error) if error.code() == Code::NotFound => Err(format!(

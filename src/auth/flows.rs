@@ -2,7 +2,8 @@
 //! then write in one transaction.
 
 use super::rules::{self, Weakness};
-use super::service::{self, Device, Grant, Moment};
+use super::service;
+use super::sessions::{self, Device, Grant};
 use super::state::{changes_noted, fresh};
 use super::store::AccountRow;
 use super::throttle;
@@ -35,13 +36,13 @@ async fn use_code(app: &App, typed: &str, password: String, device: Device) -> A
     let (code_hash, now) = (hash_secret(&code), app.clock.now());
     let looked_up = code_hash.clone();
     let account = fresh(&app.db, move |conn| {
-        service::find_activation(conn, now, &looked_up)
+        sessions::find_activation(conn, now, &looked_up)
     })
     .await?;
     require_strong(app, &account, &password)?;
     let password_hash = app.auth.hasher().hash(password).await?;
-    let at = Moment::of(app);
-    let work = move |conn: &mut _| service::activate(conn, &at, &code_hash, &password_hash, &device);
+    let ctx = app.ctx(Actor::nobody());
+    let work = move |conn: &mut _| sessions::activate(conn, &ctx, &code_hash, &password_hash, &device);
     let grant = app.db.write(work).await?;
     changes_noted(app).await;
     Ok(grant)
@@ -65,10 +66,10 @@ async fn rotate(app: &App, token: &str, device_id: Option<String>) -> AppResult<
         .auth
         .read_refresh_token(token)
         .ok_or(Code::InvalidRefreshToken)?;
-    let at = Moment::of(app);
+    let ctx = app.ctx(Actor::nobody());
     let granted = app
         .db
-        .write(move |conn| service::refresh(conn, &at, token, device_id.as_deref()))
+        .write(move |conn| sessions::refresh(conn, &ctx, token, device_id.as_deref()))
         .await?;
     if granted.is_none() {
         changes_noted(app).await;
@@ -101,7 +102,7 @@ async fn replace_password(app: &App, actor: Actor, current: String, new: String)
     let password_hash = app.auth.hasher().hash(new).await?;
     let ctx = app.ctx(actor);
     app.db
-        .write(move |conn| service::change_password(conn, &ctx, &account, &password_hash))
+        .write(move |conn| sessions::change_password(conn, &ctx, &account, &password_hash))
         .await?;
     changes_noted(app).await;
     Ok(())

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::rules::{self, RefreshToken};
-use super::service::{self, Device, Grant};
+use super::sessions::{self, Device, Grant};
 use super::sign_in::{self, SignIn};
 use super::state::{changes_noted, fresh};
 use super::store::{self, SessionRow};
@@ -266,7 +266,7 @@ async fn refresh_session(
 #[post("/auth/logout")]
 async fn logout(app: web::Data<App>, who: SignedIn) -> AppResult<Answer> {
     let ctx = app.ctx(who.0);
-    app.db.write(move |conn| service::sign_out(conn, &ctx)).await?;
+    app.db.write(move |conn| sessions::sign_out(conn, &ctx)).await?;
     changes_noted(&app).await;
     Ok(Answer::no_content())
 }
@@ -316,7 +316,7 @@ async fn list_sessions(
 async fn delete_session(app: web::Data<App>, who: SignedIn, id: IdPath<SessionId>) -> AppResult<Answer> {
     let ctx = app.ctx(who.0);
     app.db
-        .write(move |conn| service::delete_session(conn, &ctx, id.0))
+        .write(move |conn| sessions::delete_session(conn, &ctx, id.0))
         .await?;
     changes_noted(&app).await;
     Ok(Answer::no_content())

@@ -11,6 +11,7 @@ mod http;
 mod revocations;
 mod rules;
 mod service;
+mod sessions;
 mod sign_in;
 mod state;
 mod store;

@@ -1,8 +1,10 @@
 //! Signing in with a password. Every refusal looks the same, takes the same and is counted the same, whether there is
 //! an account or not; what cannot be told apart by its answer must not be told apart by its time either.
 
+use super::Actor;
 use super::rules;
-use super::service::{self, Device, Grant};
+use super::service;
+use super::sessions::{self, Device, Grant};
 use super::state::fresh;
 use super::store::{self, AccountRow};
 use super::throttle::{self, SignInTries, Subject};
@@ -83,7 +85,11 @@ fn tag(app: &App, wish: &SignIn) -> [u8; 32] {
 fn subjects(app: &App, wish: &SignIn, found: &[Candidate], tag: &[u8; 32]) -> Vec<Subject> {
     if found.is_empty() {
         let key = hex::encode(tag.get(..16).unwrap_or_default());
-        return vec![Subject { account: None, key }];
+        return vec![Subject {
+            account: None,
+            knows_device: false,
+            key,
+        }];
     }
     let device = wish.device.id.as_deref().unwrap_or_default();
     let device = hex::encode(app.keys.current.sign_in.tag(&[device.as_bytes()]));
@@ -95,6 +101,7 @@ fn subjects(app: &App, wish: &SignIn, found: &[Candidate], tag: &[u8; 32]) -> Ve
         };
         Subject {
             account: Some(account),
+            knows_device: candidate.knows_device,
             key,
         }
     };
@@ -125,8 +132,8 @@ async fn verify(
     let Some((candidate, _)) = theirs else {
         return Err(tries.refused().unwrap_or_else(|| Code::InvalidCredentials.into()));
     };
-    let (at, device) = (service::Moment::of(app), wish.device);
+    let (ctx, device) = (app.ctx(Actor::nobody()), wish.device);
     app.db
-        .write(move |conn| service::sign_in(conn, &at, &candidate.account, &device))
+        .write(move |conn| sessions::sign_in(conn, &ctx, &candidate.account, &device))
         .await
 }

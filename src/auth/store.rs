@@ -209,13 +209,20 @@ pub fn insert_code(conn: &mut DbConnection, code: &NewCode) -> QueryResult<usize
         .execute(conn)
 }
 
-/// The account of a code that is still good.
-pub fn find_code(conn: &mut DbConnection, hash: &[u8], now: Instant) -> QueryResult<Option<AccountId>> {
+/// Whom a code is for, and who issued it; none for the command line.
+#[derive(Debug, Clone, Copy, Queryable)]
+pub struct OpenCode {
+    pub account: AccountId,
+    pub issuer: Option<AccountId>,
+}
+
+/// A code that is still good.
+pub fn find_code(conn: &mut DbConnection, hash: &[u8], now: Instant) -> QueryResult<Option<OpenCode>> {
     activation_codes::table
         .filter(activation_codes::code_hash.eq(hash))
         .filter(activation_codes::used_at.is_null())
         .filter(activation_codes::expires_at.gt(now))
-        .select(activation_codes::account_id)
+        .select((activation_codes::account_id, activation_codes::created_by))
         .first(conn)
         .optional()
 }
@@ -279,8 +286,12 @@ pub fn list_live_session_ids(conn: &mut DbConnection, account: AccountId) -> Que
         .load(conn)
 }
 
-/// Ends of a session that say the device is no longer its owner's, or never was.
-const DISTRUST: [&str; 3] = ["ended_by_owner", "refresh_token_reused", "account_disabled"];
+/// Why a session was ended.
+pub const BY_OWNER: &str = "ended_by_owner";
+pub const REUSED: &str = "refresh_token_reused";
+pub const DISABLED: &str = "account_disabled";
+/// What says that the device is no longer its owner's, or never was.
+const DISTRUST: [&str; 3] = [BY_OWNER, REUSED, DISABLED];
 
 /// Has the account signed in on this device, and not been cut off from it since? A session that was signed out of,
 /// replaced or has expired leaves its device known, until it is swept a month later.

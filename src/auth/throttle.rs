@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use super::service;
 use super::{AccountId, Actor};
 use crate::app::App;
 use crate::platform::error::{AppError, AppResult};
@@ -39,6 +40,7 @@ pub async fn count_phone_change(app: &App, actor: &Actor) -> AppResult<()> {
 pub struct Subject {
     /// None where nobody was found under what was typed.
     pub account: Option<AccountId>,
+    pub knows_device: bool,
     pub key: String,
 }
 
@@ -53,8 +55,11 @@ impl<'a> SignInTries<'a> {
     pub async fn count(app: &'a App, subjects: Vec<Subject>) -> AppResult<Self> {
         let limit = sign_ins(app);
         let asked = subjects.into_iter().map(|subject| async move {
-            let admitted = limit.admit(&app.cache, &subject.key).await;
-            (subject.account, admitted)
+            let (account, admitted) = (subject.account, limit.admit(&app.cache, &subject.key).await);
+            if admitted.is_err() {
+                note_throttled(app, subject);
+            }
+            (account, admitted)
         });
         let mut counted = Self {
             tries: Vec::new(),
@@ -95,4 +100,21 @@ impl<'a> SignInTries<'a> {
             }
         }
     }
+}
+
+/// In the audit log, once an hour for each: guessing must not fill it. Beside the answer, whose time would tell that
+/// there is an account.
+fn note_throttled(app: &App, subject: Subject) {
+    let Some(account) = subject.account else { return };
+    let (db, cache, ctx) = (app.db.clone(), app.cache.clone(), app.ctx(Actor::nobody()));
+    tokio::spawn(async move {
+        let once = Limit::on_guesses("login-noted", 1, HOUR);
+        if once.admit(&cache, &subject.key).await.is_err() {
+            return;
+        }
+        let noted = db.write(move |conn| service::note_throttled(conn, &ctx, account, subject.knows_device));
+        if let Err(error) = noted.await {
+            tracing::warn!(%error, "guessing at an account could not be recorded");
+        }
+    });
 }

@@ -195,3 +195,129 @@ async fn a_device_that_activated_is_known() {
     let sends = page.lines().find(|line| line.contains("'/auth/activations'"));
     assert!(sends.is_some_and(|line| line.contains("device_id: deviceId")));
 }
+
+#[actix_web::test]
+async fn a_code_that_was_kept_opens_no_account_that_has_risen_since_and_none_for_somebody_who_left() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let id = newcomer(&t, &tenant, json!({ "account_name": "zhangsan" })).await;
+    let kept = issue(&t, &tenant.secretary_a, &id)
+        .await
+        .expect(201)
+        .text("/code");
+    let role = json!({ "member_id": id, "role": "admin" });
+    let roles = format!("/organizations/{}/roles", tenant.root);
+    t.post(&roles, &tenant.admin, role).await.expect(201);
+    activate(&t, &kept).await.refused(422, "activation_code_invalid");
+    let good = issue(&t, &tenant.admin, &id).await.expect(201).text("/code");
+    activate(&t, &good).await.expect(201);
+
+    let (leaver, token) = t
+        .person(&tenant, &tenant.root, "離職", Some((&tenant.root, "admin")))
+        .await;
+    let reset = issue(&t, &token, &tenant.member_a_id)
+        .await
+        .expect(201)
+        .text("/code");
+    let first = newcomer(&t, &tenant, json!({ "account_name": "lisi" })).await;
+    let first = issue(&t, &token, &first).await.expect(201).text("/code");
+    t.post(
+        &format!("/members/{leaver}/deactivate"),
+        &tenant.system,
+        json!({ "reason": "x" }),
+    )
+    .await
+    .expect(200);
+    activate(&t, &reset).await.refused(422, "activation_code_invalid");
+    // Cards that were handed out for a first password stay good.
+    activate(&t, &first).await.expect(201);
+}
+
+/// Actor, action, object and detail of what is on record about accounts and sessions, the oldest first.
+async fn recorded(t: &TestApp) -> Vec<(Option<String>, String, String, Value)> {
+    use diesel::prelude::*;
+    use zhibu::platform::db::schema::audit_log as log;
+    use zhibu::platform::db::{AnyId, Json};
+    type Line = (Option<AccountId>, String, Option<AnyId>, Json);
+    let read = |conn: &mut _| {
+        let lines = log::table
+            .filter(log::object_kind.eq_any(["account", "session"]))
+            .order((log::at, log::id))
+            .select((log::actor_id, log::action, log::object_id, log::detail));
+        Ok(lines.load::<Line>(conn)?)
+    };
+    let lines = t.app.db.write(read).await.unwrap();
+    let line = |(actor, action, object, detail): Line| {
+        (
+            actor.map(|a| a.to_string()),
+            action,
+            object.unwrap().0.to_string(),
+            detail.0,
+        )
+    };
+    lines.into_iter().map(line).collect()
+}
+
+#[actix_web::test]
+async fn what_happens_to_an_account_is_on_record() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let id = newcomer(&t, &tenant, json!({ "account_name": "zhangsan" })).await;
+    let code = issue(&t, &tenant.admin, &id).await.expect(201).text("/code");
+    let first = activate(&t, &code).await.expect(201);
+    let change = json!({ "current_password": NEW, "new_password": "five tall tractors rest" });
+    t.post("/auth/password", &first.text("/access_token"), change)
+        .await
+        .expect(204);
+    t.advance_s(1);
+    let second = log_in(&t, "zhangsan", "five tall tractors rest")
+        .await
+        .expect(200);
+    let sessions = t
+        .get("/auth/sessions", &first.text("/access_token"))
+        .await
+        .expect(200);
+    let other = sessions
+        .items()
+        .iter()
+        .find(|s| s["is_current"] == false)
+        .unwrap();
+    let path = format!("/auth/sessions/{}", other["id"].as_str().unwrap());
+    for _ in 0..2 {
+        t.delete(&path, &first.text("/access_token")).await.expect(204);
+    }
+    drop(second);
+    let stolen = json!({ "refresh_token": first.text("/refresh_token"), "device_id": "another" });
+    t.advance_s(1);
+    t.post("/auth/refresh", "", stolen).await.expect(401);
+    let guess = json!({ "account": "zhangsan", "password": "not the password at all" });
+    for _ in 0..15 {
+        t.advance_s(1);
+        t.post("/auth/login", "", guess.clone()).await;
+    }
+    // What is recorded beside the answer comes a moment later.
+    let mut lines = recorded(&t).await;
+    for _ in 0..200 {
+        if lines.iter().any(|line| line.1 == "account.throttle") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        lines = recorded(&t).await;
+    }
+    let own = Some(id.clone());
+    let told: Vec<_> = lines
+        .iter()
+        .map(|(actor, action, _, detail)| (actor.clone(), action.as_str(), detail.clone()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (own.clone(), "account.activate", json!({ "reset": false })),
+            (own.clone(), "account.change_password", json!({})),
+            (own.clone(), "session.end", json!({ "reason": "ended_by_owner" })),
+            (own, "session.end", json!({ "reason": "refresh_token_reused" })),
+            (None, "account.throttle", json!({ "known_device": false })),
+        ]
+    );
+    assert_eq!(lines.last().unwrap().2, id);
+}
