@@ -314,6 +314,15 @@ async fn one_typed_code_sent_fifty_times_at_once_is_one_check_in() {
     assert_eq!(replies.iter().filter(|r| r.status == 201).count(), 1);
     assert_eq!(replies.iter().filter(|r| r.status == 200).count(), 49);
 
+    let right = shown.text("/typed_code");
+    let bodies: Vec<Value> = (0..20).map(|_| typed(&right)).collect();
+    let sends = bodies
+        .iter()
+        .map(|body| t.post("/check-ins", &tenant.organizer_a, body.clone()));
+    let replies = join_all(sends).await;
+    assert_eq!(replies.iter().filter(|r| r.status == 201).count(), 1);
+    assert_eq!(replies.iter().filter(|r| r.status == 409).count(), 19);
+
     // Parallel guesses: five are looked at. What a repeat is answered does not depend on the tries left.
     let wrong: Vec<Value> = (0..20)
         .map(|n| {
