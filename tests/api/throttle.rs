@@ -79,6 +79,22 @@ async fn a_phone_number_and_an_account_name_are_one_account_and_nobody_looks_lik
 }
 
 #[actix_web::test]
+async fn without_redis_the_process_counts_by_itself() {
+    let t = TestApp::start_with(|c| {
+        c.cache.url = Some("redis://127.0.0.1:1/".into());
+        c.cache.deadline = std::time::Duration::from_millis(10);
+    })
+    .await;
+    t.system_admin("anna").await;
+    for name in ["anna", "nobody"] {
+        assert_eq!(guess(&t, name, "thief").await.0, 10);
+    }
+    log_in(&t, "anna", PASSWORD, "thief")
+        .await
+        .refused(429, "rate_limited");
+}
+
+#[actix_web::test]
 async fn a_success_forgets_its_own_failures_only() {
     let t = TestApp::start().await;
     t.system_admin("anna").await;
