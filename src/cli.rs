@@ -15,7 +15,7 @@ use crate::organizations::OrganizationId;
 use crate::platform::clock::Clock;
 use crate::platform::config::{Config, LogConfig, Overrides};
 use crate::platform::db::{DbConnection, lock_first_start, migrate};
-use crate::platform::error::AppResult;
+use crate::platform::error::{AppResult, Code};
 use crate::platform::ids::Ids;
 use crate::{auth, members, openapi, server};
 
@@ -90,6 +90,11 @@ enum Import {
 enum Admin {
     /// Make a system administrator and print the one-time activation code
     Create {
+        #[arg(default_value = "admin")]
+        account_name: String,
+    },
+    /// Print a new one-time activation code for a system administrator who has lost the first one, or the password
+    Code {
         #[arg(default_value = "admin")]
         account_name: String,
     },
@@ -199,6 +204,13 @@ async fn run(command: Command, config: Config) -> Result<ExitCode, Failure> {
             let code = create_admin(&app, account_name.clone()).await?;
             println!("system admin '{account_name}', activation code (once): {code}");
         }
+        Command::Admin {
+            what: Admin::Code { account_name },
+        } => {
+            let app = open(config)?;
+            let code = reissue_code(&app, account_name.clone()).await?;
+            println!("system admin '{account_name}', activation code (once): {code}");
+        }
         Command::Doctor => return Ok(examine(&config).await),
         Command::Openapi | Command::Healthcheck => {}
     }
@@ -305,7 +317,22 @@ fn make_admin(conn: &mut DbConnection, ctx: &Ctx, account_name: &str) -> AppResu
         detail: serde_json::json!({ "account_name": account_name }),
     };
     audit::record(conn, ctx, entry)?;
-    auth::issue_activation_code(conn, ctx.now, &ctx.ids, &ctx.config.auth, account, None, None)
+    auth::issue_activation_code(conn, ctx.now, &ctx.ids, &ctx.config.auth, account, None)
+}
+
+async fn reissue_code(app: &App, account_name: String) -> Result<String, Failure> {
+    let (ctx, name) = (app.ctx(auth::Actor::operator()), account_name.clone());
+    let issued = app
+        .db
+        .write(move |conn| auth::reissue_system_admin_code(conn, &ctx, &name))
+        .await;
+    match issued {
+        Err(error) if error.code() == Code::NotFound => Err(format!(
+            "there is no system admin '{account_name}': zhibu admin create {account_name}"
+        )
+        .into()),
+        issued => Ok(issued?),
+    }
 }
 
 fn migrate(config: &Config, check: bool) -> Result<ExitCode, Failure> {

@@ -3,7 +3,9 @@
 use actix_web::App as ActixApp;
 use utoipa::ToSchema;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
+use utoipa::openapi::{
+    ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, Ref, RefOr, ResponseBuilder, Responses,
+};
 use utoipa_actix_web::AppExt;
 
 use crate::platform::error::FieldError;
@@ -70,27 +72,38 @@ pub fn finish(mut document: OpenApi) -> OpenApi {
             &mut item.patch,
             &mut item.delete,
         ] {
-            let Some(operation) = operation else { continue };
-            for (status, words) in COMMON {
-                operation
-                    .responses
-                    .responses
-                    .entry(status.to_owned())
-                    .or_insert_with(|| RefOr::T(ResponseBuilder::new().description(words).build()));
-            }
-            for (status, response) in &mut operation.responses.responses {
-                if (status.starts_with('4') || status.starts_with('5'))
-                    && let RefOr::T(response) = response
-                {
-                    let content = ContentBuilder::new()
-                        .schema(Some(Ref::from_schema_name("Problem")))
-                        .build();
-                    response
-                        .content
-                        .insert("application/problem+json".into(), RefOr::T(content));
-                }
+            if let Some(operation) = operation {
+                finish_responses(&mut operation.responses);
             }
         }
     }
     document
+}
+
+/// What any operation may answer, problem documents on every refusal, and words where the operation had none to add.
+fn finish_responses(responses: &mut Responses) {
+    for (status, words) in COMMON {
+        responses
+            .responses
+            .entry(status.to_owned())
+            .or_insert_with(|| RefOr::T(ResponseBuilder::new().description(words).build()));
+    }
+    for (status, response) in &mut responses.responses {
+        let RefOr::T(response) = response else { continue };
+        if status.starts_with('4') || status.starts_with('5') {
+            let schema = Some(Ref::from_schema_name("Problem"));
+            let content = RefOr::T(ContentBuilder::new().schema(schema).build());
+            response
+                .content
+                .insert("application/problem+json".into(), content);
+        }
+        if response.description.is_empty() {
+            response.description = match status.as_str() {
+                "201" => "Made",
+                "204" => "Done",
+                _ => "As it is now",
+            }
+            .into();
+        }
+    }
 }

@@ -123,6 +123,17 @@ pub fn is_typed_code(keys: &Keys, event: EventId, window_s: i32, at: Instant, te
     bool::from(good)
 }
 
+/// A number for a typed code at a time, by which equal guesses are known.
+pub fn guess_of(typed: &str, slot: i64) -> u64 {
+    let digest = Sha256::new()
+        .chain_update(slot.to_be_bytes())
+        .chain_update(typed.as_bytes())
+        .finalize();
+    digest
+        .first_chunk::<8>()
+        .map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
 /// A device id as it is kept: a hash, enough to tell 'the same device again' and nothing else.
 pub fn device_of(device_id: &str) -> Uuid {
     let digest = Sha256::digest(device_id.as_bytes());

@@ -40,7 +40,7 @@ fn row(ctx: &Ctx, entry: Entry<'_>) -> AuditRow {
         id: ctx.ids.make(),
         tenant_id: entry.tenant,
         at: ctx.now,
-        actor_id: Some(ctx.actor.account),
+        actor_id: (!ctx.actor.is_nobody()).then_some(ctx.actor.account),
         action: entry.action.to_owned(),
         outcome: "done".to_owned(),
         object_kind: entry.action.split('.').next().unwrap_or_default().to_owned(),

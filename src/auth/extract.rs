@@ -35,6 +35,18 @@ impl Actor {
         }
     }
 
+    /// Whoever has not shown yet who they are: may do nothing.
+    pub fn nobody() -> Self {
+        Self {
+            is_system_admin: false,
+            ..Self::operator()
+        }
+    }
+
+    pub fn is_nobody(&self) -> bool {
+        self.account.0.is_nil() && !self.is_system_admin
+    }
+
     /// A member's id is its account's uuid. The system admin is no member: 403.
     pub fn member(&self) -> AppResult<MemberId> {
         if self.is_system_admin {

@@ -1,6 +1,6 @@
 //! argon2id, never on an async thread: so many at once, so many waiting, the rest is told to come again.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -9,8 +9,9 @@ use tokio::sync::Semaphore;
 use crate::platform::config::AuthConfig;
 use crate::platform::error::{AppError, AppResult};
 
-/// Verified when there is no account or no password, so that the answer takes as long.
-static NOBODY: LazyLock<Option<String>> = LazyLock::new(|| hash_password("nobody has this password").ok());
+/// Verified when there are fewer hashes than are to be tried, so that the answer takes as long. Fits no password.
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGhhcyB0aGlzIQ$bm8gcGFzc3dvcmQgaGFzaGVzIHRvIHRoaXMgdGV4dCE";
 
 pub struct Hasher {
     admitted: Arc<Semaphore>,
@@ -29,14 +30,19 @@ impl Hasher {
         self.run(move || hash_password(&password)).await?
     }
 
-    /// The place of the first hash that the password fits. Without any hash it takes as long as with one.
-    pub async fn verify(&self, password: String, hashes: Vec<String>) -> AppResult<Option<usize>> {
+    /// For each hash, whether the password fits it. All are tried, and not less than `at_least`, so that the time tells
+    /// neither which one fits nor how many there are.
+    pub async fn verify(
+        &self,
+        password: String,
+        hashes: Vec<String>,
+        at_least: usize,
+    ) -> AppResult<Vec<bool>> {
         self.run(move || {
-            if hashes.is_empty() {
-                NOBODY.as_deref().map(|hash| fits(&password, hash));
-                return None;
+            for _ in hashes.len()..at_least {
+                fits(&password, NOBODY);
             }
-            hashes.iter().position(|hash| fits(&password, hash))
+            hashes.iter().map(|hash| fits(&password, hash)).collect()
         })
         .await
     }
@@ -93,6 +99,17 @@ mod tests {
         assert!(fits("caf\u{e9} au lait", &hash));
         assert!(!fits("cafe au lait", &hash));
         assert!(!fits("caf\u{e9} au lait", "not a hash"));
+    }
+
+    #[test]
+    fn nobodys_hash_costs_what_others_cost() {
+        let own = hash_password("x").unwrap();
+        let parts = |hash: &str| -> Vec<String> { hash.split('$').map(str::to_owned).collect() };
+        let (own, nobodys) = (parts(&own), parts(NOBODY));
+        assert_eq!(own[..4], nobodys[..4]);
+        assert_eq!(own[4].len(), nobodys[4].len());
+        assert_eq!(own[5].len(), nobodys[5].len());
+        assert!(argon2::PasswordHash::new(NOBODY).is_ok() && !fits("nobody has it!", NOBODY));
     }
 
     #[tokio::test]

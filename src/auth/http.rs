@@ -9,15 +9,17 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::rules::{self, RefreshToken};
-use super::service::{self, Device, Grant};
+use super::sessions::{self, Device, Grant};
+use super::sign_in::{self, SignIn};
 use super::state::{changes_noted, fresh};
 use super::store::{self, SessionRow};
 use super::{SessionId, SignedIn, flows};
 use crate::app::App;
 use crate::members::MemberSummary;
+use crate::organizations::OrganizationId;
 use crate::platform::db::Instant;
 use crate::platform::error::AppResult;
-use crate::platform::http::{Answer, IdPath, Json, List, Page, PageQuery, Query};
+use crate::platform::http::{Answer, IdPath, Json, List, Page, PageQuery, Query, client_address};
 use crate::platform::text::{Check, Problems};
 
 pub fn configure(cfg: &mut ServiceConfig<'_>) {
@@ -33,7 +35,7 @@ pub fn configure(cfg: &mut ServiceConfig<'_>) {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Login {
-    /// Phone number or account name.
+    /// Phone number, account name or employee number.
     #[schema(example = "13800138000", min_length = 1, max_length = 64)]
     account: String,
     #[schema(example = "three old tractors sing", min_length = 1, max_length = 256)]
@@ -41,6 +43,8 @@ struct Login {
     /// Made once by the app and kept: it protects the session and the account's owner.
     #[schema(example = "b1f7c7de-pixel", max_length = 128)]
     device_id: Option<String>,
+    /// The root of my tree, where the same phone number or name has accounts in several.
+    organization_id: Option<OrganizationId>,
 }
 
 impl Check for Login {
@@ -190,9 +194,18 @@ fn device(request: &HttpRequest, id: Option<String>) -> Device {
     Device { id, name }
 }
 
-/// Sign in with a phone number or account name and a password.
+fn address(app: &App, request: &HttpRequest) -> String {
+    client_address(request, &app.config.server.trusted_proxies)
+}
+
+/// Sign in with a phone number, an account name or an employee number, and a password.
 ///
-/// Whatever is wrong, the answer is the same `invalid_credentials`. Ten failures an hour, then `rate_limited`.
+/// Whatever is wrong, the answer is the same `invalid_credentials`. Ten failures an hour for each account, then
+/// `rate_limited`; a device on which the account has signed in before has ten of its own.
+///
+/// All of these are unique in a tree only. Up to eight accounts are tried: those of the phone number or account name,
+/// then those of the employee number, older before younger; the first that the password fits is signed in to.
+/// `organization_id` narrows them to one tree.
 #[utoipa::path(
     tag = "auth",
     request_body = Login,
@@ -208,12 +221,14 @@ fn device(request: &HttpRequest, id: Option<String>) -> Device {
 #[post("/auth/login")]
 async fn login(app: web::Data<App>, request: HttpRequest, body: Json<Login>) -> AppResult<HttpResponse> {
     let body = body.0;
-    let device = device(&request, body.device_id);
-    tokens(
-        &app,
-        StatusCode::OK,
-        flows::login(&app, &body.account, body.password, device).await?,
-    )
+    let wish = SignIn {
+        typed: body.account,
+        password: body.password,
+        tenant: body.organization_id,
+        device: device(&request, body.device_id),
+    };
+    let grant = sign_in::login(&app, wish, &address(&app, &request)).await?;
+    tokens(&app, StatusCode::OK, grant)
 }
 
 /// Exchange a refresh token for fresh tokens.
@@ -227,13 +242,19 @@ async fn login(app: web::Data<App>, request: HttpRequest, body: Json<Login>) -> 
         (status = 200, description = "Refreshed", body = TokensView),
         (status = 401, description = "invalid_refresh_token"),
         (status = 422, description = "invalid_fields"),
+        (status = 429, description = "rate_limited: too many failures from this address"),
         (status = 503, description = "unavailable"),
     ),
     security(()),
 )]
 #[post("/auth/refresh")]
-async fn refresh_session(app: web::Data<App>, body: Json<RefreshSession>) -> AppResult<HttpResponse> {
-    let grant = flows::refresh(&app, &body.0.refresh_token, body.0.device_id).await?;
+async fn refresh_session(
+    app: web::Data<App>,
+    request: HttpRequest,
+    body: Json<RefreshSession>,
+) -> AppResult<HttpResponse> {
+    let (body, address) = (body.0, address(&app, &request));
+    let grant = flows::refresh(&app, &body.refresh_token, body.device_id, &address).await?;
     tokens(&app, StatusCode::OK, grant)
 }
 
@@ -245,7 +266,7 @@ async fn refresh_session(app: web::Data<App>, body: Json<RefreshSession>) -> App
 #[post("/auth/logout")]
 async fn logout(app: web::Data<App>, who: SignedIn) -> AppResult<Answer> {
     let ctx = app.ctx(who.0);
-    app.db.write(move |conn| service::sign_out(conn, &ctx)).await?;
+    app.db.write(move |conn| sessions::sign_out(conn, &ctx)).await?;
     changes_noted(&app).await;
     Ok(Answer::no_content())
 }
@@ -295,13 +316,13 @@ async fn list_sessions(
 async fn delete_session(app: web::Data<App>, who: SignedIn, id: IdPath<SessionId>) -> AppResult<Answer> {
     let ctx = app.ctx(who.0);
     app.db
-        .write(move |conn| service::delete_session(conn, &ctx, id.0))
+        .write(move |conn| sessions::delete_session(conn, &ctx, id.0))
         .await?;
     changes_noted(&app).await;
     Ok(Answer::no_content())
 }
 
-/// Set a first password with an activation code, and be signed in.
+/// Set a first password, or a new one, with an activation code, and be signed in.
 ///
 /// The code is good once; other sessions of the account end.
 #[utoipa::path(
@@ -310,6 +331,7 @@ async fn delete_session(app: web::Data<App>, who: SignedIn, id: IdPath<SessionId
     responses(
         (status = 201, description = "Activated and signed in", body = TokensView),
         (status = 422, description = "activation_code_invalid, password_too_weak, invalid_fields"),
+        (status = 429, description = "rate_limited: too many failures from this address"),
         (status = 503, description = "overloaded, unavailable"),
     ),
     security(()),
@@ -321,12 +343,9 @@ async fn activate_account(
     body: Json<ActivateAccount>,
 ) -> AppResult<HttpResponse> {
     let body = body.0;
-    let device = device(&request, body.device_id);
-    tokens(
-        &app,
-        StatusCode::CREATED,
-        flows::activate(&app, &body.code, body.password, device).await?,
-    )
+    let (device, address) = (device(&request, body.device_id), address(&app, &request));
+    let grant = flows::activate(&app, &body.code, body.password, device, &address).await?;
+    tokens(&app, StatusCode::CREATED, grant)
 }
 
 /// Change my password. My other sessions end; this one goes on.

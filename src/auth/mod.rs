@@ -11,8 +11,11 @@ mod http;
 mod revocations;
 mod rules;
 mod service;
+mod sessions;
+mod sign_in;
 mod state;
 mod store;
+mod throttle;
 mod tokens;
 
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -22,10 +25,12 @@ pub use hasher::hash_password;
 pub use rules::normalise_phone;
 pub use service::{
     NewAccount, create_account, create_accounts, create_system_admin, disable_account, enable_account,
-    find_account, has_system_admin, issue_activation_code, set_password, update_account,
+    find_account, has_system_admin, issue_activation_code, lock_account, reissue_system_admin_code,
+    set_password, update_account,
 };
 pub use state::{Auth, jobs, load_revocations, note_changes};
 pub use store::AccountRow;
+pub use throttle::count_phone_change;
 
 crate::id_types! {
     /// An account; equal to its member's id where there is a member.

@@ -1,11 +1,14 @@
-//! What may happen to accounts, activation codes and sessions, and what else must change with it. Each function runs
-//! inside its caller's transaction; whoever ends a session also tells the other processes through `auth_changes`.
+//! What may happen to accounts and activation codes, and what else must change with it. Each function runs inside its
+//! caller's transaction.
 
-use super::rules::{self, RefreshToken, Rotation, SessionState};
-use super::store::{self, AccountRow, NewChange, NewCode, SessionRow};
-use super::{AccountId, Actor, SessionId};
+use serde_json::json;
+
+use super::AccountId;
+use super::rules;
+use super::sessions::{end_sessions, note, tell};
+use super::store::{self, AccountRow, NewCode};
 use crate::app::Ctx;
-use crate::members::{self, MemberId, MemberSummary};
+use crate::members;
 use crate::organizations::OrganizationId;
 use crate::platform::config::AuthConfig;
 use crate::platform::db::{DbConnection, Instant};
@@ -178,7 +181,7 @@ pub fn disable_account(conn: &mut DbConnection, ctx: &Ctx, id: AccountId) -> App
         store::update_disabled(conn, id, Some(ctx.now), ctx.now)?;
         tell(conn, &ctx.ids, ctx.now, id, None, true)?;
     }
-    end_sessions(conn, ctx.now, &ctx.ids, id, None, "account_disabled")
+    end_sessions(conn, ctx, id, None, store::DISABLED)
 }
 
 /// Lets an account sign in again; its former sessions stay ended.
@@ -204,23 +207,28 @@ pub fn set_password(
     }
 }
 
-/// Makes a one-use code like `K7QF-9XM2-P4TD` that sets the first password, and ends older ones.
-/// It is told here once: only its hash is kept.
+/// The account, held until the transaction ends.
+pub fn lock_account(conn: &mut DbConnection, id: AccountId) -> AppResult<AccountRow> {
+    store::find_account_for_update(conn, id)?.ok_or_else(AppError::not_found)
+}
+
+/// Makes a one-use code like `K7QF-9XM2-P4TD` that sets the password, and ends older ones. It is told here once: only
+/// its hash is kept. The account is held meanwhile: of codes that are issued at once, the last one is good.
 pub fn issue_activation_code(
     conn: &mut DbConnection,
     now: Instant,
     ids: &Ids,
     config: &AuthConfig,
     account: AccountId,
-    tenant: Option<OrganizationId>,
     by: Option<AccountId>,
 ) -> AppResult<String> {
+    let account = lock_account(conn, account)?;
     let code = rules::activation_code(rand::random());
-    store::end_codes(conn, account, now)?;
+    store::end_codes(conn, account.id, now)?;
     let new = NewCode {
         id: ids.make(),
-        tenant_id: tenant,
-        account_id: account,
+        tenant_id: account.tenant_id,
+        account_id: account.id,
         code_hash: hash_secret(&code.replace('-', "")),
         created_at: now,
         created_by: by,
@@ -230,255 +238,49 @@ pub fn issue_activation_code(
     Ok(code)
 }
 
-/// Where somebody signs in from.
-#[derive(Debug, Clone, Default)]
-pub struct Device {
-    pub id: Option<String>,
-    pub name: Option<String>,
-}
-
-/// A sign-in or a refresh that was granted; the tokens are made from it after the commit.
-#[derive(Clone)]
-pub struct Grant {
-    pub actor: Actor,
-    pub generation: i32,
-    pub member: Option<MemberSummary>,
-}
-
-/// What the writes of a sign-in need.
-#[derive(Clone)]
-pub struct Moment {
-    pub now: Instant,
-    pub ids: Ids,
-    pub refresh_token_s: i64,
-}
-
-/// Begins a session if the account is still as it was when its password was verified.
-pub fn sign_in(conn: &mut DbConnection, at: &Moment, seen: &AccountRow, device: &Device) -> AppResult<Grant> {
-    let account = store::find_account_for_update(conn, seen.id)?.ok_or(Code::InvalidCredentials)?;
-    if account.disabled_at.is_some() || account.password_hash != seen.password_hash {
-        return Err(Code::InvalidCredentials.into());
-    }
-    start_session(conn, at, &account, device)
-}
-
-/// Uses an activation code up, sets the password, ends what sessions there were and begins one.
-pub fn activate(
-    conn: &mut DbConnection,
-    at: &Moment,
-    code_hash: &[u8],
-    password_hash: &str,
-    device: &Device,
-) -> AppResult<Grant> {
-    let id = store::find_code(conn, code_hash, at.now)?.ok_or(Code::ActivationCodeInvalid)?;
-    let account = store::find_account_for_update(conn, id)?.ok_or(Code::ActivationCodeInvalid)?;
-    if account.disabled_at.is_some() || store::use_code(conn, code_hash, at.now)? != 1 {
-        return Err(Code::ActivationCodeInvalid.into());
-    }
-    store::update_password(conn, id, password_hash, at.now)?;
-    end_sessions(conn, at.now, &at.ids, id, None, "activation")?;
-    start_session(conn, at, &account, device)
-}
-
-/// The account of an activation code that is good so far.
-pub fn find_activation(conn: &mut DbConnection, now: Instant, code_hash: &[u8]) -> AppResult<AccountRow> {
-    let id = store::find_code(conn, code_hash, now)?.ok_or(Code::ActivationCodeInvalid)?;
-    let account = store::find_account(conn, id)?.filter(|account| account.disabled_at.is_none());
-    account.ok_or_else(|| Code::ActivationCodeInvalid.into())
-}
-
-fn start_session(
-    conn: &mut DbConnection,
-    at: &Moment,
-    account: &AccountRow,
-    device: &Device,
-) -> AppResult<Grant> {
-    let row = SessionRow {
-        id: at.ids.make(),
-        tenant_id: account.tenant_id,
-        account_id: account.id,
-        device_id: device.id.clone(),
-        device_name: device.name.clone(),
-        generation: 0,
-        rotated_at: at.now,
-        created_at: at.now,
-        last_used_at: at.now,
-        expires_at: at.now.plus_s(at.refresh_token_s),
-        revoked_at: None,
-        revoke_reason: None,
-    };
-    store::insert_session(conn, &row)?;
-    grant(conn, account, row.id, 0)
-}
-
-fn grant(
-    conn: &mut DbConnection,
-    account: &AccountRow,
-    session: SessionId,
-    generation: i32,
-) -> AppResult<Grant> {
-    let member = match account.is_system_admin {
-        true => None,
-        false => members::summary(conn, MemberId::from(account.id.0))?,
-    };
-    let actor = Actor {
-        account: account.id,
-        session,
-        tenant: account.tenant_id,
-        is_system_admin: account.is_system_admin,
-    };
-    Ok(Grant {
-        actor,
-        generation,
-        member,
-    })
-}
-
-/// Rotates a refresh token. None means refused; then what was revoked must be committed, so it is no error here.
-pub fn refresh(
-    conn: &mut DbConnection,
-    at: &Moment,
-    token: RefreshToken,
-    device_id: Option<&str>,
-) -> AppResult<Option<Grant>> {
-    let Some(session) = store::find_session_for_update(conn, token.session)? else {
-        return Ok(None);
-    };
-    let Some(account) = store::find_account(conn, session.account_id)? else {
-        return Ok(None);
-    };
+/// A new code for a system admin who has lost the first one, or the password. For the command line.
+pub fn reissue_system_admin_code(conn: &mut DbConnection, ctx: &Ctx, name: &str) -> AppResult<String> {
+    let id = store::find_by_name(conn, None, &account_name(name)?)?.ok_or_else(AppError::not_found)?;
+    let account = lock_account(conn, id)?;
     if account.disabled_at.is_some() {
-        return Ok(None);
+        return Err(AppError::not_found());
     }
-    let state = SessionState {
-        generation: session.generation,
-        rotated_at: session.rotated_at,
-        device_id: session.device_id,
-        expires_at: session.expires_at,
-        is_revoked: session.revoked_at.is_some(),
-    };
-    let generation = match rules::decide_rotation(&state, token.generation, device_id, at.now) {
-        Rotation::Advance => {
-            let expires_at = at.now.plus_s(at.refresh_token_s);
-            if store::advance_session(conn, session.id, state.generation, at.now, expires_at)? != 1 {
-                return Ok(None);
-            }
-            state.generation.saturating_add(1)
-        }
-        Rotation::Repeat => state.generation,
-        Rotation::Reuse => {
-            end_session(
-                conn,
-                at.now,
-                &at.ids,
-                account.id,
-                session.id,
-                "refresh_token_reused",
-            )?;
-            return Ok(None);
-        }
-        Rotation::Ended => return Ok(None),
-    };
-    grant(conn, &account, session.id, generation).map(Some)
+    note(conn, ctx, &account, "account.issue_reset_code", id.0, json!({}))?;
+    issue_activation_code(conn, ctx.now, &ctx.ids, &ctx.config.auth, id, None)
 }
 
-/// Sets a new password if the old one is still what was verified, and ends the other sessions.
-pub fn change_password(
+/// For the log: somebody guesses at an account, on a device that it knows or on others.
+pub fn note_throttled(
     conn: &mut DbConnection,
     ctx: &Ctx,
-    seen: &AccountRow,
-    password_hash: &str,
+    id: AccountId,
+    known_device: bool,
 ) -> AppResult<()> {
-    let account = store::find_account_for_update(conn, seen.id)?.ok_or(Code::Unauthorized)?;
-    if account.password_hash != seen.password_hash {
-        return Err(Code::WrongPassword.into());
-    }
-    store::update_password(conn, account.id, password_hash, ctx.now)?;
-    store::end_codes(conn, account.id, ctx.now)?;
-    end_sessions(
-        conn,
-        ctx.now,
-        &ctx.ids,
-        account.id,
-        Some(ctx.actor.session),
-        "password_changed",
-    )
+    let account = find_account(conn, id)?;
+    let detail = json!({ "known_device": known_device });
+    note(conn, ctx, &account, "account.throttle", id.0, detail)
 }
 
-/// Ends the session of the token that asks.
-pub fn sign_out(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<()> {
-    end_session(
-        conn,
-        ctx.now,
-        &ctx.ids,
-        ctx.actor.account,
-        ctx.actor.session,
-        "signed_out",
-    )
-}
-
-/// Ends one of the actor's own sessions; somebody else's is not found. Repeating it is harmless.
-pub fn delete_session(conn: &mut DbConnection, ctx: &Ctx, id: SessionId) -> AppResult<()> {
-    let session = store::find_session(conn, id)?.filter(|session| session.account_id == ctx.actor.account);
-    let session = session.ok_or_else(AppError::not_found)?;
-    end_session(
-        conn,
-        ctx.now,
-        &ctx.ids,
-        ctx.actor.account,
-        session.id,
-        "ended_by_owner",
-    )
-}
-
-fn end_sessions(
+/// Whose account this may be, at most `most` and, with a tenant, only its accounts: those of that phone number or
+/// account name, then those of that employee number (a roster may hold nothing else), the older before the younger.
+pub fn list_sign_in_candidates(
     conn: &mut DbConnection,
-    now: Instant,
-    ids: &Ids,
-    account: AccountId,
-    except: Option<SessionId>,
-    reason: &str,
-) -> AppResult<()> {
-    for session in store::list_live_session_ids(conn, account)? {
-        if Some(session) != except {
-            end_session(conn, now, ids, account, session, reason)?;
+    typed: &str,
+    tenant: Option<OrganizationId>,
+    most: usize,
+) -> AppResult<Vec<AccountRow>> {
+    let (name, phone) = (
+        rules::normalise_account_name(typed),
+        rules::normalise_phone(typed),
+    );
+    let limit = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut found = store::list_sign_in_candidates(conn, &name, phone.as_deref(), tenant, limit)?;
+    for id in members::list_by_employee_no(conn, typed, tenant, limit)? {
+        if found.len() < most && found.iter().all(|account| account.id != id.into()) {
+            found.extend(store::find_account(conn, id.into())?);
         }
     }
-    Ok(())
-}
-
-fn end_session(
-    conn: &mut DbConnection,
-    now: Instant,
-    ids: &Ids,
-    account: AccountId,
-    session: SessionId,
-    reason: &str,
-) -> AppResult<()> {
-    if store::revoke_session(conn, session, now, reason)? == 1 {
-        tell(conn, ids, now, account, Some(session), true)?;
-    }
-    Ok(())
-}
-
-/// What every process must learn within a second.
-fn tell(
-    conn: &mut DbConnection,
-    ids: &Ids,
-    changed_at: Instant,
-    account_id: AccountId,
-    session_id: Option<SessionId>,
-    is_revoked: bool,
-) -> AppResult<()> {
-    let change = NewChange {
-        id: ids.make(),
-        account_id,
-        session_id,
-        is_revoked,
-        changed_at,
-    };
-    store::insert_change(conn, &change)?;
-    Ok(())
+    Ok(found)
 }
 
 /// Clears away sessions a month after their end, and changes that every process knows or no longer needs.

@@ -89,15 +89,20 @@ pub fn list_sign_in_candidates(
     conn: &mut DbConnection,
     name: &str,
     phone: Option<&str>,
+    tenant: Option<OrganizationId>,
     limit: i64,
 ) -> QueryResult<Vec<AccountRow>> {
-    accounts::table
+    let mut found = accounts::table
         .filter(accounts::account_name.eq(name).or(accounts::phone.eq(phone)))
         .filter(accounts::disabled_at.is_null())
         .filter(accounts::password_hash.is_not_null())
         .order((accounts::created_at, accounts::id))
         .limit(limit)
-        .load(conn)
+        .into_boxed();
+    if let Some(tenant) = tenant {
+        found = found.filter(accounts::tenant_id.eq(tenant));
+    }
+    found.load(conn)
 }
 
 /// Whose account name or phone number this is in the tenant.
@@ -218,13 +223,20 @@ pub fn insert_code(conn: &mut DbConnection, code: &NewCode) -> QueryResult<usize
         .execute(conn)
 }
 
-/// The account of a code that is still good.
-pub fn find_code(conn: &mut DbConnection, hash: &[u8], now: Instant) -> QueryResult<Option<AccountId>> {
+/// Whom a code is for, and who issued it; none for the command line.
+#[derive(Debug, Clone, Copy, Queryable)]
+pub struct OpenCode {
+    pub account: AccountId,
+    pub issuer: Option<AccountId>,
+}
+
+/// A code that is still good.
+pub fn find_code(conn: &mut DbConnection, hash: &[u8], now: Instant) -> QueryResult<Option<OpenCode>> {
     activation_codes::table
         .filter(activation_codes::code_hash.eq(hash))
         .filter(activation_codes::used_at.is_null())
         .filter(activation_codes::expires_at.gt(now))
-        .select(activation_codes::account_id)
+        .select((activation_codes::account_id, activation_codes::created_by))
         .first(conn)
         .optional()
 }
@@ -288,21 +300,38 @@ pub fn list_live_session_ids(conn: &mut DbConnection, account: AccountId) -> Que
         .load(conn)
 }
 
-/// Has the account a live session on this device?
-pub fn knows_device(
-    conn: &mut DbConnection,
-    account: AccountId,
-    device: &str,
-    now: Instant,
-) -> QueryResult<bool> {
-    let found: Option<SessionId> = sessions::table
+/// Why a session was ended.
+pub const BY_OWNER: &str = "ended_by_owner";
+pub const REUSED: &str = "refresh_token_reused";
+pub const DISABLED: &str = "account_disabled";
+/// What says that the device is no longer its owner's, or never was.
+const DISTRUST: [&str; 3] = [BY_OWNER, REUSED, DISABLED];
+
+/// Has the account signed in on this device, and not been cut off from it since? A session that was signed out of,
+/// replaced or has expired leaves its device known, until it is swept a month later.
+pub fn knows_device(conn: &mut DbConnection, account: AccountId, device: &str) -> QueryResult<bool> {
+    let distrusted: Option<Option<Instant>> = sessions::table
         .filter(sessions::account_id.eq(account))
         .filter(sessions::device_id.eq(device))
-        .filter(sessions::revoked_at.is_null())
-        .filter(sessions::expires_at.gt(now))
-        .select(sessions::id)
+        .filter(sessions::revoke_reason.eq_any(DISTRUST))
+        .order(sessions::revoked_at.desc())
+        .select(sessions::revoked_at)
         .first(conn)
         .optional()?;
+    let mut trusted = sessions::table
+        .filter(sessions::account_id.eq(account))
+        .filter(sessions::device_id.eq(device))
+        .filter(
+            sessions::revoke_reason
+                .is_null()
+                .or(sessions::revoke_reason.ne_all(DISTRUST)),
+        )
+        .select(sessions::id)
+        .into_boxed();
+    if let Some(Some(at)) = distrusted {
+        trusted = trusted.filter(sessions::created_at.gt(at));
+    }
+    let found: Option<SessionId> = trusted.first(conn).optional()?;
     Ok(found.is_some())
 }
 

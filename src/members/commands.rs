@@ -7,7 +7,8 @@ use super::rules::{EmployeeNo, MemberName, Phone, Standing};
 use crate::organizations::OrganizationId;
 use crate::platform::text::{Check, Patch, Problems, patch};
 
-/// A new member. Sign in with the phone number or the account name, once an activation code has set a password.
+/// A new member. Sign in with the phone number, the account name or the employee number, once an activation code has
+/// set a password.
 #[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateMember {

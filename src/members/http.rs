@@ -152,8 +152,9 @@ async fn find_me(app: web::Data<App>, who: SignedIn) -> AppResult<Answer> {
     app.db.read(move |conn| me(conn, &ctx)).await
 }
 
-/// Change my own phone number or account name. `If-Match` is honoured when it is sent.
-#[utoipa::path(tag = "members", request_body = UpdateMe, responses((status = 200, body = MeView), (status = 409, description = "phone_taken, account_name_taken"), (status = 412, description = "version_mismatch")))]
+/// Change my own phone number or account name. `If-Match` is honoured when it is sent. A few numbers an hour, because
+/// `phone_taken` tells that another member has it.
+#[utoipa::path(tag = "members", request_body = UpdateMe, responses((status = 200, body = MeView), (status = 409, description = "phone_taken, account_name_taken"), (status = 412, description = "version_mismatch"), (status = 429, description = "rate_limited: too many numbers tried")))]
 #[patch("/me")]
 async fn update_me(
     app: web::Data<App>,
@@ -161,6 +162,9 @@ async fn update_me(
     request: HttpRequest,
     body: Json<UpdateMe>,
 ) -> AppResult<Answer> {
+    if matches!(body.0.phone, Some(Some(_))) {
+        auth::count_phone_change(&app, &who.0).await?;
+    }
     let ctx = app.ctx(who.0);
     let version = if request.headers().contains_key(IF_MATCH) {
         if_match(&request)?

@@ -8,7 +8,7 @@ use serde_json::json;
 
 pub use super::commands::{CreateMember, TransferMember, UpdateMe, UpdateMember};
 pub use super::lists::{ListMembers, all_members, ids_below, list_members};
-use super::rules::Standing;
+use super::rules::{EmployeeNo, Standing};
 use super::store::{self, FullMemberRow, MemberRow, StandingRow, TransferRow};
 use super::{MemberId, TransferId};
 use crate::app::Ctx;
@@ -90,6 +90,19 @@ pub fn view_member(conn: &mut DbConnection, ctx: &Ctx, id: MemberId) -> AppResul
 /// No permission asked.
 pub fn full_member(conn: &mut DbConnection, id: MemberId) -> AppResult<FullMemberRow> {
     store::find_full_member(conn, id)?.ok_or_else(AppError::not_found)
+}
+
+/// Who could sign in with this as an employee number; for the sign-in, which asks for no permission.
+pub fn list_by_employee_no(
+    conn: &mut DbConnection,
+    typed: &str,
+    tenant: Option<OrganizationId>,
+    limit: i64,
+) -> AppResult<Vec<MemberId>> {
+    match EmployeeNo::parse(typed) {
+        Ok(number) => Ok(store::list_by_employee_no(conn, number.as_str(), tenant, limit)?),
+        Err(_) => Ok(Vec::new()),
+    }
 }
 
 pub fn create_member(conn: &mut DbConnection, ctx: &Ctx, new: &CreateMember) -> AppResult<MemberRow> {

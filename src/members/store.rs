@@ -96,6 +96,28 @@ pub fn find_full_member(conn: &mut DbConnection, id: MemberId) -> QueryResult<Op
         .optional()
 }
 
+/// Who could sign in under this employee number, the older account first.
+pub fn list_by_employee_no(
+    conn: &mut DbConnection,
+    number: &str,
+    tenant: Option<OrganizationId>,
+    limit: i64,
+) -> QueryResult<Vec<MemberId>> {
+    let mut found = members::table
+        .inner_join(accounts::table.on(accounts::id.eq(members::id)))
+        .filter(members::employee_no.eq(number))
+        .filter(accounts::disabled_at.is_null())
+        .filter(accounts::password_hash.is_not_null())
+        .order((accounts::created_at, accounts::id))
+        .select(members::id)
+        .limit(limit)
+        .into_boxed();
+    if let Some(tenant) = tenant {
+        found = found.filter(members::tenant_id.eq(tenant));
+    }
+    found.load(conn)
+}
+
 /// What a list is narrowed to.
 #[derive(Debug, Clone, Default)]
 pub struct MemberFilter {

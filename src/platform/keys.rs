@@ -56,6 +56,8 @@ pub struct KeySet {
     pub personal_code: MacKey,
     pub typed_code: MacKey,
     pub cursor: MacKey,
+    /// Names that were typed to sign in, as they stand in the cache.
+    pub sign_in: MacKey,
 }
 
 impl KeySet {
@@ -70,6 +72,7 @@ impl KeySet {
             personal_code: derive("personal code"),
             typed_code: derive("typed code"),
             cursor: derive("cursor"),
+            sign_in: derive("sign-in"),
         }
     }
 }

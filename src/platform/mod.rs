@@ -9,5 +9,6 @@ pub mod http;
 pub mod ids;
 pub mod jobs;
 pub mod keys;
+pub mod limits;
 pub mod sheet;
 pub mod text;

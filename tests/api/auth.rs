@@ -27,8 +27,7 @@ async fn account(t: &TestApp, name: &'static str) -> AccountId {
 
 async fn code_for(t: &TestApp, account: AccountId) -> String {
     let (now, ids, config) = (t.clock().now(), t.app.ids.clone(), t.app.config.clone());
-    let issue =
-        move |conn: &mut _| auth::issue_activation_code(conn, now, &ids, &config.auth, account, None, None);
+    let issue = move |conn: &mut _| auth::issue_activation_code(conn, now, &ids, &config.auth, account, None);
     t.app.db.write(issue).await.unwrap()
 }
 

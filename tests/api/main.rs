@@ -9,6 +9,7 @@
     reason = "a test that cannot go on has failed, and says where"
 )]
 
+mod activation;
 mod audit;
 mod auth;
 mod check_in;
@@ -20,3 +21,4 @@ mod organizations;
 mod process;
 mod races;
 mod support;
+mod throttle;

@@ -149,6 +149,13 @@ async fn a_bare_start_makes_everything_it_needs_and_a_system_admin_once() {
     let (code, printed) = finish(again);
     assert_eq!(code, Some(0));
     assert!(!printed.contains("activation code"), "{printed}");
+    let (good, words) = run(zhibu(folder.path()).args(["admin", "code"]));
+    assert!(
+        good && words.contains("'admin', activation code (once): "),
+        "{words}"
+    );
+    let (good, words) = run(zhibu(folder.path()).args(["admin", "code", "nobody"]));
+    assert!(!good && words.contains("no system admin 'nobody'"), "{words}");
     let (good, words) = run(zhibu(folder.path()).arg("doctor"));
     assert!(good && words.contains("synchronous = FULL"), "{words}");
     assert_eq!(

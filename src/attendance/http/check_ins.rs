@@ -18,6 +18,7 @@ use crate::members::MemberId;
 use crate::platform::db::{AnyId, DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code};
 use crate::platform::http::{Answer, IdPath, Json, Key, Once};
+use crate::platform::limits::{Limit, Try};
 use crate::platform::text::{Check, Problems};
 
 /// A check-in on record. The same for every repeat of the same `client_event_id`.
@@ -227,13 +228,15 @@ pub async fn submit(
         Ok(wish) => wish,
         Err(refusal) => return recorded_before(app, actor, client_event_id, refusal).await,
     };
-    if wish.typed_code.is_none() {
+    let Some(guesses) = Guesses::of(app, &wish) else {
         return app.check_ins.submit(wish).await;
-    }
-    let guesses = Guesses::of(app, &wish);
-    guesses.admit().await?;
+    };
+    let counted = match guesses.admit().await {
+        Ok(counted) => counted,
+        Err(refusal) => return recorded_before(app, actor, client_event_id, refusal).await,
+    };
     let outcome = app.check_ins.submit(wish).await;
-    guesses.learn(&outcome).await;
+    guesses.learn(&counted, &outcome).await;
     outcome
 }
 
@@ -252,46 +255,58 @@ async fn recorded_before(app: &App, actor: &Actor, id: AnyId, refusal: AppError)
         .ok_or(refusal)
 }
 
-/// Six digits could be guessed: wrong ones are counted for each member and for the event.
+/// Six digits could be guessed: wrong ones are counted for each member, and for all of a tenant at an event.
 struct Guesses<'a> {
     app: &'a App,
+    by_member: Limit,
+    by_event: Limit,
     member_key: String,
     event_key: String,
+    guess: u64,
 }
 
 impl<'a> Guesses<'a> {
     const WINDOW: Duration = Duration::from_secs(300);
+    /// Typed codes change at most this often.
+    const SLOT_S: i64 = 5;
 
-    fn of(app: &'a App, wish: &CheckIn) -> Self {
-        Self {
+    fn of(app: &'a App, wish: &CheckIn) -> Option<Self> {
+        let (limits, typed) = (&app.config.check_in, wish.typed_code.as_ref()?);
+        // One code at one time is one guess, however often it is sent at once; at another time it is another.
+        let slot = wish.claim.judged_at.seconds().div_euclid(Self::SLOT_S);
+        let guess = codes::guess_of(typed, slot);
+        Some(Self {
             app,
-            member_key: format!("typed:{}:{}", wish.event, wish.member),
-            event_key: format!("typed:{}", wish.event),
-        }
+            by_member: Limit::on_guesses("typed-code", limits.typed_guesses_per_member, Self::WINDOW),
+            by_event: Limit::on_guesses("typed-code-event", limits.typed_guesses_per_event, Self::WINDOW),
+            member_key: format!("{}:{}", wish.event, wish.member),
+            // With the guesser's tenant: who belongs to another one counts for nobody here.
+            event_key: format!("{}:{}", wish.event, wish.tenant),
+            guess,
+        })
     }
 
-    /// Counts the try before it is made, so that parallel guesses cannot slip through together.
-    async fn admit(&self) -> AppResult<()> {
-        let limits = &self.app.config.check_in;
-        let (tries, left_s) = self.app.cache.count(&self.member_key, Self::WINDOW).await;
-        if tries > limits.typed_guesses_per_member {
-            return Err(AppError::rate_limited(left_s));
-        }
-        let (wrong, left_s) = self.app.cache.counted(&self.event_key).await;
-        if wrong >= limits.typed_guesses_per_event {
-            return Err(AppError::rate_limited(left_s));
-        }
-        Ok(())
+    /// A member's guess is counted before it is judged, so that parallel ones cannot slip through together. The event's
+    /// limit is a second line: a hall full of right codes under way must not reach it, so it counts what has failed.
+    async fn admit(&self) -> AppResult<Try<'a>> {
+        let cache = &self.app.cache;
+        self.by_event.check(cache, &self.event_key).await?;
+        self.by_member
+            .admit_item(cache, &self.member_key, Some(self.guess))
+            .await
     }
 
-    async fn learn(&self, outcome: &AppResult<CheckedIn>) {
+    async fn learn(&self, counted: &Try<'a>, outcome: &AppResult<CheckedIn>) {
         match outcome {
             Err(error) if error.code() == Code::InvalidCode => {
-                self.app.cache.count(&self.event_key, Self::WINDOW).await;
+                counted.fail().await;
+                self.by_event.note(&self.app.cache, &self.event_key).await;
             }
-            // The code was right; nothing else gives fresh tries.
-            Ok(done) if done.found != Found::Repeat => self.app.cache.forget(&self.member_key).await,
-            _ => {}
+            // Answered without a look at the code: given back, these would give wrong guesses back.
+            Ok(done) if done.found == Found::Repeat => {}
+            Err(error) if error.code() == Code::ClientEventIdReused => {}
+            // The code was right, or nobody has looked at it.
+            _ => counted.give_back().await,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Codes on the screen, proofs of having seen one, and a member's own code.
 
-use actix_web::{HttpResponse, get, post, web};
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
@@ -10,7 +12,8 @@ use crate::auth::SignedIn;
 use crate::events::{self, EventId};
 use crate::platform::db::Instant;
 use crate::platform::error::{AppError, AppResult, Code};
-use crate::platform::http::{Answer, IdPath, Json};
+use crate::platform::http::{Answer, IdPath, Json, client_address};
+use crate::platform::limits::Limit;
 use crate::platform::text::{Check, Problems};
 
 /// The code to show now. Show it until `next_refresh_ms` has passed, then ask again.
@@ -162,9 +165,14 @@ pub struct ProofView {
 }
 
 /// Turn a code into a proof that lasts ten minutes on this device, so that it cannot expire while somebody signs in.
-#[utoipa::path(tag = "attendance", security(()), request_body = CreateProof, responses((status = 201, body = ProofView), (status = 409, description = "not_open_yet, closed, event_cancelled"), (status = 410, description = "expired_code"), (status = 422, description = "invalid_code")))]
+#[utoipa::path(tag = "attendance", security(()), request_body = CreateProof, responses((status = 201, body = ProofView), (status = 409, description = "not_open_yet, closed, event_cancelled"), (status = 410, description = "expired_code"), (status = 422, description = "invalid_code"), (status = 429, description = "rate_limited: too many from this address")))]
 #[post("/check-in-proofs")]
-pub async fn create_check_in_proof(app: web::Data<App>, body: Json<CreateProof>) -> AppResult<Answer> {
+pub async fn create_check_in_proof(
+    app: web::Data<App>,
+    request: HttpRequest,
+    body: Json<CreateProof>,
+) -> AppResult<Answer> {
+    count_proof(&app, &request).await?;
     let now = app.clock.now();
     let code = fresh_code(&app, &body.0.code, now)?;
     let event = app
@@ -192,6 +200,15 @@ pub async fn create_check_in_proof(app: web::Data<App>, body: Json<CreateProof>)
             starts_at: event.starts_at,
         },
     })
+}
+
+/// Takes no token, so it is limited by address; a hall of thousands is one address.
+async fn count_proof(app: &App, request: &HttpRequest) -> AppResult<()> {
+    let window = Duration::from_secs(600);
+    let limit = Limit::on_addresses("proof-address", app.config.check_in.proofs_per_address, window);
+    let address = client_address(request, &app.config.server.trusted_proxies);
+    // A proof that was made counts as well.
+    limit.admit(&app.cache, &address).await.map(drop)
 }
 
 fn fresh_code(app: &App, text: &str, now: Instant) -> AppResult<codes::ReadCode> {

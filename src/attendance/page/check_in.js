@@ -572,7 +572,7 @@
       submit('login', '/auth/login', { account: trimmed('account'), password: byId('password').value, device_id: deviceId }, byId('password'), 'login-keep');
     });
     on('activate', 'submit', function () {
-      submit('activate', '/auth/activations', { code: trimmed('activation'), password: byId('new-password').value }, byId('new-password'), 'activate-keep');
+      submit('activate', '/auth/activations', { code: trimmed('activation'), password: byId('new-password').value, device_id: deviceId }, byId('new-password'), 'activate-keep');
     });
     on('to-activate', 'click', askActivation);
     on('to-login', 'click', function () { askLogin(); });

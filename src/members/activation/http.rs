@@ -1,22 +1,22 @@
-//! `/members/activation-codes`.
+//! `/members/activation-codes` and `/members/{id}/activation-codes`.
 
-use actix_web::{HttpRequest, HttpResponse, post, web};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, post, web};
 use serde::Serialize;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::page::cards;
-use super::service::{IssueActivationCodes, IssuedCode, issue_codes};
+use super::service::{IssueActivationCodes, IssuedCode, issue_code, issue_codes};
 use crate::app::App;
 use crate::auth::SignedIn;
 use crate::members::MemberId;
 use crate::members::export::{Wanted, sheet_response, wanted};
 use crate::platform::db::Instant;
 use crate::platform::error::{AppError, AppResult, Language};
-use crate::platform::http::{Json, language};
+use crate::platform::http::{IdPath, Json, language};
 use crate::platform::sheet::{Cell, SheetFormat, write_sheet};
 
 pub fn configure(cfg: &mut ServiceConfig<'_>) {
-    cfg.service(issue_activation_codes);
+    cfg.service(issue_activation_codes).service(issue_activation_code);
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -67,19 +67,11 @@ async fn issue_activation_codes(
         .db
         .write_long(move |conn| issue_codes(conn, &ctx, &body.0))
         .await?;
-    let mut response = HttpResponse::Created();
-    response.insert_header(("cache-control", "no-store"));
     Ok(match wanted {
-        Wanted::Json => response.json(ActivationCodesView {
+        Wanted::Json => secret().json(ActivationCodesView {
             items: codes.into_iter().map(ActivationCodeView::from).collect(),
         }),
-        Wanted::Html => response
-            .insert_header((
-                "content-security-policy",
-                "default-src 'none'; style-src 'unsafe-inline'",
-            ))
-            .content_type("text/html; charset=utf-8")
-            .body(cards(&codes, &app.config.server.public_url)),
+        Wanted::Html => printed(&app, &codes),
         Wanted::Sheet(format) => {
             let mut file = sheet_response(
                 format,
@@ -90,6 +82,41 @@ async fn issue_activation_codes(
             file
         }
     })
+}
+
+/// Issue a one-time code to one member, who may have a password already: then the code resets it. The password and the
+/// sessions stay as they are until the code is used. With `Accept: text/html` it comes as a card to print.
+#[utoipa::path(tag = "members", params(("id" = MemberId, Path)), responses((status = 201, content((ActivationCodeView = "application/json"), (String = "text/html"))), (status = 403, description = "forbidden: without the right over this member, or for myself"), (status = 406, description = "not_acceptable"), (status = 409, description = "member_inactive")))]
+#[post("/members/{id}/activation-codes")]
+async fn issue_activation_code(
+    app: web::Data<App>,
+    who: SignedIn,
+    id: IdPath<MemberId>,
+    request: HttpRequest,
+) -> AppResult<HttpResponse> {
+    let wanted = wanted(&request, &[Wanted::Json, Wanted::Html])?;
+    let ctx = app.ctx(who.0);
+    let code = app.db.write(move |conn| issue_code(conn, &ctx, id.0)).await?;
+    Ok(match wanted {
+        Wanted::Html => printed(&app, &[code]),
+        _ => secret().json(ActivationCodeView::from(code)),
+    })
+}
+
+fn secret() -> HttpResponseBuilder {
+    let mut response = HttpResponse::Created();
+    response.insert_header(("cache-control", "no-store"));
+    response
+}
+
+fn printed(app: &App, codes: &[IssuedCode]) -> HttpResponse {
+    secret()
+        .insert_header((
+            "content-security-policy",
+            "default-src 'none'; style-src 'unsafe-inline'",
+        ))
+        .content_type("text/html; charset=utf-8")
+        .body(cards(codes, &app.config.server.public_url))
 }
 
 fn sheet(format: SheetFormat, language: Language, codes: &[IssuedCode]) -> AppResult<Vec<u8>> {

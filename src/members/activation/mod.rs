@@ -1,4 +1,4 @@
-//! Activation codes of members who have no password yet, as JSON, as a sheet, or as cards to print and cut.
+//! Codes with which members set their first password, or a new one: as JSON, as a sheet, or as cards to print and cut.
 
 mod http;
 mod page;

@@ -11,7 +11,7 @@ use crate::members::service::{full_member, ids_below, require_member};
 use crate::members::store::{self, FullMemberRow, MemberFilter};
 use crate::organizations::{self, OrganizationId, Right};
 use crate::platform::db::{DbConnection, Instant};
-use crate::platform::error::{AppError, AppResult};
+use crate::platform::error::{AppError, AppResult, Code};
 use crate::platform::text::{Check, Problems};
 
 /// Codes of one request: each is a write, and a sheet of more is not cut by hand.
@@ -51,33 +51,62 @@ pub struct IssuedCode {
     pub expires_at: Instant,
 }
 
-/// New codes; older ones of the same members end.
+/// New codes for those who have no password; older ones of the same members end.
 pub fn issue_codes(
     conn: &mut DbConnection,
     ctx: &Ctx,
     asked: &IssueActivationCodes,
 ) -> AppResult<Vec<IssuedCode>> {
-    let config = &ctx.config.auth;
     let mut issued = Vec::new();
     for member in candidates(conn, ctx, asked)? {
-        let (id, tenant) = (member.member.id, member.member.tenant_id);
-        let by = Some(ctx.actor.account);
-        let code = auth::issue_activation_code(conn, ctx.now, &ctx.ids, config, id.into(), Some(tenant), by)?;
-        let entry = Entry {
-            action: "member.issue_activation_code",
-            object: id.0,
-            tenant: Some(tenant),
-            organization: Some(member.member.organization_id),
-            detail: json!({}),
-        };
-        audit::record(conn, ctx, entry)?;
-        issued.push(IssuedCode {
-            member,
-            code,
-            expires_at: ctx.now.plus_s(config.activation_code_s),
-        });
+        // Looked at again under lock: meanwhile somebody may have used an older code, or have left.
+        let account = auth::lock_account(conn, member.member.id.into())?;
+        if account.password_hash.is_none() && account.disabled_at.is_none() {
+            issued.push(issue(conn, ctx, member, "member.issue_activation_code")?);
+        }
     }
     Ok(issued)
+}
+
+/// A new code for one member. Who has a password may have forgotten it: it is good, and sessions go on, until the code
+/// is used.
+pub fn issue_code(conn: &mut DbConnection, ctx: &Ctx, id: MemberId) -> AppResult<IssuedCode> {
+    require_member(conn, ctx, id, Right::ManageMembers)?;
+    organizations::require_over(conn, ctx, id)?;
+    let account = auth::lock_account(conn, id.into())?;
+    let member = full_member(conn, id)?;
+    if member.member.deactivated_at.is_some() || account.disabled_at.is_some() {
+        return Err(Code::MemberInactive.into());
+    }
+    let is_reset = account.password_hash.is_some();
+    // Whoever holds a session of mine must not take the account with it: my own password wants the present one.
+    if is_reset && ctx.actor.account == account.id {
+        return Err(AppError::forbidden());
+    }
+    let action = match is_reset {
+        true => "member.issue_reset_code",
+        false => "member.issue_activation_code",
+    };
+    issue(conn, ctx, member, action)
+}
+
+fn issue(conn: &mut DbConnection, ctx: &Ctx, member: FullMemberRow, action: &str) -> AppResult<IssuedCode> {
+    let (config, id) = (&ctx.config.auth, member.member.id);
+    let by = Some(ctx.actor.account);
+    let code = auth::issue_activation_code(conn, ctx.now, &ctx.ids, config, id.into(), by)?;
+    let entry = Entry {
+        action,
+        object: id.0,
+        tenant: Some(member.member.tenant_id),
+        organization: Some(member.member.organization_id),
+        detail: json!({}),
+    };
+    audit::record(conn, ctx, entry)?;
+    Ok(IssuedCode {
+        member,
+        code,
+        expires_at: ctx.now.plus_s(config.activation_code_s),
+    })
 }
 
 fn candidates(

@@ -4,11 +4,10 @@
 mod memory;
 mod redis_cache;
 
-use std::time::Duration;
-
 use tokio::sync::broadcast;
 
 use crate::platform::config::CacheConfig;
+use crate::platform::limits::{Limit, Tally};
 use memory::MemoryCache;
 use redis_cache::RedisCache;
 
@@ -32,26 +31,48 @@ impl Cache {
         })
     }
 
-    /// Adds one to a counter that starts again after `window`, and tells the new count and the seconds left.
-    pub async fn count(&self, key: &str, window: Duration) -> (u32, u64) {
+    /// Adds a try to a limit's counter if it is within the quota. Of equal `item`s only the first adds,
+    /// until it is given back or spent.
+    pub async fn take(&self, limit: &Limit, subject: &str, item: Option<u64>) -> Tally {
+        let key = key(limit, subject);
         match self {
-            Self::Memory(memory) => memory.count(key, window),
-            Self::Redis(redis) => redis.count(key, window).await,
+            Self::Memory(memory) => memory.take(limit, &key, item),
+            Self::Redis(redis) => redis.take(limit, &key, item).await,
         }
     }
 
-    /// The counter as it stands, without adding to it.
-    pub async fn counted(&self, key: &str) -> (u32, u64) {
+    /// The counter as it stands, without adding to it. Not for limits that tell items apart.
+    pub async fn peek(&self, limit: &Limit, subject: &str) -> Tally {
+        let key = key(limit, subject);
         match self {
-            Self::Memory(memory) => memory.counted(key),
-            Self::Redis(redis) => redis.counted(key).await,
+            Self::Memory(memory) => memory.peek(limit, &key),
+            Self::Redis(redis) => redis.peek(limit, &key).await,
         }
     }
 
-    pub async fn forget(&self, key: &str) {
+    /// Takes one try back from a counter.
+    pub async fn give_back(&self, limit: &Limit, subject: &str, item: Option<u64>) {
+        let key = key(limit, subject);
         match self {
-            Self::Memory(memory) => memory.forget(key),
-            Self::Redis(redis) => redis.forget(key).await,
+            Self::Memory(memory) => memory.give_back(limit, &key, item),
+            Self::Redis(redis) => redis.give_back(limit, &key, item).await,
+        }
+    }
+
+    /// Leaves an item's try counted but lets the item itself go: tried again, it counts again.
+    pub async fn spend(&self, limit: &Limit, subject: &str, item: u64) {
+        let key = key(limit, subject);
+        match self {
+            Self::Memory(memory) => memory.spend(limit, &key, item),
+            Self::Redis(redis) => redis.spend(limit, &key, item).await,
+        }
+    }
+
+    pub async fn forget(&self, limit: &Limit, subject: &str) {
+        let key = key(limit, subject);
+        match self {
+            Self::Memory(memory) => memory.forget(limit, &key),
+            Self::Redis(redis) => redis.forget(limit, &key).await,
         }
     }
 
@@ -84,4 +105,8 @@ impl Cache {
             Self::Redis(_) => "redis",
         }
     }
+}
+
+fn key(limit: &Limit, subject: &str) -> String {
+    format!("{}:{subject}", limit.name)
 }

@@ -12,11 +12,24 @@ use tokio::sync::{OnceCell, broadcast, mpsc};
 use super::News;
 use super::memory::MemoryCache;
 use crate::platform::config::CacheConfig;
+use crate::platform::limits::{Limit, Tally};
 
-/// Increment and expiry in one step, so that a counter can never be left without its end.
-const COUNT: &str = "local n = redis.call('INCR', KEYS[1]) \
-    if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end \
-    return {n, redis.call('PTTL', KEYS[1])}";
+/// Look, increment and expiry in one step: a quota is never overrun, and no counter is left without its end.
+const TAKE: &str = "local n = tonumber(redis.call('GET', KEYS[1]) or '0') \
+    if n >= tonumber(ARGV[1]) then return {0, 0, redis.call('PTTL', KEYS[1])} end \
+    if redis.call('INCR', KEYS[1]) == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end \
+    return {1, 1, redis.call('PTTL', KEYS[1])}";
+const TAKE_ITEM: &str = "local left = redis.call('PTTL', KEYS[1]) \
+    if redis.call('SISMEMBER', KEYS[1], ARGV[3]) == 1 then return {1, 0, left} end \
+    if redis.call('SCARD', KEYS[1]) >= tonumber(ARGV[1]) then return {0, 0, left} end \
+    redis.call('SADD', KEYS[1], ARGV[3]) \
+    if left < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end \
+    return {1, 1, redis.call('PTTL', KEYS[1])}";
+/// In the item's place stands something that nobody tries; first in, then out, because an empty set loses its end.
+const SPEND: &str = "if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 1 then \
+    redis.call('SADD', KEYS[1], ARGV[2]) redis.call('SREM', KEYS[1], ARGV[1]) end";
+const GIVE_BACK: &str = "local n = tonumber(redis.call('GET', KEYS[1]) or '0') \
+    if n > 1 then redis.call('DECR', KEYS[1]) else redis.call('DEL', KEYS[1]) end";
 
 #[derive(Clone)]
 pub struct RedisCache {
@@ -78,42 +91,101 @@ impl RedisCache {
         }
     }
 
-    pub async fn count(&self, key: &str, window: Duration) -> (u32, u64) {
+    /// Counted here as well, so that losing Redis in the middle does not hand out fresh tries.
+    pub async fn take(&self, limit: &Limit, key: &str, item: Option<u64>) -> Tally {
+        let local = self.fallback.take(limit, key, item);
+        if !local.is_within && !local.is_full {
+            return local;
+        }
         let call = async {
-            let window_ms = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
-            let (count, left_ms): (u32, i64) = Script::new(COUNT)
-                .key(self.counter(key))
-                .arg(window_ms)
-                .invoke_async(&mut self.connection().await?)
-                .await?;
-            Ok((count, left_ms))
+            let script = Script::new(if item.is_some() { TAKE_ITEM } else { TAKE });
+            let mut call = script.key(self.counter(key));
+            call.arg(limit.quota)
+                .arg(u64::try_from(limit.window.as_millis()).unwrap_or(u64::MAX));
+            if let Some(item) = item {
+                call.arg(item);
+            }
+            let (is_within, is_new, left_ms): (bool, bool, i64) =
+                call.invoke_async(&mut self.connection().await?).await?;
+            Ok(Tally {
+                is_within,
+                is_new,
+                is_full: false,
+                left_s: seconds(left_ms).max(1),
+            })
         };
-        // Counted here as well, so that losing Redis in the middle does not hand out fresh tries.
-        let local = self.fallback.count(key, window);
-        match self.in_time(call).await {
-            Some((count, left_ms)) => (count.max(local.0), seconds(left_ms).max(1)),
-            None => local,
+        let Some(shared) = self.in_time(call).await else {
+            return local;
+        };
+        if local.is_new && !shared.is_within {
+            self.fallback.give_back(limit, key, item);
+        }
+        Tally {
+            is_new: shared.is_new || (shared.is_within && local.is_new),
+            ..shared
         }
     }
 
-    pub async fn counted(&self, key: &str) -> (u32, u64) {
+    pub async fn peek(&self, limit: &Limit, key: &str) -> Tally {
+        let local = self.fallback.peek(limit, key);
+        if !local.is_within {
+            return local;
+        }
         let call = async {
             let key = self.counter(key);
             let mut pipe = redis::pipe();
             pipe.get(&key).pttl(&key);
             let (count, left_ms): (Option<u32>, i64) =
                 pipe.query_async(&mut self.connection().await?).await?;
-            Ok((count.unwrap_or(0), left_ms))
+            Ok(Tally {
+                is_within: count.unwrap_or(0) < limit.quota,
+                is_new: false,
+                is_full: false,
+                left_s: seconds(left_ms),
+            })
         };
-        let local = self.fallback.counted(key);
-        match self.in_time(call).await {
-            Some((count, left_ms)) => (count.max(local.0), seconds(left_ms).max(local.1)),
-            None => local,
-        }
+        self.in_time(call).await.unwrap_or(local)
     }
 
-    pub async fn forget(&self, key: &str) {
-        self.fallback.forget(key);
+    pub async fn give_back(&self, limit: &Limit, key: &str, item: Option<u64>) {
+        self.fallback.give_back(limit, key, item);
+        let call = async {
+            let (mut connection, key) = (self.connection().await?, self.counter(key));
+            match item {
+                Some(item) => {
+                    redis::cmd("SREM")
+                        .arg(key)
+                        .arg(item)
+                        .query_async::<()>(&mut connection)
+                        .await
+                }
+                None => {
+                    Script::new(GIVE_BACK)
+                        .key(key)
+                        .invoke_async::<()>(&mut connection)
+                        .await
+                }
+            }
+        };
+        self.in_time(call).await;
+    }
+
+    pub async fn spend(&self, limit: &Limit, key: &str, item: u64) {
+        self.fallback.spend(limit, key, item);
+        let call = async {
+            let spent = format!("spent:{}", rand::random::<u64>());
+            Script::new(SPEND)
+                .key(self.counter(key))
+                .arg(item)
+                .arg(spent)
+                .invoke_async::<()>(&mut self.connection().await?)
+                .await
+        };
+        self.in_time(call).await;
+    }
+
+    pub async fn forget(&self, limit: &Limit, key: &str) {
+        self.fallback.forget(limit, key);
         let call = async {
             let key = self.counter(key);
             redis::cmd("DEL")

@@ -1,11 +1,15 @@
 //! Settings: one struct per concern. Embedded defaults < file < environment; a wrong value fails the start and says
 //! which setting it is, what its value is, and what is allowed.
 
+mod network;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+
+pub use network::Network;
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -23,6 +27,8 @@ pub struct ServerConfig {
     pub data: PathBuf,
     /// Without a slash at its end.
     pub public_url: String,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
     pub workers: usize,
     pub request_timeout: Duration,
     pub shutdown_timeout: Duration,
@@ -57,6 +63,8 @@ pub struct AuthConfig {
     pub activation_code_s: i64,
     pub password_min_length: usize,
     pub login_failures_per_hour: u32,
+    pub failures_per_address_per_hour: u32,
+    pub phone_changes_per_hour: u32,
     pub hashing_threads: usize,
     pub hashing_queue: usize,
     /// 32 bytes or more from `ZHIBU_SECRET_KEY`; none means the key file in the data folder.
@@ -76,6 +84,7 @@ pub struct CheckInConfig {
     pub offline_max_age_s: i64,
     pub typed_guesses_per_member: u32,
     pub typed_guesses_per_event: u32,
+    pub proofs_per_address: u32,
     pub lane_queue: usize,
     pub lane_batch: usize,
 }
@@ -217,6 +226,7 @@ struct RawServer {
     listen: String,
     data: PathBuf,
     public_url: String,
+    trusted_proxies: String,
     workers: usize,
     request_timeout_s: u64,
     shutdown_timeout_s: u64,
@@ -250,6 +260,8 @@ struct RawAuth {
     activation_code_days: i64,
     password_min_length: usize,
     login_failures_per_hour: u32,
+    failures_per_address_per_hour: u32,
+    phone_changes_per_hour: u32,
     hashing_threads: usize,
     hashing_queue: usize,
 }
@@ -266,6 +278,7 @@ struct RawCheckIn {
     offline_max_age_h: i64,
     typed_guesses_per_member: u32,
     typed_guesses_per_event: u32,
+    proofs_per_address: u32,
     lane_queue: usize,
     lane_batch: usize,
 }
@@ -327,6 +340,13 @@ impl RawServer {
                 "http:// or https:// with a host, perhaps a port and a path, and nothing after it",
             ));
         }
+        let trusted_proxies = Network::parse_list(&self.trusted_proxies).ok_or_else(|| {
+            wrong(
+                "server.trusted_proxies",
+                &self.trusted_proxies,
+                "addresses or networks separated by commas, like 127.0.0.1, 10.0.0.0/8, or empty",
+            )
+        })?;
         within("server.workers", self.workers, 0..=256, "0 (one per core) to 256")?;
         within(
             "server.request_timeout_s",
@@ -344,6 +364,7 @@ impl RawServer {
             listen,
             data: self.data,
             public_url: public_url.trim_end_matches('/').to_owned(),
+            trusted_proxies,
             workers: self.workers,
             request_timeout: Duration::from_secs(self.request_timeout_s),
             shutdown_timeout: Duration::from_secs(self.shutdown_timeout_s),
@@ -466,6 +487,18 @@ impl RawAuth {
             3..=1_000,
             "3 to 1000",
         )?;
+        within(
+            "auth.failures_per_address_per_hour",
+            self.failures_per_address_per_hour,
+            10..=1_000_000,
+            "10 to 1000000",
+        )?;
+        within(
+            "auth.phone_changes_per_hour",
+            self.phone_changes_per_hour,
+            1..=1_000,
+            "1 to 1000",
+        )?;
         within("auth.hashing_threads", self.hashing_threads, 1..=64, "1 to 64")?;
         within("auth.hashing_queue", self.hashing_queue, 1..=10_000, "1 to 10000")?;
         Ok(AuthConfig {
@@ -476,6 +509,8 @@ impl RawAuth {
             activation_code_s: self.activation_code_days * DAY_S,
             password_min_length: self.password_min_length,
             login_failures_per_hour: self.login_failures_per_hour,
+            failures_per_address_per_hour: self.failures_per_address_per_hour,
+            phone_changes_per_hour: self.phone_changes_per_hour,
             hashing_threads: self.hashing_threads,
             hashing_queue: self.hashing_queue,
             secret_key: None,
@@ -524,6 +559,18 @@ impl RawCheckIn {
             1..=720,
             "1 to 720 hours",
         )?;
+        for (name, value) in [
+            ("check_in.typed_guesses_per_member", self.typed_guesses_per_member),
+            ("check_in.typed_guesses_per_event", self.typed_guesses_per_event),
+        ] {
+            within(name, value, 1..=100_000, "1 to 100000")?;
+        }
+        within(
+            "check_in.proofs_per_address",
+            self.proofs_per_address,
+            100..=10_000_000,
+            "100 to 10000000",
+        )?;
         within(
             "check_in.typed_guesses_per_member",
             self.typed_guesses_per_member,
@@ -558,6 +605,7 @@ impl RawCheckIn {
             offline_max_age_s: self.offline_max_age_h * 3_600,
             typed_guesses_per_member: self.typed_guesses_per_member,
             typed_guesses_per_event: self.typed_guesses_per_event,
+            proofs_per_address: self.proofs_per_address,
             lane_queue: self.lane_queue,
             lane_batch: self.lane_batch,
         })

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 pub use code::{Code, Language};
 
 use crate::platform::db;
+use crate::platform::limits::Limit;
 
 pub type AppResult<T> = Result<T, AppError>;
 
@@ -33,6 +34,7 @@ struct Inner {
     errors: Vec<FieldError>,
     members: Map<String, Value>,
     retry_after_s: Option<u64>,
+    limit: Option<Limit>,
     cause: Option<String>,
     retry: bool,
 }
@@ -44,6 +46,7 @@ impl From<Code> for AppError {
             errors: Vec::new(),
             members: Map::new(),
             retry_after_s: None,
+            limit: None,
             cause: None,
             retry: false,
         }))
@@ -78,8 +81,11 @@ impl AppError {
         }])
     }
 
-    pub fn rate_limited(retry_after_s: u64) -> Self {
-        Self::from(Code::RateLimited).retry_after(retry_after_s)
+    /// A limit that is reached for `left_s` more seconds; the answer names it in its `RateLimit` headers.
+    pub fn rate_limited(limit: &Limit, left_s: u64) -> Self {
+        let mut error = Self::from(Code::RateLimited).retry_after(left_s.max(1));
+        error.0.limit = Some(*limit);
+        error
     }
 
     /// Too much at once: the caller waits a little and repeats.
@@ -150,6 +156,11 @@ impl AppError {
 
     pub fn retry_after_s(&self) -> Option<u64> {
         self.0.retry_after_s
+    }
+
+    /// The limit that was reached.
+    pub fn limit(&self) -> Option<&Limit> {
+        self.0.limit.as_ref()
     }
 
     pub fn cause(&self) -> Option<&str> {

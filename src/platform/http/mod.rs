@@ -1,5 +1,6 @@
 //! What every handler leans on: extractors, answers, the problem documents, and the request's frame.
 
+mod address;
 mod answer;
 mod body;
 mod frame;
@@ -8,6 +9,7 @@ mod page;
 mod problem;
 mod query;
 
+pub use address::client_address;
 pub use answer::{Answer, Tagged, if_match};
 pub use body::{BodyLimits, Json, RawItem, read_limited};
 pub use frame::{Frame, RequestId, current_request_id, frame, language};

@@ -67,6 +67,12 @@ pub fn problem_response(error: &AppError, language: Language, request_id: &str) 
             RETRY_AFTER,
             (seconds + u64::from(rand::random::<u8>() % 2)).to_string(),
         ));
+        if let Some(limit) = error.limit() {
+            // draft-ietf-httpapi-ratelimit-headers: names are strings, quantities integers, windows in seconds.
+            let (name, quota, window_s) = (limit.name, limit.quota, limit.window.as_secs());
+            response.insert_header(("ratelimit-policy", format!("\"{name}\";q={quota};w={window_s}")));
+            response.insert_header(("ratelimit", format!("\"{name}\";r=0;t={seconds}")));
+        }
     }
     if code == Code::Unauthorized {
         response.insert_header(("www-authenticate", "Bearer"));

@@ -6,4 +6,4 @@ mod data;
 
 pub use app::{PostgresDatabase, TestApp};
 pub use client::Reply;
-pub use data::{Tenant, member_body, new_uuid};
+pub use data::{PASSWORD, Tenant, member_body, new_uuid};
