@@ -65,16 +65,15 @@ pub fn finish(mut document: OpenApi) -> OpenApi {
     components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     document.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
     for item in document.paths.paths.values_mut() {
-        for operation in [
+        let operations = [
             &mut item.get,
             &mut item.post,
             &mut item.put,
             &mut item.patch,
             &mut item.delete,
-        ] {
-            if let Some(operation) = operation {
-                finish_responses(&mut operation.responses);
-            }
+        ];
+        for operation in operations.into_iter().flatten() {
+            finish_responses(&mut operation.responses);
         }
     }
     document

@@ -34,6 +34,7 @@ pub fn configure(cfg: &mut ServiceConfig<'_>) {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"account": "13900000001", "password": "correct horse battery staple", "device_id": "0f8fad5b-d9cb-469f-a165-70867728950e"}))]
 struct Login {
     /// Phone number, account name or employee number.
     #[schema(example = "13800138000", min_length = 1, max_length = 64)]
@@ -57,6 +58,7 @@ impl Check for Login {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"refresh_token": "AaIL6rDJdyOp8uqfk_h80msFGToKEgqUkB7-qFaVI8EA", "device_id": "0f8fad5b-d9cb-469f-a165-70867728950e"}))]
 struct RefreshSession {
     #[schema(example = "AZN0…", max_length = 256)]
     refresh_token: String,
@@ -74,6 +76,7 @@ impl Check for RefreshSession {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"code": "K7QF-9XM2-P4TD", "password": "correct horse battery staple", "device_id": "0f8fad5b-d9cb-469f-a165-70867728950e"}))]
 struct ActivateAccount {
     /// As printed; case, spaces and hyphens do not matter.
     #[schema(example = "K7QF-9XM2-P4TD", max_length = 64)]
@@ -94,6 +97,7 @@ impl Check for ActivateAccount {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"current_password": "correct horse battery staple", "new_password": "a longer passphrase than before"}))]
 struct ChangePassword {
     #[schema(example = "three old tractors sing", max_length = 256)]
     current_password: String,

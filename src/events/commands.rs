@@ -37,6 +37,7 @@ pub struct Geofence {
 /// A new event, a draft until it is published. Settings that are left out come from the organization.
 #[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"organization_id": "01a20be8-c3a0-73b6-8911-a9d308c2654c", "title": "第四季度支部黨員大會", "place": "三樓會議室", "starts_at": "2026-12-01T06:30:00Z", "ends_at": "2026-12-01T08:00:00Z", "forms": ["general_meeting", "theme_day"], "expected": {"standings": ["full", "probationary"]}}))]
 pub struct CreateEvent {
     pub organization_id: OrganizationId,
     #[schema(example = "第四季度支部黨員大會")]
@@ -66,6 +67,7 @@ pub struct CreateEvent {
 /// not.
 #[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(example = json!({"place": "四樓會議室", "starts_at": "2026-12-01T07:00:00Z", "ends_at": "2026-12-01T08:30:00Z"}))]
 pub struct UpdateEvent {
     pub title: Option<String>,
     pub description: Option<String>,

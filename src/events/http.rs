@@ -241,6 +241,7 @@ async fn publish_event(
 
 #[derive(Clone, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"reason": "颱風"}))]
 struct CancelEvent {
     reason: String,
 }

@@ -11,6 +11,7 @@ use crate::platform::text::{Check, Patch, Problems, patch};
 /// set a password.
 #[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "王小明", "organization_id": "01a20be8-c3a0-73b6-8911-a9d308c2654c", "phone": "13900000001", "employee_no": "G0001", "standing": "full"}))]
 pub struct CreateMember {
     #[schema(example = "張三")]
     pub name: String,
@@ -31,6 +32,7 @@ pub struct CreateMember {
 /// A merge patch: what is left out stays, null empties.
 #[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(example = json!({"phone": null, "employee_no": "G0002"}))]
 pub struct UpdateMember {
     pub name: Option<String>,
     #[serde(with = "patch")]
@@ -54,6 +56,7 @@ pub struct UpdateMember {
 /// A merge patch of what members may change about themselves.
 #[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(example = json!({"phone": "13900000002"}))]
 pub struct UpdateMe {
     #[serde(with = "patch")]
     #[schema(value_type = Option<String>)]
@@ -65,6 +68,7 @@ pub struct UpdateMe {
 
 #[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"organization_id": "01a20be8-c3a0-73b6-8911-a9d308c2654c", "reason": "工作調動"}))]
 pub struct TransferMember {
     pub organization_id: OrganizationId,
     #[schema(example = "工作調動")]
@@ -73,6 +77,7 @@ pub struct TransferMember {
 
 #[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"reason": "調離"}))]
 pub struct DeactivateMember {
     #[schema(example = "調離本市")]
     pub reason: String,

@@ -194,6 +194,7 @@ async fn archive_organization(
 
 #[derive(Clone, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"parent_id": "01a20be8-c3a0-73b6-8911-a9d308c2654c"}))]
 struct MoveOrganization {
     parent_id: OrganizationId,
 }
@@ -271,6 +272,7 @@ async fn list_roles(
 
 #[derive(Clone, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"member_id": "01a20be8-c3a0-73b6-8911-a9d308c2654c", "role": "secretary"}))]
 struct GrantRole {
     member_id: MemberId,
     role: Role,

@@ -21,6 +21,7 @@ pub const DEFAULT_TIME_ZONE: &str = "Asia/Shanghai";
 /// A new node. Without `parent_id` it is a tenant's root, which only a system admin may create.
 #[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "第一黨支部", "kind": "branch", "parent_id": "01a20be8-c3a0-73b6-8911-a9d308c2654c"}))]
 pub struct CreateOrganization {
     #[schema(example = "第一黨支部")]
     pub name: String,
@@ -61,6 +62,7 @@ pub struct SettingsPatch {
 
 #[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "第一黨支部", "late_after_s": 600}))]
 pub struct UpdateOrganization {
     pub name: Option<String>,
     #[serde(default)]

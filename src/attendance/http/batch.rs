@@ -15,6 +15,7 @@ use crate::platform::text::{Check, Problems};
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"items": [{"code": "AaIL6rDJdyOp8uqfk_h80msFGToKEgqUkB7-qFaVI8EA", "client_event_id": "6a2f41a3-c54c-fce8-32d2-0324e1c32e22", "occurred_at": "2026-11-24T01:35:00Z"}]}))]
 pub struct CheckInBatch {
     /// 1 to 100, in the order they happened.
     #[schema(value_type = Vec<CreateCheckIn>)]

@@ -62,6 +62,7 @@ impl From<&CheckInRow> for CheckInView {
 /// One of `code`; `event_id` with `typed_code`; `proof`.
 #[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"code": "AaIL6rDJdyOp8uqfk_h80msFGToKEgqUkB7-qFaVI8EA", "client_event_id": "6a2f41a3-c54c-fce8-32d2-0324e1c32e22", "occurred_at": "2026-11-24T01:35:00Z", "device_id": "0f8fad5b-d9cb-469f-a165-70867728950e"}))]
 pub struct CreateCheckIn {
     /// What the screen shows, or the whole address in the QR picture.
     code: Option<String>,
@@ -314,6 +315,7 @@ impl<'a> Guesses<'a> {
 /// Either `member_code`, read from the member's phone; or `member_id` with a reason.
 #[derive(Clone, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"member_id": "01a20be8-c3a0-73b6-8911-a9d308c2654c", "reason": "手機沒電", "client_event_id": "6a2f41a3-c54c-fce8-32d2-0324e1c32e22"}))]
 pub struct CheckInMember {
     member_code: Option<String>,
     member_id: Option<MemberId>,
@@ -381,6 +383,7 @@ pub async fn check_in_member(
 
 #[derive(Clone, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"reason": "代人簽到"}))]
 pub struct AnnulCheckIn {
     reason: String,
 }

@@ -136,6 +136,7 @@ fn png_of(code: &qrcode::QrCode) -> AppResult<Vec<u8>> {
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"code": "AaIL6rDJdyOp8uqfk_h80msFGToKEgqUkB7-qFaVI8EA", "device_id": "0f8fad5b-d9cb-469f-a165-70867728950e"}))]
 pub struct CreateProof {
     code: String,
     /// The proof is good only together with this id.
@@ -222,6 +223,7 @@ fn fresh_code(app: &App, text: &str, now: Instant) -> AppResult<codes::ReadCode>
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"code": "AaIL6rDJdyOp8uqfk_h80msFGToKEgqUkB7-qFaVI8EA"}))]
 pub struct VerifyCode {
     code: String,
 }

@@ -46,6 +46,7 @@ impl From<LeaveRow> for LeaveView {
 
 #[derive(Clone, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"reason": "出差"}))]
 pub struct RequestLeave {
     reason: String,
 }
@@ -98,6 +99,7 @@ pub async fn list_leave_requests(
 
 #[derive(Clone, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"note": "已知悉"}))]
 pub struct DecideLeave {
     note: Option<String>,
 }

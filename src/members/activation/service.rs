@@ -20,6 +20,7 @@ const MOST: usize = 1_000;
 /// For whom: everybody of an organization and below it, or the named members. Those who have a password are left out.
 #[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(example = json!({"organization_id": "01a20be8-c3a0-73b6-8911-a9d308c2654c"}))]
 pub struct IssueActivationCodes {
     pub organization_id: Option<OrganizationId>,
     pub member_ids: Option<Vec<MemberId>>,

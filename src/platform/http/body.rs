@@ -11,9 +11,9 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, Value};
 
-use crate::platform::error::{AppError, AppResult, Code};
+use crate::platform::error::{AppError, AppResult, Code, FieldError};
 use crate::platform::text::{Check, Problems};
 
 /// A JSON body is at most this long unless an operation says otherwise.
@@ -89,10 +89,12 @@ pub async fn read_limited(request: &HttpRequest, mut payload: Payload, limit: us
 pub(super) fn parse<T: DeserializeOwned + Check>(bytes: &[u8]) -> AppResult<T> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let mut value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let pointer = pointer(error.path());
-        let cause = error.into_inner();
+        let (path, cause) = (pointer(error.path()), error.into_inner());
         match cause.classify() {
-            serde_json::error::Category::Data => shape_error(pointer, &cause.to_string()),
+            serde_json::error::Category::Data => {
+                let first = shape_error(path, &cause.to_string());
+                AppError::invalid(all_shape_errors::<T>(bytes, first))
+            }
             _ => AppError::from(Code::MalformedJson)
                 .with("at", format!("line {}, column {}", cause.line(), cause.column())),
         }
@@ -121,6 +123,49 @@ impl RawItem {
     }
 }
 
+/// serde stops at the first fault. What is at fault and may be left out is taken away and the rest is read again, so
+/// that a client is told of all of them, up to the first that hides the others: a required field.
+fn all_shape_errors<T: DeserializeOwned>(bytes: &[u8], first: FieldError) -> Vec<FieldError> {
+    let mut errors = vec![first];
+    let Ok(mut rest) = serde_json::from_slice::<Value>(bytes) else {
+        return errors;
+    };
+    while errors.len() < MAX_SHAPE_ERRORS {
+        let Some(at) = errors.last().map(|error| error.field.clone()) else {
+            break;
+        };
+        if !take_away(&mut rest, &at) {
+            break;
+        }
+        match serde_path_to_error::deserialize::<_, T>(&rest) {
+            Ok(_) => break,
+            Err(error) => {
+                let path = pointer(error.path());
+                let next = shape_error(path, &error.into_inner().to_string());
+                if next.field == at {
+                    break;
+                }
+                errors.push(next);
+            }
+        }
+    }
+    errors
+}
+
+const MAX_SHAPE_ERRORS: usize = 20;
+
+/// Removes the member at the pointer; false when there is none, or when it is an item of a list, whose place counts.
+fn take_away(value: &mut Value, pointer: &str) -> bool {
+    let Some((parent, name)) = pointer.rsplit_once('/') else {
+        return false;
+    };
+    let name = name.replace("~1", "/").replace("~0", "~");
+    match value.pointer_mut(parent) {
+        Some(Value::Object(members)) => members.remove(&name).is_some(),
+        _ => false,
+    }
+}
+
 fn pointer(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     path.iter()
@@ -133,7 +178,7 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
 }
 
 /// serde tells the kind of a shape error only in its words; the words before ` at line` are ours to show.
-fn shape_error(mut pointer: String, words: &str) -> AppError {
+fn shape_error(mut pointer: String, words: &str) -> FieldError {
     let message = words.split(" at line ").next().unwrap_or(words);
     let named = message.split('`').nth(1).unwrap_or_default();
     let code = if message.starts_with("unknown field") {
@@ -151,7 +196,11 @@ fn shape_error(mut pointer: String, words: &str) -> AppError {
         pointer.push('/');
         pointer.push_str(named);
     }
-    AppError::invalid_field(&pointer, code, message)
+    FieldError {
+        field: pointer,
+        code,
+        message: message.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -205,6 +254,43 @@ mod tests {
         assert_eq!(
             refusal(r#"{"inner":[{}]}"#),
             (Code::InvalidFields, "/inner/0/n".into(), "required")
+        );
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Patch {
+        #[expect(dead_code, reason = "only its parsing is tested")]
+        a: Option<u8>,
+        #[expect(dead_code, reason = "only its parsing is tested")]
+        b: Option<u8>,
+        #[expect(dead_code, reason = "only its parsing is tested")]
+        c: u8,
+    }
+    impl Check for Patch {}
+
+    #[test]
+    fn all_faults_are_told_up_to_the_one_that_hides_the_rest() {
+        let told = |json: &str| -> Vec<(String, &str)> {
+            let error = parse::<Patch>(json.as_bytes()).unwrap_err();
+            error.errors().iter().map(|e| (e.field.clone(), e.code)).collect()
+        };
+        assert_eq!(
+            told(r#"{"x":1,"a":"one","y/z":2,"b":-1,"c":3}"#),
+            [
+                ("/x".into(), "unknown_field"),
+                ("/a".into(), "wrong_type"),
+                ("/b".into(), "wrong_type"),
+                ("/y~1z".into(), "unknown_field")
+            ]
+        );
+        assert_eq!(
+            told(r#"{"x":1,"c":"three"}"#),
+            [("/x".into(), "unknown_field"), ("/c".into(), "wrong_type")]
+        );
+        assert_eq!(
+            told(r#"{"a":1,"a":2}"#),
+            [("/a".into(), "duplicate_field"), ("/c".into(), "required")]
         );
     }
 }

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::support::{Reply, TestApp, new_uuid};
+
 pub fn document() -> Value {
     serde_json::from_str(&zhibu::openapi::document_json()).unwrap()
 }
@@ -109,4 +111,46 @@ fn each_operation_has_a_summary_a_unique_name_and_declares_its_path_parameters()
             );
         }
     }
+}
+
+/// A body's own example, or its schema's.
+fn example<'a>(document: &'a Value, operation: &'a Value) -> Option<&'a Value> {
+    let schema = operation.pointer("/requestBody/content/application~1json/schema")?;
+    let schema = match schema["$ref"].as_str() {
+        Some(reference) => document.pointer(reference.strip_prefix('#')?)?,
+        None => schema,
+    };
+    schema.get("example").or(Some(&Value::Null))
+}
+
+#[actix_web::test]
+async fn each_json_body_has_an_example_that_its_operation_would_take() {
+    let t = TestApp::start().await;
+    let system = t.system_admin("examples").await;
+    let document = document();
+    let mut tried = 0;
+    for (path, method, operation) in operations() {
+        let Some(body) = example(&document, &operation) else {
+            continue;
+        };
+        assert!(body.is_object(), "{method} {path} shows no example");
+        let mut filled = path.strip_prefix("/api/v1").unwrap().to_owned();
+        while let (Some(from), Some(to)) = (filled.find('{'), filled.find('}')) {
+            filled.replace_range(from..=to, &new_uuid());
+        }
+        let method = reqwest::Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+        let request = t
+            .request(method, &filled, &system)
+            .json(body)
+            .header("if-match", "*");
+        let reply = Reply::of(request).await;
+        let code = reply.json["code"].as_str().unwrap_or_default();
+        assert!(
+            !["invalid_fields", "malformed_json"].contains(&code),
+            "{path}: {}",
+            reply.json
+        );
+        tried += 1;
+    }
+    assert!(tried >= 20, "only {tried} tried");
 }
