@@ -62,7 +62,7 @@ pub struct SettingsPatch {
 
 #[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"name": "第一黨支部", "late_after_s": 600}))]
+#[schema(example = json!({"name": "第一黨支部", "settings": {"late_after_s": 600}}))]
 pub struct UpdateOrganization {
     pub name: Option<String>,
     #[serde(default)]
