@@ -20,5 +20,6 @@ mod members;
 mod organizations;
 mod process;
 mod races;
+mod roster;
 mod support;
 mod throttle;
