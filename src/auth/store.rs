@@ -1,11 +1,12 @@
 //! Rows and queries of accounts, activation codes, sessions and their revocations. No rule lives here.
 
+use diesel::helper_types::{IntoBoxed, Select};
 use diesel::prelude::*;
 
 use super::{AccountId, SessionId};
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{accounts, activation_codes, auth_changes, sessions};
-use crate::platform::db::{AnyId, DbConnection, Instant, sql};
+use crate::platform::db::{AnyId, DbConnection, Instant, MultiBackend, sql};
 
 /// Rows of one INSERT: 9 columns each stay below SQLite's bound on binds.
 const BATCH: usize = 500;
@@ -105,41 +106,35 @@ pub fn list_sign_in_candidates(
     found.load(conn)
 }
 
-/// Whose account name or phone number this is in the tenant.
+type AccountIds<'a> = IntoBoxed<'a, Select<accounts::table, accounts::id>, MultiBackend>;
+
+/// The accounts of a tenant; without one, those of no tenant: the system admins.
+fn ids_in<'a>(tenant: Option<OrganizationId>) -> AccountIds<'a> {
+    let ids = accounts::table.select(accounts::id).into_boxed();
+    match tenant {
+        Some(tenant) => ids.filter(accounts::tenant_id.eq(tenant)),
+        None => ids.filter(accounts::tenant_id.is_null()),
+    }
+}
+
+/// Whose account name this is in the tenant.
 pub fn find_by_name(
     conn: &mut DbConnection,
     tenant: Option<OrganizationId>,
     name: &str,
 ) -> QueryResult<Option<AccountId>> {
-    let found = accounts::table
-        .filter(accounts::account_name.eq(name))
-        .select(accounts::id)
-        .into_boxed();
-    match tenant {
-        Some(tenant) => found
-            .filter(accounts::tenant_id.eq(tenant))
-            .first(conn)
-            .optional(),
-        None => found.filter(accounts::tenant_id.is_null()).first(conn).optional(),
-    }
+    let named = ids_in(tenant).filter(accounts::account_name.eq(name));
+    named.first(conn).optional()
 }
 
+/// Whose phone number this is in the tenant.
 pub fn find_by_phone(
     conn: &mut DbConnection,
     tenant: Option<OrganizationId>,
     phone: &str,
 ) -> QueryResult<Option<AccountId>> {
-    let found = accounts::table
-        .filter(accounts::phone.eq(phone))
-        .select(accounts::id)
-        .into_boxed();
-    match tenant {
-        Some(tenant) => found
-            .filter(accounts::tenant_id.eq(tenant))
-            .first(conn)
-            .optional(),
-        None => found.filter(accounts::tenant_id.is_null()).first(conn).optional(),
-    }
+    let called = ids_in(tenant).filter(accounts::phone.eq(phone));
+    called.first(conn).optional()
 }
 
 pub fn insert_account(conn: &mut DbConnection, row: &AccountRow) -> QueryResult<usize> {
