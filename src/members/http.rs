@@ -15,7 +15,7 @@ use super::{MemberId, TransferId, activation, import};
 use crate::app::App;
 use crate::auth::{self, AccountId, SignedIn};
 use crate::organizations::{Access, OrganizationId, Role, ids_of_path};
-use crate::platform::db::{AnyId, DbConnection, Instant};
+use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::AppResult;
 use crate::platform::http::{
     Answer, IdPath, Json, List, Once, Page, PageQuery, Query, Tagged, if_match, language,
@@ -258,18 +258,15 @@ async fn list_members(
 #[utoipa::path(tag = "members", request_body = CreateMember, responses((status = 201, body = MemberView), (status = 409, description = "phone_taken, employee_no_taken, account_name_taken")))]
 #[post("/members")]
 async fn create_member(app: web::Data<App>, who: SignedIn, once: Once<CreateMember>) -> AppResult<Answer> {
-    let ctx = app.ctx(who.0);
-    app.db
-        .write(move |conn| {
-            once.key.once(conn, AnyId(ctx.actor.account.0), ctx.now, |conn| {
-                let row = service::create_member(conn, &ctx, &once.body)?;
-                let view = MemberView::try_from(service::full_member(conn, row.id)?)?;
-                Ok(Answer::created(&view)?
-                    .version(row.version)
-                    .at(format!("/api/v1/members/{}", row.id)))
-            })
-        })
-        .await
+    let Once { body, key } = once;
+    app.write_once(who.0, key, move |conn, ctx| {
+        let row = service::create_member(conn, ctx, &body)?;
+        let view = MemberView::try_from(service::full_member(conn, row.id)?)?;
+        Ok(Answer::created(&view)?
+            .version(row.version)
+            .at(format!("/api/v1/members/{}", row.id)))
+    })
+    .await
 }
 
 /// Find one member that I administer, or myself.
@@ -339,15 +336,12 @@ async fn transfer_member(
     id: IdPath<MemberId>,
     once: Once<TransferMember>,
 ) -> AppResult<Answer> {
-    let ctx = app.ctx(who.0);
-    app.db
-        .write(move |conn| {
-            once.key.once(conn, AnyId(ctx.actor.account.0), ctx.now, |conn| {
-                let (_, transfer) = service::transfer_member(conn, &ctx, id.0, &once.body)?;
-                Answer::created(&TransferView::from(transfer))
-            })
-        })
-        .await
+    let Once { body, key } = once;
+    app.write_once(who.0, key, move |conn, ctx| {
+        let (_, transfer) = service::transfer_member(conn, ctx, id.0, &body)?;
+        Answer::created(&TransferView::from(transfer))
+    })
+    .await
 }
 
 /// List the transfers of a member, the latest first.
@@ -382,14 +376,11 @@ async fn deactivate_member(
     id: IdPath<MemberId>,
     once: Once<DeactivateMember>,
 ) -> AppResult<Answer> {
-    let ctx = app.ctx(who.0);
+    let Once { body, key } = once;
     let done = app
-        .db
-        .write(move |conn| {
-            once.key.once(conn, AnyId(ctx.actor.account.0), ctx.now, |conn| {
-                let row = service::deactivate_member(conn, &ctx, id.0, &once.body.reason)?;
-                answer(conn, &row)
-            })
+        .write_once(who.0, key, move |conn, ctx| {
+            let row = service::deactivate_member(conn, ctx, id.0, &body.reason)?;
+            answer(conn, &row)
         })
         .await?;
     auth::note_changes(&app);
@@ -405,14 +396,10 @@ async fn reactivate_member(
     id: IdPath<MemberId>,
     once: Once<()>,
 ) -> AppResult<Answer> {
-    let ctx = app.ctx(who.0);
     let done = app
-        .db
-        .write(move |conn| {
-            once.key.once(conn, AnyId(ctx.actor.account.0), ctx.now, |conn| {
-                let row = service::reactivate_member(conn, &ctx, id.0)?;
-                answer(conn, &row)
-            })
+        .write_once(who.0, once.key, move |conn, ctx| {
+            let row = service::reactivate_member(conn, ctx, id.0)?;
+            answer(conn, &row)
         })
         .await?;
     auth::note_changes(&app);

@@ -11,7 +11,7 @@ use super::{OrganizationId, RoleGrantId, roles};
 use crate::app::App;
 use crate::auth::SignedIn;
 use crate::members::MemberId;
-use crate::platform::db::{AnyId, Instant};
+use crate::platform::db::Instant;
 use crate::platform::error::{AppError, AppResult};
 use crate::platform::http::{Answer, IdPath, Json, List, Once, Page, PageQuery, Query, Tagged, if_match};
 use crate::platform::text::Check;
@@ -122,17 +122,14 @@ async fn create_organization(
     who: SignedIn,
     once: Once<CreateOrganization>,
 ) -> AppResult<Answer> {
-    let ctx = app.ctx(who.0);
-    app.db
-        .write(move |conn| {
-            once.key.once(conn, AnyId(ctx.actor.account.0), ctx.now, |conn| {
-                let row = service::create_organization(conn, &ctx, once.body.clone())?;
-                let (id, version) = (row.id, row.version);
-                let answer = Answer::created(&OrganizationView::from(row))?;
-                Ok(answer.version(version).at(format!("/api/v1/organizations/{id}")))
-            })
-        })
-        .await
+    let Once { body, key } = once;
+    app.write_once(who.0, key, move |conn, ctx| {
+        let row = service::create_organization(conn, ctx, body.clone())?;
+        let (id, version) = (row.id, row.version);
+        let answer = Answer::created(&OrganizationView::from(row))?;
+        Ok(answer.version(version).at(format!("/api/v1/organizations/{id}")))
+    })
+    .await
 }
 
 /// Find one organization, with the settings in force there.
@@ -181,15 +178,11 @@ async fn archive_organization(
     id: IdPath<OrganizationId>,
     once: Once<()>,
 ) -> AppResult<Answer> {
-    let ctx = app.ctx(who.0);
-    app.db
-        .write(move |conn| {
-            once.key.once(conn, AnyId(ctx.actor.account.0), ctx.now, |conn| {
-                service::archive_organization(conn, &ctx, id.0)?;
-                Ok(Answer::no_content())
-            })
-        })
-        .await
+    app.write_once(who.0, once.key, move |conn, ctx| {
+        service::archive_organization(conn, ctx, id.0)?;
+        Ok(Answer::no_content())
+    })
+    .await
 }
 
 #[derive(Clone, Deserialize, utoipa::ToSchema)]
@@ -210,16 +203,13 @@ async fn move_organization(
     id: IdPath<OrganizationId>,
     once: Once<MoveOrganization>,
 ) -> AppResult<Answer> {
-    let ctx = app.ctx(who.0);
-    app.db
-        .write(move |conn| {
-            once.key.once(conn, AnyId(ctx.actor.account.0), ctx.now, |conn| {
-                let row = service::move_organization(conn, &ctx, id.0, once.body.parent_id)?;
-                let version = row.version;
-                Ok(Answer::ok(&OrganizationView::from(row))?.version(version))
-            })
-        })
-        .await
+    let Once { body, key } = once;
+    app.write_once(who.0, key, move |conn, ctx| {
+        let row = service::move_organization(conn, ctx, id.0, body.parent_id)?;
+        let version = row.version;
+        Ok(Answer::ok(&OrganizationView::from(row))?.version(version))
+    })
+    .await
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -288,15 +278,12 @@ async fn grant_role(
     id: IdPath<OrganizationId>,
     once: Once<GrantRole>,
 ) -> AppResult<Answer> {
-    let ctx = app.ctx(who.0);
-    app.db
-        .write(move |conn| {
-            once.key.once(conn, AnyId(ctx.actor.account.0), ctx.now, |conn| {
-                let row = roles::grant_role(conn, &ctx, id.0, once.body.member_id, once.body.role)?;
-                Answer::created(&role_view(row, None)?)
-            })
-        })
-        .await
+    let Once { body, key } = once;
+    app.write_once(who.0, key, move |conn, ctx| {
+        let row = roles::grant_role(conn, ctx, id.0, body.member_id, body.role)?;
+        Answer::created(&role_view(row, None)?)
+    })
+    .await
 }
 
 /// Revoke a role. It ends with the next request of whoever had it.
