@@ -97,7 +97,8 @@ impl LiveHub {
         let mut news = self.cache.listen();
         let wanted = news_of(event);
         loop {
-            match self.db.read(move |conn| frame(conn, event)).await {
+            // The news comes right after the commit: a replica may not have it yet, and there is no second news.
+            match self.db.read_fresh(move |conn| frame(conn, event)).await {
                 Ok(frame) => {
                     sender.send_if_modified(|current| {
                         let changed = current.as_deref() != Some(&frame);

@@ -331,7 +331,8 @@ async fn read_feed(app: web::Data<App>, token: web::Path<String>) -> Result<Http
     let (now, token) = (app.clock.now(), token.into_inner());
     let rows = app
         .db
-        .read(move |conn| service::read_feed(conn, now, &token))
+        // An address that was ended, because somebody else has it, reads nothing from then on.
+        .read_fresh(move |conn| service::read_feed(conn, now, &token))
         .await?;
     let text = calendar(&rows, &app.config.server.public_url);
     Ok(HttpResponse::Ok()

@@ -35,7 +35,8 @@ async fn current_code(app: &App, who: SignedIn, id: EventId) -> AppResult<CodeVi
     let ctx = app.ctx(who.0);
     let event = app
         .db
-        .read(move |conn| service::event_to_show(conn, &ctx, id))
+        // A code of an event that was cancelled or closed a moment ago would be refused.
+        .read_fresh(move |conn| service::event_to_show(conn, &ctx, id))
         .await?;
     let now = app.clock.now();
     let shown = codes::show(&app.keys.current, event.id, event.code_window_s, now);
@@ -178,7 +179,7 @@ pub async fn create_check_in_proof(
     let code = fresh_code(&app, &body.0.code, now)?;
     let event = app
         .db
-        .read(move |conn| {
+        .read_fresh(move |conn| {
             let event = events::find_event(conn, code.event)?;
             service::open_for_check_in(&event, now)?;
             Ok(event)

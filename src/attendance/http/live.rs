@@ -60,7 +60,8 @@ pub async fn watch_attendance(
 async fn require_view(app: &App, who: &Stay, event: EventId) -> AppResult<()> {
     let ctx = app.ctx(who.actor.clone());
     app.db
-        .read(move |conn| events::require_event(conn, &ctx, event, Right::View))
+        // A right that was revoked ends the screen within a second.
+        .read_fresh(move |conn| events::require_event(conn, &ctx, event, Right::View))
         .await
         .map(|_| ())
 }

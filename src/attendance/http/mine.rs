@@ -43,7 +43,8 @@ pub async fn find_my_attendance(
     let ctx = app.ctx(who.0);
     let mine = app
         .db
-        .read(move |conn| sheet::find_mine(conn, &ctx, id.0))
+        // A phone asks right after it has checked in, and goes by the answer.
+        .read_fresh(move |conn| sheet::find_mine(conn, &ctx, id.0))
         .await?;
     Ok(Tagged(mine.into()))
 }
