@@ -3,6 +3,7 @@
 use actix_web::web;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use crate::platform::http::configure_error_pages;
 use crate::{attendance, audit, auth, events, home, members, organizations};
 
 /// Everything under `/api/v1`.
@@ -16,8 +17,9 @@ pub fn api(cfg: &mut ServiceConfig) {
     audit::configure(cfg);
 }
 
-/// What stands outside the API: the page a camera opens, and calendar addresses. `server` adds health and metrics.
+/// What stands outside the API: the page a camera opens, calendar addresses, and what error codes mean. `server` adds health and metrics.
 pub fn pages(cfg: &mut web::ServiceConfig) {
     attendance::configure_pages(cfg);
     events::configure_feeds(cfg);
+    configure_error_pages(cfg);
 }

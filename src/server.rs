@@ -50,6 +50,7 @@ pub async fn start(app: web::Data<App>) -> std::io::Result<Running> {
             .app_data(web::Data::new(limits))
             .app_data(web::Data::new(Frame {
                 ids: data.ids.clone(),
+                public_url: data.config.server.public_url.as_str().into(),
             }))
             .app_data(web::Data::new(metrics.clone()))
             .app_data(web::Data::new(known.clone()))

@@ -11,16 +11,18 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, web};
 use tracing::Instrument;
 
-use super::problem::problem_response;
+use super::problem::{Listener, problem_response};
 use crate::platform::error::{AppError, Code, Language};
 use crate::platform::ids::Ids;
 
 const HEADER_LIMIT: usize = 16 * 1024;
 
 /// What the frame needs, as app data.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Frame {
     pub ids: Ids,
+    /// Where we are reached; the `type` of a problem is an address below it.
+    pub public_url: Arc<str>,
 }
 
 #[derive(Debug, Clone)]
@@ -50,25 +52,29 @@ pub async fn frame(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = std::time::Instant::now();
-    let ids = request
+    let frame = request
         .app_data::<web::Data<Frame>>()
-        .map(|frame| frame.ids.clone())
+        .map(|frame| frame.get_ref().clone())
         .unwrap_or_default();
-    let id = ids.make::<uuid::Uuid>().to_string();
+    let id = frame.ids.make::<uuid::Uuid>().to_string();
     request.extensions_mut().insert(RequestId(id.clone()));
     let method = request.method().clone();
     let span = tracing::info_span!("request", request_id = %id);
 
     // No clone of the request may live across the call: the router needs it for itself.
-    let language = language(request.request());
+    let to = Listener {
+        public_url: &frame.public_url,
+        language: language(request.request()),
+        request_id: &id,
+    };
     let mut response = if header_bytes(&request) > HEADER_LIMIT {
-        request.into_response(problem_response(&Code::HeadersTooLarge.into(), language, &id))
+        request.into_response(problem_response(&Code::HeadersTooLarge.into(), to))
     } else {
         let answered = next.call(request).instrument(span.clone());
         match CURRENT.scope(Arc::from(id.as_str()), answered).await {
-            Ok(response) => explain(response.map_into_boxed_body(), &id),
+            Ok(response) => explain(response.map_into_boxed_body(), to),
             Err(error) => {
-                let problem = as_problem(&error, language, &id);
+                let problem = as_problem(&error, to);
                 return Err(InternalError::from_response(error, problem).into());
             }
         }
@@ -107,7 +113,7 @@ fn header_bytes(request: &ServiceRequest) -> usize {
 }
 
 /// An error that left a handler, or a bare error status of the framework, becomes a problem document.
-fn explain(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
+fn explain(response: ServiceResponse<BoxBody>, to: Listener<'_>) -> ServiceResponse<BoxBody> {
     if !(response.status().is_client_error() || response.status().is_server_error()) {
         return response;
     }
@@ -120,8 +126,8 @@ fn explain(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxB
     }
     let allow = response.headers().get(ALLOW).cloned();
     let problem = match response.response().error() {
-        Some(error) => as_problem(error, language(response.request()), id),
-        None => problem_response(&by_status(response.status()), language(response.request()), id),
+        Some(error) => as_problem(error, to),
+        None => problem_response(&by_status(response.status()), to),
     };
     let (request, _) = response.into_parts();
     let mut response = ServiceResponse::new(request, problem);
@@ -131,7 +137,7 @@ fn explain(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxB
     response
 }
 
-fn as_problem(error: &Error, language: Language, id: &str) -> actix_web::HttpResponse {
+fn as_problem(error: &Error, to: Listener<'_>) -> actix_web::HttpResponse {
     let own = error.as_error::<AppError>();
     let framework;
     let error = match own {
@@ -142,9 +148,9 @@ fn as_problem(error: &Error, language: Language, id: &str) -> actix_web::HttpRes
         }
     };
     if error.code().status() >= 500 {
-        tracing::error!(request_id = id, %error, "answered with a server error");
+        tracing::error!(request_id = to.request_id, %error, "answered with a server error");
     }
-    problem_response(error, language, id)
+    problem_response(error, to)
 }
 
 fn by_status(status: StatusCode) -> AppError {

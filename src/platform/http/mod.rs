@@ -3,6 +3,7 @@
 mod address;
 mod answer;
 mod body;
+mod error_pages;
 mod frame;
 mod idempotency;
 mod page;
@@ -12,8 +13,9 @@ mod query;
 pub use address::client_address;
 pub use answer::{Answer, Tagged, if_match};
 pub use body::{BodyLimits, Json, RawItem, read_limited};
+pub use error_pages::configure_error_pages;
 pub use frame::{Frame, RequestId, current_request_id, frame, language};
 pub use idempotency::{Key, Once, sweep_keys};
 pub use page::{List, Page, PageQuery};
-pub use problem::{Problem, problem_response};
+pub use problem::{Listener, Problem, problem_response};
 pub use query::{IdPath, Query};

@@ -41,15 +41,23 @@ impl ResponseError for AppError {
     }
 }
 
-pub fn problem_response(error: &AppError, language: Language, request_id: &str) -> HttpResponse {
-    let code = error.code();
+/// Whom a problem is told to: in which language, about which request, and below which address its `type` stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Listener<'a> {
+    pub public_url: &'a str,
+    pub language: Language,
+    pub request_id: &'a str,
+}
+
+pub fn problem_response(error: &AppError, to: Listener<'_>) -> HttpResponse {
+    let (code, language) = (error.code(), to.language);
     let mut document = json!({
-        "type": format!("/errors/{}", code.wire()),
+        "type": format!("{}/errors/{}", to.public_url, code.wire()),
         "title": title(code),
         "status": code.status(),
         "code": code.wire(),
         "detail": code.text(language),
-        "request_id": request_id,
+        "request_id": to.request_id,
     });
     if let Value::Object(members) = &mut document {
         if !error.errors().is_empty() {
@@ -83,7 +91,7 @@ pub fn problem_response(error: &AppError, language: Language, request_id: &str) 
 }
 
 /// The wire code in words: the same for every language, as RFC 9457 wants it for one type.
-fn title(code: Code) -> String {
+pub(super) fn title(code: Code) -> String {
     let words = code.wire().replace('_', " ");
     let mut letters = words.chars();
     letters

@@ -40,6 +40,7 @@ fn each_code_is_used_unique_and_has_its_words() {
 #[actix_web::test]
 async fn the_detail_follows_the_language_and_the_code_never_does() {
     let t = TestApp::start().await;
+    let base = &t.app.config.server.public_url;
     for (header, language) in [
         ("zh-CN,zh;q=0.9", Language::ZhHans),
         ("zh-TW", Language::ZhHant),
@@ -60,6 +61,37 @@ async fn the_detail_follows_the_language_and_the_code_never_does() {
             "{header}"
         );
         assert_eq!(reply.header("content-language"), language.tag());
+        assert_eq!(reply.text("/type"), format!("{base}/errors/unauthorized"));
         assert_eq!(reply.text("/request_id"), reply.header("x-request-id"));
     }
+}
+
+#[actix_web::test]
+async fn what_a_problem_is_called_is_an_address_that_explains_it() {
+    let t = TestApp::start().await;
+    for code in Code::ALL {
+        let page = t
+            .get(&format!("{}/errors/{}", t.url, code.wire()), "")
+            .await
+            .expect(200);
+        let html = String::from_utf8(page.bytes.clone()).unwrap();
+        assert!(html.contains(code.wire()) && html.contains(&code.status().to_string()));
+        for language in [Language::En, Language::ZhHans, Language::ZhHant] {
+            let text = code.text(language);
+            assert!(!text.contains(['<', '&']), "{text} would need escaping");
+            assert!(html.contains(text), "{} lacks {text}", code.wire());
+        }
+        assert!(page.header("content-type").starts_with("text/html"));
+        assert!(
+            page.header("content-security-policy")
+                .contains("default-src 'none'")
+        );
+    }
+    t.get(&format!("{}/errors/no_such_code", t.url), "")
+        .await
+        .refused(404, "not_found");
+    // The framework's own refusals say it in the same way.
+    let reply = t.get("/nowhere", "").await.refused(404, "not_found");
+    let base = &t.app.config.server.public_url;
+    assert_eq!(reply.text("/type"), format!("{base}/errors/not_found"));
 }
