@@ -428,10 +428,11 @@ fn with_forms(conn: &mut DbConnection, rows: Vec<EventRow>) -> AppResult<Vec<(Ev
 
 /// A private address for a calendar program. Making a new one ends the old one.
 pub fn create_feed(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<String> {
-    let member = members::find_member(conn, ctx.actor.member()?)?;
+    // Several at once take turns on the member's row: without it each would find the others' in its way.
+    let member = members::hold_member(conn, ctx.actor.member()?)?;
     store::revoke_feeds(conn, member.id, ctx.now)?;
     let token = random_secret::<24>();
-    // Two made in the same instant: the second ends the first, as it would have a moment later.
+    // The index behind the turns: never two at once.
     store::insert_feed(
         conn,
         &CalendarFeedRow {

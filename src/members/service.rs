@@ -222,7 +222,7 @@ pub fn update_me(
         };
         return audit::record(conn, ctx, entry);
     }
-    let row = store::lock_member(conn, ctx.actor.member()?)?.ok_or_else(AppError::not_found)?;
+    let row = hold_member(conn, ctx.actor.member()?)?;
     if version.is_some_and(|version| version != row.version) {
         return Err(Code::VersionMismatch.into());
     }
@@ -433,6 +433,11 @@ fn not_in_future(field: &str, date: NaiveDate, today: NaiveDate) -> AppResult<()
     }
 }
 
+/// The row, locked until the transaction ends, for other slices to take turns on. No permission asked.
+pub fn hold_member(conn: &mut DbConnection, id: MemberId) -> AppResult<MemberRow> {
+    store::lock_member(conn, id)?.ok_or_else(AppError::not_found)
+}
+
 /// The row under lock: read again, because it may have changed, or moved out of the actor's sight, since it was asked for.
 fn lock_member(
     conn: &mut DbConnection,
@@ -440,7 +445,7 @@ fn lock_member(
     id: MemberId,
     version: Option<i32>,
 ) -> AppResult<MemberRow> {
-    let row = store::lock_member(conn, id)?.ok_or_else(AppError::not_found)?;
+    let row = hold_member(conn, id)?;
     organizations::require(conn, ctx, row.organization_id, Right::ManageMembers)?;
     if version.is_some_and(|version| version != row.version) {
         return Err(Code::VersionMismatch.into());
