@@ -3,7 +3,7 @@
 use actix_web::web;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::{attendance, audit, auth, events, home, members, organizations};
+use crate::{attendance, audit, auth, devices, events, home, members, organizations};
 
 /// Everything under `/api/v1`.
 pub fn api(cfg: &mut ServiceConfig) {
@@ -13,6 +13,7 @@ pub fn api(cfg: &mut ServiceConfig) {
     members::configure(cfg);
     events::configure(cfg);
     attendance::configure(cfg);
+    devices::configure(cfg);
     audit::configure(cfg);
 }
 
