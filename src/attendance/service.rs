@@ -286,7 +286,9 @@ pub fn check_in_for(
     if source == Source::ByHand && store::list_on_roster(conn, &[(event, member)])?.is_empty() {
         members::require_member(conn, ctx, member, Right::View)?;
     }
-    let at = occurred_at.unwrap_or(ctx.now).min(ctx.now);
+    // A device has no word of its own about when somebody came: the code is fresh, so it is now.
+    let claimed = occurred_at.filter(|_| ctx.device.is_none());
+    let at = claimed.unwrap_or(ctx.now).min(ctx.now);
     let wish = CheckIn {
         event,
         member,

@@ -322,7 +322,7 @@ pub struct CheckInMember {
     member_id: Option<MemberId>,
     reason: Option<String>,
     client_event_id: Uuid,
-    /// When the person came, if that is some time ago.
+    /// When the person came, if that is some time ago. Of a device it is not read: its scan is now.
     occurred_at: Option<Instant>,
 }
 
