@@ -6,6 +6,7 @@ use tokio::sync::Semaphore;
 
 use crate::attendance::{CheckInLane, LiveHub};
 use crate::auth::{Actor, Auth};
+use crate::devices::RoomDevice;
 use crate::platform::cache::Cache;
 use crate::platform::clock::Clock;
 use crate::platform::config::Config;
@@ -37,6 +38,8 @@ pub struct Ctx {
     pub now: Instant,
     pub ids: Ids,
     pub actor: Actor,
+    /// The device of a room that asks: then `actor` bears its id, and no right.
+    pub device: Option<RoomDevice>,
     /// As the client was told in `x-request-id`; none for commands and jobs.
     pub request_id: Option<Arc<str>>,
     pub config: Arc<Config>,
@@ -102,6 +105,7 @@ impl App {
             now: self.clock.now(),
             ids: self.ids.clone(),
             actor,
+            device: None,
             request_id: current_request_id(),
             config: self.config.clone(),
         }

@@ -2,7 +2,9 @@
 
 use actix_web::App as ActixApp;
 use utoipa::ToSchema;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{
     ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, Ref, RefOr, ResponseBuilder, Responses,
 };
@@ -63,6 +65,7 @@ pub fn finish(mut document: OpenApi) -> OpenApi {
         components.schemas.insert(name.into_owned(), schema);
     }
     components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    components.add_security_scheme("device", device_scheme());
     document.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
     for item in document.paths.paths.values_mut() {
         let operations = [
@@ -77,6 +80,16 @@ pub fn finish(mut document: OpenApi) -> OpenApi {
         }
     }
     document
+}
+
+/// HTTP schemes that OpenAPI knows by name are those of a registry; ours is a header like any other to it.
+fn device_scheme() -> SecurityScheme {
+    let words = "`Device <token>`: what a room's screen or scanner got for its enrolment code (POST /devices/enrolments). \
+                 It opens these operations only, and an access token is none.";
+    SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
+        "Authorization",
+        words,
+    )))
 }
 
 /// What any operation may answer, problem documents on every refusal, and words where the operation had none to add.

@@ -4,7 +4,7 @@ use actix_web::web;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::platform::http::configure_error_pages;
-use crate::{attendance, audit, auth, events, home, members, organizations};
+use crate::{attendance, audit, auth, devices, events, home, members, organizations};
 
 /// Everything under `/api/v1`.
 pub fn api(cfg: &mut ServiceConfig) {
@@ -14,6 +14,7 @@ pub fn api(cfg: &mut ServiceConfig) {
     members::configure(cfg);
     events::configure(cfg);
     attendance::configure(cfg);
+    devices::configure(cfg);
     audit::configure(cfg);
 }
 

@@ -14,6 +14,7 @@ use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi};
 
 use crate::app::{App, Ctx};
 use crate::auth::Actor;
+use crate::devices::RoomDevice;
 use crate::platform::db::migrate;
 use crate::platform::error::{AppError, AppResult, Code};
 use crate::platform::http::{BodyLimits, Frame, frame, sweep_keys};
@@ -248,9 +249,14 @@ async fn record_refusals(
     if error.is_some_and(|error| error.code() == Code::Forbidden) {
         let app = response.request().app_data::<web::Data<App>>().cloned();
         let actor = response.request().extensions().get::<Actor>().cloned();
-        if let (Some(app), Some(actor)) = (app, actor) {
+        let device = response.request().extensions().get::<RoomDevice>().copied();
+        if let (Some(app), Some(actor)) = (app, actor.or(device.map(RoomDevice::actor))) {
             let route = format!("{} {}", response.request().method(), response.request().path());
-            record_refusal(&app, app.ctx(actor), route).await;
+            let ctx = Ctx {
+                device,
+                ..app.ctx(actor)
+            };
+            record_refusal(&app, ctx, route).await;
         }
     }
     Ok(response)

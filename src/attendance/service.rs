@@ -12,6 +12,7 @@ use super::store::{self, CheckInRow, Pair};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
 use crate::auth::AccountId;
+use crate::devices::{self, Purpose};
 use crate::events::{self, EventId, EventRow};
 use crate::members::{self, MemberId};
 use crate::organizations::{OrganizationId, Right};
@@ -25,7 +26,7 @@ use crate::platform::keys::Keys;
 pub struct CheckIn {
     pub event: EventId,
     pub member: MemberId,
-    /// The member, or the organiser who records it.
+    /// The member, or who records it: an organiser, or a room's scanner by its id.
     pub submitted_by: AccountId,
     pub tenant: OrganizationId,
     pub client_event_id: AnyId,
@@ -257,7 +258,7 @@ pub enum Whom {
     Named(MemberId, String),
 }
 
-/// An organiser checks somebody in; the person need not be on the roster.
+/// An organiser, or a room's scanner, checks somebody in; the person need not be on the roster.
 pub fn check_in_for(
     conn: &mut DbConnection,
     ctx: &Ctx,
@@ -267,7 +268,11 @@ pub fn check_in_for(
     client_event_id: AnyId,
     occurred_at: Option<Instant>,
 ) -> Outcome {
-    let row = events::require_event(conn, ctx, event, Right::ManageEvents)?;
+    let row = devices::require_event(conn, ctx, event, Right::ManageEvents, Purpose::Scanner)?;
+    // Marking by hand is a person's word for somebody who shows no code.
+    if ctx.device.is_some() && matches!(whom, Whom::Named(..)) {
+        return Err(AppError::forbidden());
+    }
     roster::freeze_if_due(conn, ctx.now, event)?;
     let (member, source, reason) = match whom {
         Whom::Code(member) => (*member, Source::PersonalCode, None),
@@ -281,7 +286,9 @@ pub fn check_in_for(
     if source == Source::ByHand && store::list_on_roster(conn, &[(event, member)])?.is_empty() {
         members::require_member(conn, ctx, member, Right::View)?;
     }
-    let at = occurred_at.unwrap_or(ctx.now).min(ctx.now);
+    // A device has no word of its own about when somebody came: the code is fresh, so it is now.
+    let claimed = occurred_at.filter(|_| ctx.device.is_none());
+    let at = claimed.unwrap_or(ctx.now).min(ctx.now);
     let wish = CheckIn {
         event,
         member,
@@ -422,7 +429,7 @@ pub fn note(
 
 /// The row of an event whose code may be shown now.
 pub fn event_to_show(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<EventRow> {
-    let row = events::require_event(conn, ctx, id, Right::ManageEvents)?;
+    let row = devices::require_event(conn, ctx, id, Right::ManageEvents, Purpose::Screen)?;
     open_for_check_in(&row, ctx.now)?;
     Ok(row)
 }

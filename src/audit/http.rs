@@ -23,7 +23,7 @@ pub fn configure(cfg: &mut ServiceConfig<'_>) {
 struct AuditEntryView {
     id: AnyId,
     at: Instant,
-    /// Who did it; the nil id is somebody at the machine's own command line.
+    /// Who did it, a person or a room's device; the nil id is somebody at the machine's own command line.
     actor_id: Option<AccountId>,
     /// `<object>.<verb>`.
     #[schema(example = "event.publish")]

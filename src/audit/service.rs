@@ -54,9 +54,10 @@ fn row(ctx: &Ctx, entry: Entry<'_>) -> AuditRow {
 /// Records an access that was refused with 403; the refused transaction has been rolled back, so this is its own.
 /// It is filed where whoever was refused belongs: the thing they asked for may be out of their sight.
 pub fn record_refusal(conn: &mut DbConnection, ctx: &Ctx, route: &str) -> AppResult<()> {
-    let home = match ctx.actor.is_system_admin {
-        true => None,
-        false => Some(members::find_member(conn, ctx.actor.member()?)?.organization_id),
+    let home = match (ctx.actor.is_system_admin, ctx.device) {
+        (true, _) => None,
+        (false, Some(device)) => Some(device.organization),
+        (false, None) => Some(members::find_member(conn, ctx.actor.member()?)?.organization_id),
     };
     let entry = Entry {
         action: "access.refuse",

@@ -126,12 +126,16 @@ fn actor(request: &HttpRequest) -> AppResult<Actor> {
     Ok(actor)
 }
 
-/// Exactly one `Authorization` header, of the form `Bearer <token>`.
 fn bearer(request: &HttpRequest) -> Option<&str> {
+    credentials(request, "bearer")
+}
+
+/// What stands behind `scheme` in the one `Authorization` header. A request with two of them has none.
+pub fn credentials<'a>(request: &'a HttpRequest, scheme: &str) -> Option<&'a str> {
     let mut headers = request.headers().get_all(AUTHORIZATION);
     let (Some(header), None) = (headers.next(), headers.next()) else {
         return None;
     };
-    let (scheme, token) = header.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token)
+    let (named, token) = header.to_str().ok()?.split_once(' ')?;
+    named.eq_ignore_ascii_case(scheme).then_some(token)
 }

@@ -20,7 +20,7 @@ mod tokens;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
-pub use extract::{Actor, SignedIn, Stay, SystemAdmin};
+pub use extract::{Actor, SignedIn, Stay, SystemAdmin, credentials};
 pub use hasher::hash_password;
 pub use rules::normalise_phone;
 pub use service::{

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::SessionId;
 use crate::platform::db::Instant;
 use crate::platform::keys::Keys;
+use crate::platform::short_code;
 
 /// Longer passwords are refused rather than cut.
 pub const PASSWORD_MAX_BYTES: usize = 256;
@@ -127,41 +128,16 @@ pub fn least_hashes(tag: &[u8; 32], most: usize) -> usize {
     most.min(1 + more)
 }
 
-/// Crockford's base 32: no I, L, O, U.
-const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const CODE_LENGTH: usize = 12;
 
 /// An activation code of 60 bits, e.g. `K7QF-9XM2-P4TD`, from as many random bytes as it has characters.
 pub fn activation_code(random: [u8; CODE_LENGTH]) -> String {
-    let mut code = String::with_capacity(CODE_LENGTH + 2);
-    for (at, byte) in random.iter().enumerate() {
-        if at > 0 && at % 4 == 0 {
-            code.push('-');
-        }
-        code.push(
-            CROCKFORD
-                .get(usize::from(byte & 31))
-                .copied()
-                .map_or('0', char::from),
-        );
-    }
-    code
+    short_code::make(random)
 }
 
-/// A typed code as it was made, without hyphens: lower case, spaces, and O, I, L for 0 and 1 are forgiven.
+/// A typed code as it was made, without hyphens.
 pub fn normalise_activation_code(typed: &str) -> Option<String> {
-    let letters = typed
-        .nfkc()
-        .filter(|c| !matches!(c, '-' | ' ' | '\u{2013}' | '\u{2014}'));
-    let code: String = letters
-        .map(|c| match c.to_ascii_uppercase() {
-            'O' => '0',
-            'I' | 'L' => '1',
-            other => other,
-        })
-        .collect();
-    let is_ours = code.len() == CODE_LENGTH && code.bytes().all(|byte| CROCKFORD.contains(&byte));
-    is_ours.then_some(code)
+    short_code::normalise::<CODE_LENGTH>(typed)
 }
 
 /// What a refresh token says. Nothing of it is stored: it is derived from the session and a server key.

@@ -12,8 +12,8 @@ pub use commands::{CreateEvent, Expected};
 pub use http::{EventView, configure, configure_feeds};
 pub use rules::{Form, Status, Window};
 pub use service::{
-    close_event, create_event, find_event, forms_of, is_attendee, list_mine_from_now, publish_event,
-    require_event, view_event_row,
+    close_event, create_event, find_event, forms_of, is_attendee, list_mine_from_now, list_open,
+    publish_event, require_event, view_event_row,
 };
 pub use store::{
     EventRow, list_due_to_freeze, list_named, list_organizations, lock_events, mark_frozen, set_last_seq,

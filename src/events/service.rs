@@ -393,6 +393,24 @@ pub fn list_events(
     with_forms(conn, rows)
 }
 
+/// The events of these organizations whose check-in is open now, soonest first. No permission asked.
+pub fn list_open(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    organizations: Vec<OrganizationId>,
+    after: Option<(Instant, EventId)>,
+    limit: i64,
+) -> AppResult<Vec<EventRow>> {
+    let filter = EventFilter {
+        organizations: Some(organizations),
+        open_at: Some(ctx.now),
+        after,
+        limit,
+        ..EventFilter::default()
+    };
+    Ok(store::list_events(conn, &filter)?)
+}
+
 /// The published events I am expected at that are not over, soonest first.
 pub fn list_mine_from_now(
     conn: &mut DbConnection,

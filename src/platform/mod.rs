@@ -11,4 +11,5 @@ pub mod jobs;
 pub mod keys;
 pub mod limits;
 pub mod sheet;
+pub mod short_code;
 pub mod text;

@@ -13,6 +13,7 @@ mod activation;
 mod audit;
 mod auth;
 mod check_in;
+mod devices;
 mod events;
 mod guard;
 mod main_job;

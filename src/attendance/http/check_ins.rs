@@ -13,6 +13,7 @@ use crate::attendance::service::{self, CheckIn, CheckedIn, Found, Whom};
 use crate::attendance::store::CheckInRow;
 use crate::attendance::{CheckInId, news_of};
 use crate::auth::{Actor, SignedIn};
+use crate::devices::{Purpose, Viewer};
 use crate::events::EventId;
 use crate::members::MemberId;
 use crate::platform::db::{AnyId, DbConnection, Instant};
@@ -321,7 +322,7 @@ pub struct CheckInMember {
     member_id: Option<MemberId>,
     reason: Option<String>,
     client_event_id: Uuid,
-    /// When the person came, if that is some time ago.
+    /// When the person came, if that is some time ago. Of a device it is not read: its scan is now.
     occurred_at: Option<Instant>,
 }
 
@@ -342,8 +343,9 @@ impl Check for CheckInMember {
     }
 }
 
-/// Check somebody in as an organiser: by the code on their phone, or by hand with a reason.
-#[utoipa::path(tag = "attendance", params(("id" = EventId, Path)), request_body = CheckInMember, responses(
+/// Check somebody in as an organiser: by the code on their phone, or by hand with a reason. A scanner of a room does so
+/// by the code only.
+#[utoipa::path(tag = "attendance", security(("bearer" = []), ("device" = [])), params(("id" = EventId, Path)), request_body = CheckInMember, responses(
     (status = 201, body = CheckInView), (status = 200, description = "Sent again", body = CheckInView),
     (status = 409, description = "already_checked_in, not_open_yet, event_cancelled"),
     (status = 410, description = "expired_code"), (status = 422, description = "invalid_code, invalid_fields"),
@@ -351,11 +353,13 @@ impl Check for CheckInMember {
 #[post("/events/{id}/check-ins")]
 pub async fn check_in_member(
     app: web::Data<App>,
-    who: SignedIn,
+    who: Viewer,
     id: IdPath<EventId>,
     body: Json<CheckInMember>,
 ) -> AppResult<Answer> {
-    let (ctx, keys, body) = (app.ctx(who.0), app.keys.clone(), body.0);
+    // Before the code is looked at: what it is worth is told to scanners only.
+    who.require(Purpose::Scanner)?;
+    let (ctx, keys, body) = (who.ctx(&app), app.keys.clone(), body.0);
     let whom = match (&body.member_code, body.member_id) {
         (Some(code), _) => {
             let (member, at) = codes::read_personal(&app.keys, code).ok_or(Code::InvalidCode)?;

@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::attendance::codes::{self, Age};
 use crate::attendance::service;
 use crate::auth::SignedIn;
+use crate::devices::Viewer;
 use crate::events::{self, EventId};
 use crate::platform::db::Instant;
 use crate::platform::error::{AppError, AppResult, Code};
@@ -31,12 +32,10 @@ pub struct CodeView {
     server_time: Instant,
 }
 
-async fn current_code(app: &App, who: SignedIn, id: EventId) -> AppResult<CodeView> {
-    let ctx = app.ctx(who.0);
-    let event = app
-        .db
-        // A code of an event that was cancelled or closed a moment ago would be refused.
-        .read_fresh(move |conn| service::event_to_show(conn, &ctx, id))
+async fn current_code(app: &App, who: Viewer, id: EventId) -> AppResult<CodeView> {
+    let ctx = who.ctx(app);
+    let event = who
+        .read(app, move |conn| service::event_to_show(conn, &ctx, id))
         .await?;
     let now = app.clock.now();
     let shown = codes::show(&app.keys.current, event.id, event.code_window_s, now);
@@ -51,9 +50,9 @@ async fn current_code(app: &App, who: SignedIn, id: EventId) -> AppResult<CodeVi
 }
 
 /// Find the check-in code to show now, with the six digits for those too far away to scan.
-#[utoipa::path(tag = "attendance", params(("id" = EventId, Path)), responses((status = 200, body = CodeView), (status = 409, description = "not_open_yet, closed, event_cancelled")))]
+#[utoipa::path(tag = "attendance", security(("bearer" = []), ("device" = [])), params(("id" = EventId, Path)), responses((status = 200, body = CodeView), (status = 409, description = "not_open_yet, closed, event_cancelled")))]
 #[get("/events/{id}/code")]
-pub async fn find_code(app: web::Data<App>, who: SignedIn, id: IdPath<EventId>) -> AppResult<HttpResponse> {
+pub async fn find_code(app: web::Data<App>, who: Viewer, id: IdPath<EventId>) -> AppResult<HttpResponse> {
     let view = current_code(&app, who, id.0).await?;
     Ok(HttpResponse::Ok()
         .insert_header(("cache-control", "no-store"))
@@ -61,13 +60,9 @@ pub async fn find_code(app: web::Data<App>, who: SignedIn, id: IdPath<EventId>) 
 }
 
 /// The code to show now as an SVG picture.
-#[utoipa::path(tag = "attendance", params(("id" = EventId, Path)), responses((status = 200, description = "image/svg+xml", body = String, content_type = "image/svg+xml"), (status = 409, description = "not_open_yet, closed, event_cancelled")))]
+#[utoipa::path(tag = "attendance", security(("bearer" = []), ("device" = [])), params(("id" = EventId, Path)), responses((status = 200, description = "image/svg+xml", body = String, content_type = "image/svg+xml"), (status = 409, description = "not_open_yet, closed, event_cancelled")))]
 #[get("/events/{id}/code.svg")]
-pub async fn find_code_svg(
-    app: web::Data<App>,
-    who: SignedIn,
-    id: IdPath<EventId>,
-) -> AppResult<HttpResponse> {
+pub async fn find_code_svg(app: web::Data<App>, who: Viewer, id: IdPath<EventId>) -> AppResult<HttpResponse> {
     let view = current_code(&app, who, id.0).await?;
     let svg = qr(&view.url)?
         .render::<qrcode::render::svg::Color>()
@@ -77,13 +72,9 @@ pub async fn find_code_svg(
 }
 
 /// The code to show now as a PNG picture.
-#[utoipa::path(tag = "attendance", params(("id" = EventId, Path)), responses((status = 200, description = "image/png", body = Vec<u8>, content_type = "image/png"), (status = 409, description = "not_open_yet, closed, event_cancelled")))]
+#[utoipa::path(tag = "attendance", security(("bearer" = []), ("device" = [])), params(("id" = EventId, Path)), responses((status = 200, description = "image/png", body = Vec<u8>, content_type = "image/png"), (status = 409, description = "not_open_yet, closed, event_cancelled")))]
 #[get("/events/{id}/code.png")]
-pub async fn find_code_png(
-    app: web::Data<App>,
-    who: SignedIn,
-    id: IdPath<EventId>,
-) -> AppResult<HttpResponse> {
+pub async fn find_code_png(app: web::Data<App>, who: Viewer, id: IdPath<EventId>) -> AppResult<HttpResponse> {
     let view = current_code(&app, who, id.0).await?;
     let png = png_of(&qr(&view.url)?)?;
     Ok(picture("image/png", view.next_refresh_ms).body(png))

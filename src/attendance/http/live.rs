@@ -10,8 +10,8 @@ use tokio::sync::watch;
 
 use crate::app::App;
 use crate::attendance::live::{LiveFrame, as_event};
-use crate::auth::Stay;
-use crate::events::{self, EventId};
+use crate::devices::{self, Purpose, Viewer};
+use crate::events::EventId;
 use crate::organizations::Right;
 use crate::platform::error::AppResult;
 use crate::platform::http::IdPath;
@@ -22,12 +22,13 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const TRUST: Duration = Duration::from_secs(1);
 
 /// Watch an event live (Server-Sent Events): counts, and the latest names. `Last-Event-ID` resumes. The stream ends
-/// with the access token, or with the right to see: sign in again or refresh, and resume.
-#[utoipa::path(tag = "attendance", params(("id" = EventId, Path)), responses((status = 200, description = "text/event-stream of LiveFrame", body = LiveFrame, content_type = "text/event-stream")))]
+/// with the access token, or with the right to see: sign in again or refresh, and resume. A screen of a room watches
+/// until a day after the event, or until it is revoked.
+#[utoipa::path(tag = "attendance", security(("bearer" = []), ("device" = [])), params(("id" = EventId, Path)), responses((status = 200, description = "text/event-stream of LiveFrame", body = LiveFrame, content_type = "text/event-stream")))]
 #[get("/events/{id}/live")]
 pub async fn watch_attendance(
     app: web::Data<App>,
-    who: Stay,
+    who: Viewer,
     id: IdPath<EventId>,
     request: HttpRequest,
 ) -> AppResult<HttpResponse> {
@@ -57,19 +58,19 @@ pub async fn watch_attendance(
         .streaming(stream::unfold(screen, Screen::next)))
 }
 
-async fn require_view(app: &App, who: &Stay, event: EventId) -> AppResult<()> {
-    let ctx = app.ctx(who.actor.clone());
-    app.db
-        // A right that was revoked ends the screen within a second.
-        .read_fresh(move |conn| events::require_event(conn, &ctx, event, Right::View))
-        .await
-        .map(|_| ())
+async fn require_view(app: &App, who: &Viewer, event: EventId) -> AppResult<()> {
+    let ctx = who.ctx(app);
+    who.read(app, move |conn| {
+        devices::require_event(conn, &ctx, event, Right::View, Purpose::Screen)
+    })
+    .await
+    .map(|_| ())
 }
 
 /// One listener: what it is sent next depends on what it has seen, and on whether it may still see.
 struct Screen {
     app: web::Data<App>,
-    who: Stay,
+    who: Viewer,
     event: EventId,
     frames: watch::Receiver<Option<Arc<LiveFrame>>>,
     stopping: watch::Receiver<bool>,
@@ -92,7 +93,12 @@ impl Screen {
             let text = match changed {
                 Ok(Ok(())) => self.frame(),
                 Ok(Err(_)) => return None,
-                Err(_) if self.spoke_at.elapsed() < HEARTBEAT => continue,
+                // A device's token is only in the database: asked even when there is nothing to send, so that its
+                // screen goes dark as soon.
+                Err(_) if self.spoke_at.elapsed() < HEARTBEAT => match self.who.is_device() {
+                    true if !self.may_watch().await => return None,
+                    _ => continue,
+                },
                 Err(_) => ": alive\n\n".to_owned(),
             };
             if !self.may_watch().await {
@@ -119,6 +125,10 @@ impl Screen {
             return true;
         }
         self.checked_at = Instant::now();
-        require_view(&self.app, &self.who, self.event).await.is_ok()
+        let may = require_view(&self.app, &self.who, self.event).await.is_ok();
+        if may {
+            self.who.note_seen(&self.app).await;
+        }
+        may
     }
 }

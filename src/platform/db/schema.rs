@@ -343,6 +343,30 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    devices (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        organization_id -> Uuid,
+        name -> Text,
+        is_screen -> Bool,
+        is_scanner -> Bool,
+        code_hash -> Nullable<Binary>,
+        code_expires_at -> Instant,
+        token_hash -> Nullable<Binary>,
+        created_at -> Instant,
+        created_by -> Nullable<Uuid>,
+        enrolled_at -> Nullable<Instant>,
+        expires_at -> Nullable<Instant>,
+        last_seen_at -> Nullable<Instant>,
+        revoked_at -> Nullable<Instant>,
+        revoked_by -> Nullable<Uuid>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     organizations,
     audit_log,
@@ -363,4 +387,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     roster_entries,
     check_ins,
     leave_requests,
+    devices,
 );

@@ -295,6 +295,12 @@ codes! {
         "该签到无需审核。"
         "該簽到無需審核。" }
 
+    // Devices of a room.
+    DeviceCodeInvalid "device_code_invalid" 422 {
+        "This enrolment code is wrong, used or expired. Ask the organiser for a new one."
+        "设备登记码错误、已使用或已过期，请向组织者索取新的登记码。"
+        "裝置登記碼錯誤、已使用或已過期，請向組織者索取新的登記碼。" }
+
     // Leave requests.
     LeaveTooLate "leave_too_late" 409 {
         "Leave is asked for before the event begins."

@@ -10,12 +10,13 @@ use super::openapi::operations;
 use crate::support::{Reply, Tenant, TestApp, new_uuid};
 
 /// Operations that take no token.
-const OPEN: [&str; 4] = [
+pub const OPEN: [&str; 5] = [
     "login",
     "refresh_session",
     "activate_account",
     // The code itself is the right to ask.
     "create_check_in_proof",
+    "enrol_device",
 ];
 
 #[actix_web::test]
@@ -54,7 +55,7 @@ async fn send(t: &TestApp, method: &str, path: &str, token: &str, body: &Value) 
 }
 
 /// Puts ids into `{…}`: those given for the resource before it, else one that exists nowhere.
-fn fill(path: &str, ids: &BTreeMap<&str, String>) -> String {
+pub fn fill(path: &str, ids: &BTreeMap<&str, String>) -> String {
     let mut filled = Vec::new();
     let mut before = "";
     for part in path.split('/') {
@@ -70,9 +71,10 @@ fn fill(path: &str, ids: &BTreeMap<&str, String>) -> String {
 }
 
 /// A body that passes the operation's own checks, so that what is refused is the access.
-fn body_of(name: &str, tenant: &Tenant) -> Value {
+pub fn body_of(name: &str, tenant: &Tenant) -> Value {
     let client_event_id = new_uuid();
     match name {
+        "create_device" => json!({ "name": "x", "purposes": ["screen"] }),
         "move_organization" => json!({ "parent_id": tenant.root }),
         "grant_role" => json!({ "member_id": tenant.member_a_id, "role": "admin" }),
         "transfer_member" => json!({ "organization_id": tenant.root, "reason": "x" }),

@@ -26,12 +26,13 @@ fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-const SLICES: [&str; 6] = [
+const SLICES: [&str; 7] = [
     "auth",
     "organizations",
     "members",
     "events",
     "attendance",
+    "devices",
     "audit",
 ];
 
@@ -50,9 +51,10 @@ fn is_http(path: &str) -> bool {
 }
 
 /// Rooms that speak HTTP under another name, each for its reason.
-const HTTP_TOO: [&str; 11] = [
+const HTTP_TOO: [&str; 12] = [
     // Extractors and the answers of negotiation.
     "auth/extract.rs",
+    "devices/extract.rs",
     "members/export.rs",
     // They start what serves: `web::Data` is how handlers and jobs share the App.
     "auth/state.rs",

@@ -1,8 +1,8 @@
 //! Tests that guard the house itself: what every operation, error code, migration and file must keep.
 
-mod authz;
+pub mod authz;
 mod errors;
 mod input;
 mod layers;
 mod migrations;
-mod openapi;
+pub mod openapi;
