@@ -51,6 +51,8 @@ pub enum BuildError {
     Keys(#[from] std::io::Error),
     #[error("cannot open the database: {0}")]
     Database(#[from] r2d2::Error),
+    #[error("cannot start the lane of check-ins: {0}")]
+    Lane(#[source] std::io::Error),
     #[error("cannot use REDIS_URL: {0}")]
     Cache(#[from] redis::RedisError),
 }
@@ -71,7 +73,8 @@ impl App {
             keys.clone(),
             clock.clone(),
             cache.clone(),
-        );
+        )
+        .map_err(BuildError::Lane)?;
         Ok(Self {
             config,
             db,

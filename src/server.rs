@@ -19,6 +19,7 @@ use crate::platform::db::migrate;
 use crate::platform::error::{AppError, AppResult, Code};
 use crate::platform::http::{BodyLimits, Frame, frame, sweep_keys};
 use crate::platform::jobs::Jobs;
+use crate::platform::limits::Limit;
 use crate::{attendance, audit, auth, openapi, routes};
 
 /// A running server: its address, what runs it, and what must outlive it.
@@ -165,8 +166,11 @@ async fn healthz() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain").body("ok\n")
 }
 
-/// The database answers, and has at least the version of this binary (see `migrate::is_current`). Redis holds no truth, so its absence is told but is no reason to stop.
+/// Check-ins are taken, the database answers, and has at least the version of this binary (see `migrate::is_current`). Redis holds no truth, so its absence is told but is no reason to stop.
 async fn readyz(app: web::Data<App>) -> AppResult<HttpResponse> {
+    if !app.check_ins.is_running() {
+        return Err(AppError::unavailable().caused_by("the lane of check-ins has ended"));
+    }
     app.db
         .read(|conn| {
             if migrate::is_current(conn)? {
@@ -236,7 +240,11 @@ async fn nothing_here(request: HttpRequest, known: web::Data<KnownPaths>) -> Res
     }
 }
 
-/// Every access that is refused with 403 is on record (RELIABILITY.md P19). Its own transaction is gone by then.
+/// Each line is a transaction of its own, synced: somebody who does nothing but be refused must not own the writer.
+const REFUSALS: Limit = Limit::on_addresses("refusals", 20, Duration::from_secs(60));
+
+/// Access that is refused with 403 is on record (RELIABILITY.md P19), the first 20 of an account in a minute: the rest
+/// are counted in the metrics. The refused transaction is gone by then.
 async fn record_refusals(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -263,6 +271,10 @@ async fn record_refusals(
 }
 
 async fn record_refusal(app: &App, ctx: Ctx, route: String) {
+    let account = ctx.actor.account.to_string();
+    if REFUSALS.admit(&app.cache, &account).await.is_err() {
+        return;
+    }
     let recorded = app
         .db
         .write(move |conn| audit::record_refusal(conn, &ctx, &route))

@@ -63,7 +63,7 @@ impl CheckInLane {
         keys: Arc<Keys>,
         clock: Clock,
         cache: Cache,
-    ) -> Self {
+    ) -> std::io::Result<Self> {
         let desk = Desk {
             ids,
             keys,
@@ -71,9 +71,9 @@ impl CheckInLane {
             cache,
         };
         if config.lane_batch == 0 {
-            return Self {
+            return Ok(Self {
                 how: How::Each { db, desk },
-            };
+            });
         }
         let limits = LaneLimits {
             queue: config.lane_queue,
@@ -83,9 +83,9 @@ impl CheckInLane {
         let teller = desk.clone();
         let apply = move |conn: &mut DbConnection, batch: &[CheckIn]| desk.apply(conn, batch);
         let committed = move |outcomes: &[Outcome]| teller.committed(outcomes);
-        Self {
-            how: How::Lane(Lane::start("check_ins", db, limits, apply, committed)),
-        }
+        Ok(Self {
+            how: How::Lane(Lane::start("check_ins", db, limits, apply, committed)?),
+        })
     }
 
     /// Waits until the check-in is on disk, or is refused.
@@ -112,6 +112,14 @@ impl CheckInLane {
         match &self.how {
             How::Lane(lane) => lane.waiting(),
             How::Each { .. } => 0,
+        }
+    }
+
+    /// Does it still take check-ins?
+    pub fn is_running(&self) -> bool {
+        match &self.how {
+            How::Lane(lane) => lane.is_running(),
+            How::Each { .. } => true,
         }
     }
 

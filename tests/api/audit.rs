@@ -274,3 +274,15 @@ async fn the_past_of_an_archived_branch_stays_readable_from_above() {
     .await
     .refused(404, "not_found");
 }
+
+#[actix_web::test]
+async fn refusals_without_end_do_not_fill_the_log() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    for _ in 0..25 {
+        let path = format!("/organizations/{}/archive", tenant.branch_a);
+        t.act(&path, &tenant.member_a).await.refused(403, "forbidden");
+    }
+    let refused = log(&t, &tenant.admin, "action=access.refuse").await;
+    assert_eq!(refused.items().len(), 20);
+}

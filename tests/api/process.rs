@@ -382,6 +382,18 @@ async fn the_lanes_batches_are_counted_in_check_ins_not_in_seconds() {
 }
 
 #[actix_web::test]
+async fn a_made_up_method_is_no_label_of_its_own() {
+    let t = TestApp::start().await;
+    let made_up = reqwest::Method::from_bytes(b"MADEUP").unwrap();
+    let url = format!("{}/api/v1/me", t.url);
+    let reply = client().request(made_up, url).send().await.unwrap();
+    assert_eq!(reply.status(), 405);
+    let metrics = t.get(&format!("{}/metrics", t.url), "").await.expect(200);
+    let metrics = String::from_utf8(metrics.bytes).unwrap();
+    assert!(metrics.contains("method=\"other\"") && !metrics.contains("MADEUP"));
+}
+
+#[actix_web::test]
 async fn the_health_check_asks_the_server_itself() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]).await;

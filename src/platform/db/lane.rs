@@ -1,6 +1,7 @@
 //! A lane: a bounded queue in front of one blocking thread that applies whatever has queued up in ONE transaction.
 //! The longer a commit takes, the more commands the next one carries; when idle nothing waits.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -47,7 +48,14 @@ pub struct LaneLimits {
 impl<C: Send + 'static, O: Send + 'static> Lane<C, O> {
     /// `apply` gives one outcome for each command, in order, in the transaction it is called in; it may be called
     /// again. `committed` runs after the commit and before the callers are answered: for news, never for truth.
-    pub fn start<A, F>(name: &'static str, db: Db, limits: LaneLimits, apply: A, committed: F) -> Self
+    /// A command whose `apply` panics is answered with an error; the lane lives on.
+    pub fn start<A, F>(
+        name: &'static str,
+        db: Db,
+        limits: LaneLimits,
+        apply: A,
+        committed: F,
+    ) -> std::io::Result<Self>
     where
         A: Fn(&mut DbConnection, &[C]) -> AppResult<Vec<O>> + Send + 'static,
         F: Fn(&[O]) + Send + 'static,
@@ -62,15 +70,12 @@ impl<C: Send + 'static, O: Send + 'static> Lane<C, O> {
         };
         let thread = std::thread::Builder::new()
             .name(format!("lane-{name}"))
-            .spawn(move || worker.run(receiver));
-        if let Err(error) = &thread {
-            tracing::error!(%error, lane = name, "cannot start the lane");
-        }
-        Self {
+            .spawn(move || worker.run(receiver))?;
+        Ok(Self {
             queue,
-            thread: Arc::new(Mutex::new(thread.ok())),
+            thread: Arc::new(Mutex::new(Some(thread))),
             deadline: limits.deadline,
-        }
+        })
     }
 
     /// Hands a command in and waits for its outcome, which is durable when it comes.
@@ -88,6 +93,12 @@ impl<C: Send + 'static, O: Send + 'static> Lane<C, O> {
     /// Commands waiting now, for `/metrics`.
     pub fn waiting(&self) -> usize {
         self.queue.max_capacity() - self.queue.capacity()
+    }
+
+    /// Does the thread still take commands? For `/readyz`: a server without its lane must get no requests.
+    pub fn is_running(&self) -> bool {
+        let thread = self.thread.lock();
+        thread.is_ok_and(|thread| thread.as_ref().is_some_and(|thread| !thread.is_finished()))
     }
 
     /// Lets what is queued finish, then ends the thread. Blocks; call it when no request is in flight any more.
@@ -138,14 +149,28 @@ impl<A, F> Worker<A, F> {
         }
     }
 
+    /// The batch in one transaction. A panic is an error like any other: its transaction ends with its connection,
+    /// which the pool does not take back while its thread unwinds.
+    fn write<C, O>(&self, commands: &[C]) -> AppResult<Vec<O>>
+    where
+        A: Fn(&mut DbConnection, &[C]) -> AppResult<Vec<O>>,
+    {
+        let work = || self.db.write_blocking(|conn| (self.apply)(conn, commands));
+        catch_unwind(AssertUnwindSafe(work))
+            .unwrap_or_else(|_| Err(AppError::internal("a batch of a lane panicked")))
+    }
+
     fn apply_all<C, O>(&self, commands: &[C], replies: Vec<Reply<O>>)
     where
         A: Fn(&mut DbConnection, &[C]) -> AppResult<Vec<O>>,
         F: Fn(&[O]),
     {
-        match self.db.write_blocking(|conn| (self.apply)(conn, commands)) {
+        match self.write(commands) {
             Ok(outcomes) if outcomes.len() == replies.len() => {
-                (self.committed)(&outcomes);
+                // What is committed is committed: news that cannot be told changes no answer.
+                if catch_unwind(AssertUnwindSafe(|| (self.committed)(&outcomes))).is_err() {
+                    tracing::error!(lane = self.name, "telling of a batch panicked");
+                }
                 for (outcome, reply) in outcomes.into_iter().zip(replies) {
                     // A caller that has gone away asks again with the same id.
                     let _ = reply.send(Ok(outcome));
