@@ -71,9 +71,10 @@ fn code_facts(event: EventId, start: i64, window_s: i64) -> [u8; 21] {
     facts
 }
 
-/// The code in what was scanned: the picture holds a whole address.
+/// The code in what was scanned: the picture holds a whole address, to which a phone or a messenger may have added.
 pub fn code_in(scanned: &str) -> &str {
-    scanned.trim().rsplit("/c/").next().unwrap_or(scanned)
+    let last = scanned.trim().rsplit("/c/").next().unwrap_or(scanned);
+    last.split(['?', '#', '/']).next().unwrap_or(last)
 }
 
 /// A genuine code's facts; `None` for anything else, whatever is wrong with it.
@@ -245,6 +246,18 @@ mod tests {
 
     fn at_ms(ms: i64) -> Instant {
         Instant::from_micros(ms * 1_000)
+    }
+
+    #[test]
+    fn a_code_is_found_in_whatever_was_scanned() {
+        for scanned in [
+            "abc-_1",
+            " https://a.cn/c/abc-_1\n",
+            "https://a.cn/c/abc-_1?from=wechat",
+            "/c/abc-_1/#top",
+        ] {
+            assert_eq!(code_in(scanned), "abc-_1", "{scanned}");
+        }
     }
 
     #[test]

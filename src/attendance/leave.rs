@@ -1,23 +1,25 @@
-//! Leave (請假): asked before the event, decided by the organiser.
+//! Leave (請假): asked before the event, decided by the organiser, who may change their mind until the event is closed.
 
 use serde_json::json;
 
 use super::LeaveRequestId;
 use super::service::note;
-use super::store::{self, LeaveRow};
+use super::store::{self, CheckInRow, LeaveRow};
 use crate::app::Ctx;
 use crate::events::{self, EventId};
 use crate::organizations::Right;
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code, Conflict};
 
+/// What became of asking.
+pub enum Asked {
+    Requested(LeaveRow),
+    /// Whoever is there needs no leave.
+    Came(CheckInRow),
+}
+
 /// A member asks for leave, before the event begins.
-pub fn request_leave(
-    conn: &mut DbConnection,
-    ctx: &Ctx,
-    event: EventId,
-    reason: &str,
-) -> AppResult<LeaveRow> {
+pub fn request_leave(conn: &mut DbConnection, ctx: &Ctx, event: EventId, reason: &str) -> AppResult<Asked> {
     let member = ctx.actor.member()?;
     let row = events::view_event_row(conn, ctx, event)?;
     if row.closed_at.is_some() {
@@ -28,6 +30,9 @@ pub fn request_leave(
     }
     if !events::is_attendee(conn, ctx, event)? {
         return Err(Code::NotExpected.into());
+    }
+    if let Some(came) = store::list_effective(conn, &[(event, member)])?.pop() {
+        return Ok(Asked::Came(came));
     }
     if store::find_open_leave(conn, event, member)?.is_some() {
         return Err(Code::LeaveAlreadyRequested.into());
@@ -45,7 +50,7 @@ pub fn request_leave(
         decision_note: None,
     };
     store::insert_leave(conn, &leave).on_conflict_is(Code::LeaveAlreadyRequested)?;
-    Ok(leave)
+    Ok(Asked::Requested(leave))
 }
 
 /// The leave requests of an event, oldest first, for those who may see its attendance.
@@ -60,6 +65,8 @@ pub fn list_leave(
     Ok(store::list_event_leave(conn, event, after, limit)?)
 }
 
+/// Approves or rejects, also what was decided the other way before. A rejected member who has asked again since is
+/// answered by that newer request.
 pub fn decide_leave(
     conn: &mut DbConnection,
     ctx: &Ctx,
@@ -71,14 +78,35 @@ pub fn decide_leave(
     let event = events::require_event(conn, ctx, leave.event_id, Right::ManageEvents)?;
     // The batch that checks somebody in holds this row: leave and presence cannot pass each other.
     events::lock_events(conn, &[event.id])?;
+    if event.closed_at.is_some() {
+        return Err(Code::EventOver.into());
+    }
     let (status, action) = if approve {
         ("approved", "leave.approve")
     } else {
         ("rejected", "leave.reject")
     };
-    if !store::decide_leave(conn, id, status, ctx.actor.account, words, ctx.now)? {
+    let decided = store::decide_leave(conn, id, status, ctx.actor.account, words, ctx.now);
+    if !decided.on_conflict_is(Code::LeaveAlreadyRequested)? {
         return Err(Code::LeaveAlreadyDecided.into());
     }
     note(conn, ctx, action, id.0, &event, json!({}))?;
+    store::find_leave(conn, id)?.ok_or_else(AppError::not_found)
+}
+
+/// A member takes their own request back, approved or not: they come after all.
+pub fn withdraw_leave(conn: &mut DbConnection, ctx: &Ctx, id: LeaveRequestId) -> AppResult<LeaveRow> {
+    let member = ctx.actor.member()?;
+    let leave = store::find_leave(conn, id)?.filter(|leave| leave.member_id == member);
+    let leave = leave.ok_or_else(AppError::not_found)?;
+    let event = events::lock_events(conn, &[leave.event_id])?.pop();
+    let event = event.ok_or_else(AppError::not_found)?;
+    if event.closed_at.is_some() {
+        return Err(Code::EventOver.into());
+    }
+    if !store::withdraw_leave(conn, id)? {
+        return Err(Code::LeaveAlreadyDecided.into());
+    }
+    note(conn, ctx, "leave.withdraw", id.0, &event, json!({}))?;
     store::find_leave(conn, id)?.ok_or_else(AppError::not_found)
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::store;
-use crate::events::EventId;
+use super::{roster, store};
+use crate::events::{self, EventId};
 use crate::platform::cache::{Cache, News};
 use crate::platform::db::{Db, DbConnection, Instant};
 use crate::platform::error::AppResult;
@@ -19,7 +19,8 @@ const PACE: Duration = Duration::from_millis(250);
 const REFRESH: Duration = Duration::from_secs(10);
 const NAMES: i64 = 50;
 
-/// What a screen shows. `seq` is the id of the server-sent event.
+/// All that a screen shows: each frame replaces the one before. `seq`, the id of the server-sent event, grows with
+/// each check-in and each decision about one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct LiveFrame {
     pub seq: i64,
@@ -28,7 +29,7 @@ pub struct LiveFrame {
     pub late: i64,
     /// Of the present and late: those that wait for a person to look at them.
     pub in_review: i64,
-    /// Newest first.
+    /// The newest 50, newest first.
     pub latest: Vec<LiveName>,
 }
 
@@ -129,9 +130,14 @@ impl LiveHub {
 }
 
 fn frame(conn: &mut DbConnection, event: EventId) -> AppResult<LiveFrame> {
+    let row = events::find_event(conn, event)?;
+    let expected = match row.roster_frozen_at {
+        Some(_) => store::count_roster(conn, event)?,
+        None => i64::try_from(roster::preview(conn, &row)?.len()).unwrap_or(i64::MAX),
+    };
     let mut frame = LiveFrame {
-        seq: 0,
-        expected: store::count_roster(conn, event)?,
+        seq: row.last_seq,
+        expected,
         present: 0,
         late: 0,
         in_review: 0,
@@ -145,8 +151,7 @@ fn frame(conn: &mut DbConnection, event: EventId) -> AppResult<LiveFrame> {
         }
         frame.in_review += if waiting { n } else { 0 };
     }
-    for (row, name) in store::list_newest(conn, event, 0, NAMES)? {
-        frame.seq = frame.seq.max(row.seq);
+    for (row, name) in store::list_newest(conn, event, NAMES)? {
         frame.latest.push(LiveName {
             seq: row.seq,
             name,
@@ -157,10 +162,8 @@ fn frame(conn: &mut DbConnection, event: EventId) -> AppResult<LiveFrame> {
     Ok(frame)
 }
 
-/// A frame as the text of one server-sent event; a screen that has seen `after` is sent only the names since.
-pub fn as_event(frame: &LiveFrame, after: i64) -> String {
-    let mut frame = frame.clone();
-    frame.latest.retain(|name| name.seq > after);
-    let data = serde_json::to_string(&frame).unwrap_or_default();
+/// A frame as the text of one server-sent event.
+pub fn as_event(frame: &LiveFrame) -> String {
+    let data = serde_json::to_string(frame).unwrap_or_default();
     format!("id: {}\nevent: attendance\ndata: {data}\n\n", frame.seq)
 }

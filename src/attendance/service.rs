@@ -252,8 +252,8 @@ pub fn find_recorded(conn: &mut DbConnection, by: AccountId, id: AnyId) -> AppRe
 /// Whom an organiser checks in.
 #[derive(Debug, Clone)]
 pub enum Whom {
-    /// By the personal code on the member's phone.
-    Code(MemberId),
+    /// By the personal code on the member's phone, and what the organiser noted.
+    Code(MemberId, Option<String>),
     /// By hand, with a reason.
     Named(MemberId, String),
 }
@@ -275,7 +275,7 @@ pub fn check_in_for(
     }
     roster::freeze_if_due(conn, ctx.now, event)?;
     let (member, source, reason) = match whom {
-        Whom::Code(member) => (*member, Source::PersonalCode, None),
+        Whom::Code(member, reason) => (*member, Source::PersonalCode, reason.clone()),
         Whom::Named(member, reason) => (*member, Source::ByHand, Some(reason.clone())),
     };
     let person = members::find_member(conn, member)?;
@@ -367,6 +367,7 @@ pub fn annul_check_in(
     if !store::annul_check_in(conn, row.id, ctx.actor.account, reason, ctx.now)? {
         return Err(Code::AlreadyAnnulled.into());
     }
+    events::set_last_seq(conn, event.id, event.last_seq + 1)?;
     note(
         conn,
         ctx,
@@ -384,6 +385,7 @@ pub fn accept_check_in(conn: &mut DbConnection, ctx: &Ctx, id: CheckInId) -> App
     if !store::accept_check_in(conn, row.id, ctx.actor.account, ctx.now)? {
         return Err(Code::NotInReview.into());
     }
+    events::set_last_seq(conn, event.id, event.last_seq + 1)?;
     note(
         conn,
         ctx,
@@ -395,10 +397,12 @@ pub fn accept_check_in(conn: &mut DbConnection, ctx: &Ctx, id: CheckInId) -> App
     reload(conn, id)
 }
 
+/// The check-in, and its event's row locked: a decision takes its turn with the batches.
 fn managed_check_in(conn: &mut DbConnection, ctx: &Ctx, id: CheckInId) -> AppResult<(CheckInRow, EventRow)> {
     let row = store::find_check_in(conn, id)?.ok_or_else(AppError::not_found)?;
-    let event = events::require_event(conn, ctx, row.event_id, Right::ManageEvents)?;
-    Ok((row, event))
+    events::require_event(conn, ctx, row.event_id, Right::ManageEvents)?;
+    let event = events::lock_events(conn, &[row.event_id])?.pop();
+    Ok((row, event.ok_or_else(AppError::not_found)?))
 }
 
 fn reload(conn: &mut DbConnection, id: CheckInId) -> AppResult<CheckInRow> {

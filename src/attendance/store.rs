@@ -404,6 +404,7 @@ pub fn find_leave(conn: &mut DbConnection, id: LeaveRequestId) -> QueryResult<Op
     leave_requests::table.find(id).first(conn).optional()
 }
 
+/// What this member has asked for and may still be had: pending or approved.
 pub fn find_open_leave(
     conn: &mut DbConnection,
     event: EventId,
@@ -412,11 +413,12 @@ pub fn find_open_leave(
     leave_requests::table
         .filter(leave_requests::event_id.eq(event))
         .filter(leave_requests::member_id.eq(member))
-        .filter(leave_requests::status.ne("rejected"))
+        .filter(leave_requests::status.eq_any(["pending", "approved"]))
         .first(conn)
         .optional()
 }
 
+/// Sets what became of a leave request; false if that is what it was, or if the member has withdrawn it.
 pub fn decide_leave(
     conn: &mut DbConnection,
     id: LeaveRequestId,
@@ -428,7 +430,8 @@ pub fn decide_leave(
     diesel::update(
         leave_requests::table
             .find(id)
-            .filter(leave_requests::status.eq("pending")),
+            .filter(leave_requests::status.ne(status))
+            .filter(leave_requests::status.ne("withdrawn")),
     )
     .set((
         leave_requests::status.eq(status),
@@ -440,11 +443,19 @@ pub fn decide_leave(
     .map(|changed| changed == 1)
 }
 
-/// Check-ins of an event after a sequence number, with names: for the live screen.
+/// Takes a request back that is pending or approved; false for any other.
+pub fn withdraw_leave(conn: &mut DbConnection, id: LeaveRequestId) -> QueryResult<bool> {
+    diesel::update(leave_requests::table.find(id))
+        .filter(leave_requests::status.eq_any(["pending", "approved"]))
+        .set(leave_requests::status.eq("withdrawn"))
+        .execute(conn)
+        .map(|changed| changed == 1)
+}
+
+/// The newest check-ins of an event that stand, with names: for the live screen.
 pub fn list_newest(
     conn: &mut DbConnection,
     event: EventId,
-    after: i64,
     limit: i64,
 ) -> QueryResult<Vec<(CheckInRow, String)>> {
     use crate::platform::db::schema::members;
@@ -452,7 +463,6 @@ pub fn list_newest(
         .inner_join(members::table.on(members::id.eq(check_ins::member_id)))
         .filter(check_ins::event_id.eq(event))
         .filter(check_ins::annulled_at.is_null())
-        .filter(check_ins::seq.gt(after))
         .order(check_ins::seq.desc())
         .limit(limit)
         .select((check_ins::all_columns, members::name))

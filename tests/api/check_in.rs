@@ -568,6 +568,36 @@ async fn leave_is_asked_before_the_event_and_decided_by_the_organiser() {
         .await
         .expect(200);
     assert_eq!(quorum.json["may_vote"], 3);
+    // Decided the other way, asked again, approved after all, and taken back by the member, who comes.
+    let reject = format!("/leave-requests/{}/reject", leave.id());
+    t.post(&reject, &tenant.organizer_a, json!({})).await.expect(200);
+    let again = t
+        .post(&path, &tenant.member_a, ask.clone())
+        .await
+        .expect(201)
+        .id();
+    t.post(&approve, &tenant.organizer_a, json!({}))
+        .await
+        .refused(409, "leave_already_requested");
+    let of_again = |what: &str| format!("/leave-requests/{again}/{what}");
+    t.post(&of_again("approve"), &tenant.organizer_a, json!({}))
+        .await
+        .expect(200);
+    t.act(&of_again("withdraw"), &tenant.secretary_a)
+        .await
+        .refused(404, "not_found");
+    let withdrawn = t.act(&of_again("withdraw"), &tenant.member_a).await.expect(200);
+    assert_eq!(withdrawn.text("/status"), "withdrawn");
+    t.act(&of_again("withdraw"), &tenant.member_a)
+        .await
+        .refused(409, "leave_already_decided");
+    let came = t
+        .post("/check-ins", &tenant.member_a, t.with_code(&code))
+        .await
+        .expect(201);
+    let refused = t.post(&path, &tenant.member_a, ask.clone()).await;
+    assert_eq!(refused.json["check_in"]["id"], came.json["id"]);
+    refused.refused(409, "already_checked_in");
     t.advance_s(601);
     t.post(&path, &tenant.secretary_a, ask)
         .await
@@ -610,6 +640,11 @@ async fn one_client_event_id_is_one_check_in() {
         .await
         .expect(201);
     body["code"] = json!(t.code(&tenant.admin, &two).await);
+    t.post("/check-ins", &tenant.member_a, body.clone())
+        .await
+        .refused(422, "client_event_id_reused");
+    // Not even when the other event's code has expired: it is another event's still.
+    t.advance_s(120);
     t.post("/check-ins", &tenant.member_a, body)
         .await
         .refused(422, "client_event_id_reused");
@@ -626,7 +661,8 @@ async fn the_live_screen_tells_counts_and_names_and_resumes() {
     let path = format!("/events/{event}/live");
     t.get(&path, &tenant.member_a).await.refused(403, "forbidden");
     let code = t.code(&tenant.organizer_a, &event).await;
-    t.post("/check-ins", &tenant.member_a, t.with_code(&code))
+    let first = t
+        .post("/check-ins", &tenant.member_a, t.with_code(&code))
         .await
         .expect(201);
     let (replica, stop) = t.replica().await;
@@ -661,8 +697,48 @@ async fn the_live_screen_tells_counts_and_names_and_resumes() {
     while !text.contains("id: 2\n") || !text.ends_with("\n\n") {
         text.push_str(std::str::from_utf8(&resumed.next().await.unwrap().unwrap()).unwrap());
     }
-    assert!(text.contains("甲書記") && !text.contains("甲成員"), "{text}");
+    // The whole state, whatever was seen before: a name that was taken back in between is not there.
+    assert!(text.contains("甲書記") && text.contains("甲成員"), "{text}");
+    let annul = format!("/check-ins/{}/annul", first.id());
+    t.post(&annul, &tenant.organizer_a, json!({ "reason": "代簽" }))
+        .await
+        .expect(200);
+    let mut text = String::new();
+    while !text.contains("id: 3\n") || !text.ends_with("\n\n") {
+        text.push_str(std::str::from_utf8(&resumed.next().await.unwrap().unwrap()).unwrap());
+    }
+    let last = text.rsplit("id: 3\n").next().unwrap();
+    assert!(last.contains("甲書記") && !last.contains("甲成員"), "{text}");
+    assert!(
+        last.contains("\"present\":1") && last.contains("\"expected\":3"),
+        "{text}"
+    );
     stop.stop(false).await;
+}
+
+#[actix_web::test]
+async fn a_screen_shows_who_is_expected_before_check_in_opens() {
+    use futures_util::StreamExt;
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let event = t
+        .open_event(
+            &tenant.organizer_a,
+            &tenant.branch_a,
+            json!({ "starts_at": t.in_s(86_400), "ends_at": t.in_s(90_000) }),
+        )
+        .await;
+    let path = format!("/events/{event}/live");
+    let request = t.request(reqwest::Method::GET, &path, &tenant.organizer_a);
+    let mut screen = request.send().await.unwrap().bytes_stream();
+    let mut text = String::new();
+    while !text.contains("data: ") || !text.ends_with("\n\n") {
+        text.push_str(std::str::from_utf8(&screen.next().await.unwrap().unwrap()).unwrap());
+    }
+    assert!(
+        text.contains("id: 0\n") && text.contains("\"expected\":3"),
+        "{text}"
+    );
 }
 
 /// What a screen is sent until its stream ends.

@@ -56,6 +56,6 @@ CREATE TABLE leave_requests (
     decided_by uuid,
     decision_note text
 );
-CREATE UNIQUE INDEX leave_requests_open ON leave_requests (event_id, member_id) WHERE status <> 'rejected';
+CREATE UNIQUE INDEX leave_requests_open ON leave_requests (event_id, member_id) WHERE status IN ('pending', 'approved');
 CREATE INDEX leave_requests_member ON leave_requests (member_id);
 CREATE INDEX leave_requests_tenant ON leave_requests (tenant_id);

@@ -148,6 +148,16 @@ impl CreateCheckIn {
         })
     }
 
+    /// The event that is meant, if a genuine code or proof tells, whatever it is still worth.
+    fn event(&self, app: &App) -> Option<EventId> {
+        let code = |text| codes::read(&app.keys, codes::code_in(text)).map(|code| code.event);
+        let proof = |text| codes::read_proof(&app.keys, text).map(|proof| proof.event);
+        let by_code = self.code.as_deref().and_then(code);
+        self.event_id
+            .or(by_code)
+            .or_else(|| self.proof.as_deref().and_then(proof))
+    }
+
     fn read_proof(&self, app: &App, text: &str, now: Instant) -> AppResult<Read> {
         let proof = codes::read_proof(&app.keys, text).ok_or(Code::InvalidCode)?;
         if self.device_id.as_deref().map(codes::device_of) != Some(proof.device) {
@@ -196,7 +206,7 @@ fn read_code(app: &App, text: &str, now: Instant, claimed: Instant, late_upload:
 #[utoipa::path(tag = "attendance", request_body = CreateCheckIn, responses(
     (status = 201, description = "Checked in", body = CheckInView),
     (status = 200, description = "The same check-in, sent again", body = CheckInView),
-    (status = 403, description = "not_expected, outside_area"),
+    (status = 403, description = "not_expected, outside_area, forbidden: an account without a member"),
     (status = 409, description = "already_checked_in (with `check_in`), not_open_yet, closed, on_leave, event_cancelled"),
     (status = 410, description = "expired_code"),
     (status = 422, description = "invalid_code, location_required, client_event_id_reused, invalid_fields"),
@@ -226,16 +236,18 @@ pub async fn submit(
     late_upload: bool,
 ) -> AppResult<CheckedIn> {
     let client_event_id = AnyId(body.client_event_id);
+    let about = body.event(app);
+    let before = |refusal| recorded_before(app, actor, client_event_id, about, refusal);
     let wish = match body.into_wish(app, actor, late_upload) {
         Ok(wish) => wish,
-        Err(refusal) => return recorded_before(app, actor, client_event_id, refusal).await,
+        Err(refusal) => return before(refusal).await,
     };
     let Some(guesses) = Guesses::of(app, &wish) else {
         return app.check_ins.submit(wish).await;
     };
     let counted = match guesses.admit().await {
         Ok(counted) => counted,
-        Err(refusal) => return recorded_before(app, actor, client_event_id, refusal).await,
+        Err(refusal) => return before(refusal).await,
     };
     let outcome = app.check_ins.submit(wish).await;
     guesses.learn(&counted, &outcome).await;
@@ -243,18 +255,27 @@ pub async fn submit(
 }
 
 /// A code may have expired between a check-in and its repeat: what is on record answers, whatever the code is worth now.
-async fn recorded_before(app: &App, actor: &Actor, id: AnyId, refusal: AppError) -> AppResult<CheckedIn> {
+/// `about` is the event that is meant, as far as the refused wish tells.
+async fn recorded_before(
+    app: &App,
+    actor: &Actor,
+    id: AnyId,
+    about: Option<EventId>,
+    refusal: AppError,
+) -> AppResult<CheckedIn> {
     let account = actor.account;
     let found = app
         .db
         .write(move |conn| service::find_recorded(conn, account, id))
         .await?;
-    found
-        .map(|row| CheckedIn {
-            row,
-            found: Found::Repeat,
-        })
-        .ok_or(refusal)
+    let row = found.ok_or(refusal)?;
+    if about.is_some_and(|event| event != row.event_id) {
+        return Err(Code::ClientEventIdReused.into());
+    }
+    Ok(CheckedIn {
+        row,
+        found: Found::Repeat,
+    })
 }
 
 /// Six digits could be guessed: wrong ones are counted for each member, and for all of a tenant at an event.
@@ -348,7 +369,7 @@ impl Check for CheckInMember {
 #[utoipa::path(tag = "attendance", security(("bearer" = []), ("device" = [])), params(("id" = EventId, Path)), request_body = CheckInMember, responses(
     (status = 201, body = CheckInView), (status = 200, description = "Sent again", body = CheckInView),
     (status = 409, description = "already_checked_in, not_open_yet, event_cancelled"),
-    (status = 410, description = "expired_code"), (status = 422, description = "invalid_code, invalid_fields"),
+    (status = 410, description = "expired_code"), (status = 422, description = "invalid_code, client_event_id_reused, invalid_fields"),
 ))]
 #[post("/events/{id}/check-ins")]
 pub async fn check_in_member(
@@ -364,10 +385,12 @@ pub async fn check_in_member(
         (Some(code), _) => {
             let (member, at) = codes::read_personal(&app.keys, code).ok_or(Code::InvalidCode)?;
             if ctx.now.minus(at).num_seconds() >= 2 * app.config.check_in.personal_code_s {
-                let id = AnyId(body.client_event_id);
-                return answer(&recorded_before(&app, &ctx.actor, id, Code::ExpiredCode.into()).await?);
+                let (event, id) = (id.0, AnyId(body.client_event_id));
+                return answer(
+                    &recorded_before(&app, &ctx.actor, id, Some(event), Code::ExpiredCode.into()).await?,
+                );
             }
-            Whom::Code(member)
+            Whom::Code(member, body.reason.clone())
         }
         (None, Some(member)) => Whom::Named(member, body.reason.clone().unwrap_or_default()),
         (None, None) => return Err(Code::InvalidCode.into()),

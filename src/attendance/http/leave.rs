@@ -5,13 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::attendance::LeaveRequestId;
-use crate::attendance::leave;
+use crate::attendance::http::check_ins::CheckInView;
+use crate::attendance::leave::{self, Asked};
 use crate::attendance::store::LeaveRow;
 use crate::auth::SignedIn;
 use crate::events::EventId;
 use crate::members::MemberId;
 use crate::platform::db::Instant;
-use crate::platform::error::AppResult;
+use crate::platform::error::{AppError, AppResult, Code};
 use crate::platform::http::{Answer, IdPath, List, Once, Page, PageQuery, Query, Tagged};
 use crate::platform::text::{Check, Problems};
 
@@ -21,7 +22,7 @@ pub struct LeaveView {
     event_id: EventId,
     member_id: MemberId,
     reason: String,
-    /// pending, approved, rejected
+    /// pending, approved, rejected, withdrawn
     #[schema(example = "pending")]
     status: String,
     requested_at: Instant,
@@ -58,7 +59,7 @@ impl Check for RequestLeave {
 }
 
 /// Ask for leave from an event I am expected at, before it begins.
-#[utoipa::path(tag = "attendance", params(("id" = EventId, Path)), request_body = RequestLeave, responses((status = 201, body = LeaveView), (status = 403, description = "not_expected"), (status = 409, description = "leave_too_late, leave_already_requested, event_over")))]
+#[utoipa::path(tag = "attendance", params(("id" = EventId, Path)), request_body = RequestLeave, responses((status = 201, body = LeaveView), (status = 403, description = "not_expected"), (status = 409, description = "leave_too_late, leave_already_requested, already_checked_in (with `check_in`), event_over")))]
 #[post("/events/{id}/leave-requests")]
 pub async fn request_leave(
     app: web::Data<App>,
@@ -68,8 +69,12 @@ pub async fn request_leave(
 ) -> AppResult<Answer> {
     let Once { body, key } = once;
     app.write_once(who.0, key, move |conn, ctx| {
-        let row = leave::request_leave(conn, ctx, id.0, &body.reason)?;
-        Answer::created(&LeaveView::from(row))
+        match leave::request_leave(conn, ctx, id.0, &body.reason)? {
+            Asked::Requested(row) => Answer::created(&LeaveView::from(row)),
+            Asked::Came(row) => {
+                Err(AppError::from(Code::AlreadyCheckedIn).with("check_in", CheckInView::from(&row)))
+            }
+        }
     })
     .await
 }
@@ -125,8 +130,8 @@ async fn decide(
     .await
 }
 
-/// Approve a leave request: an excused absence.
-#[utoipa::path(tag = "attendance", params(("id" = LeaveRequestId, Path)), request_body = DecideLeave, responses((status = 200, body = LeaveView), (status = 409, description = "leave_already_decided")))]
+/// Approve a leave request: an excused absence. Also one that was rejected, until the event is closed.
+#[utoipa::path(tag = "attendance", params(("id" = LeaveRequestId, Path)), request_body = DecideLeave, responses((status = 200, body = LeaveView), (status = 409, description = "leave_already_decided, leave_already_requested, event_over")))]
 #[post("/leave-requests/{id}/approve")]
 pub async fn approve_leave(
     app: web::Data<App>,
@@ -137,8 +142,8 @@ pub async fn approve_leave(
     decide(&app, who, id.0, once, true).await
 }
 
-/// Reject a leave request; the member may ask again.
-#[utoipa::path(tag = "attendance", params(("id" = LeaveRequestId, Path)), request_body = DecideLeave, responses((status = 200, body = LeaveView), (status = 409, description = "leave_already_decided")))]
+/// Reject a leave request; the member may ask again. Also one that was approved, until the event is closed.
+#[utoipa::path(tag = "attendance", params(("id" = LeaveRequestId, Path)), request_body = DecideLeave, responses((status = 200, body = LeaveView), (status = 409, description = "leave_already_decided, leave_already_requested, event_over")))]
 #[post("/leave-requests/{id}/reject")]
 pub async fn reject_leave(
     app: web::Data<App>,
@@ -147,4 +152,20 @@ pub async fn reject_leave(
     once: Once<DecideLeave>,
 ) -> AppResult<Answer> {
     decide(&app, who, id.0, once, false).await
+}
+
+/// Take my own leave request back, also an approved one: I come after all. Until the event is closed.
+#[utoipa::path(tag = "attendance", params(("id" = LeaveRequestId, Path)), responses((status = 200, body = LeaveView), (status = 409, description = "leave_already_decided: rejected, or withdrawn before; event_over")))]
+#[post("/leave-requests/{id}/withdraw")]
+pub async fn withdraw_leave(
+    app: web::Data<App>,
+    who: SignedIn,
+    id: IdPath<LeaveRequestId>,
+    once: Once<()>,
+) -> AppResult<Answer> {
+    app.write_once(who.0, once.key, move |conn, ctx| {
+        let row = leave::withdraw_leave(conn, ctx, id.0)?;
+        Answer::ok(&LeaveView::from(row))
+    })
+    .await
 }

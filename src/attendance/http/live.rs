@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpResponse, get, web};
 use bytes::Bytes;
 use futures_util::stream;
 use tokio::sync::watch;
@@ -21,29 +21,23 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How old the answer to 'may they still watch?' may be when something is sent.
 const TRUST: Duration = Duration::from_secs(1);
 
-/// Watch an event live (Server-Sent Events): counts, and the latest names. `Last-Event-ID` resumes. The stream ends
-/// with the access token, or with the right to see: sign in again or refresh, and resume. A screen of a room watches
-/// until a day after the event, or until it is revoked.
+/// Watch an event live (Server-Sent Events): counts, and the latest names. Each event is the whole state, and the first
+/// comes at once, so that a stream taken up again with `Last-Event-ID` has missed nothing. The stream ends with the
+/// access token, or with the right to see: sign in again or refresh, and resume. A screen of a room watches until a day
+/// after the event, or until it is revoked.
 #[utoipa::path(tag = "attendance", security(("bearer" = []), ("device" = [])), params(("id" = EventId, Path)), responses((status = 200, description = "text/event-stream of LiveFrame", body = LiveFrame, content_type = "text/event-stream")))]
 #[get("/events/{id}/live")]
 pub async fn watch_attendance(
     app: web::Data<App>,
     who: Viewer,
     id: IdPath<EventId>,
-    request: HttpRequest,
 ) -> AppResult<HttpResponse> {
     require_view(&app, &who, id.0).await?;
-    let last_seen = request
-        .headers()
-        .get("last-event-id")
-        .and_then(|v| v.to_str().ok())
-        .and_then(|v| v.parse().ok());
     let mut frames = app.live.watch(id.0);
     frames.mark_changed();
     let screen = Screen {
         frames,
         stopping: app.live.stopping(),
-        seen: last_seen.unwrap_or(0),
         spoke_at: Instant::now(),
         checked_at: Instant::now(),
         event: id.0,
@@ -74,7 +68,6 @@ struct Screen {
     event: EventId,
     frames: watch::Receiver<Option<Arc<LiveFrame>>>,
     stopping: watch::Receiver<bool>,
-    seen: i64,
     spoke_at: Instant,
     checked_at: Instant,
 }
@@ -112,11 +105,7 @@ impl Screen {
     fn frame(&mut self) -> String {
         match self.frames.borrow_and_update().clone() {
             None => ": starting\n\n".to_owned(),
-            Some(frame) => {
-                let text = as_event(&frame, self.seen);
-                self.seen = self.seen.max(frame.seq);
-                text
-            }
+            Some(frame) => as_event(&frame),
         }
     }
 

@@ -33,7 +33,8 @@ pub fn configure(cfg: &mut ServiceConfig) {
         .service(leave::request_leave)
         .service(leave::list_leave_requests)
         .service(leave::approve_leave)
-        .service(leave::reject_leave);
+        .service(leave::reject_leave)
+        .service(leave::withdraw_leave);
 }
 
 /// What a phone's camera opens; outside `/api/v1`, because its address is printed on a screen.
