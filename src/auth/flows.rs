@@ -1,7 +1,7 @@
 //! The operations with tokens and passwords, apart from the sign-in: look at the database, hash off the async threads,
 //! then write in one transaction.
 
-use super::rules::{self, Weakness};
+use super::rules::{self, RefreshToken, Weakness};
 use super::service;
 use super::sessions::{self, Device, Grant};
 use super::state::{changes_noted, fresh};
@@ -49,23 +49,25 @@ async fn use_code(app: &App, typed: &str, password: String, device: Device) -> A
 }
 
 pub async fn refresh(app: &App, token: &str, device_id: Option<String>, address: &str) -> AppResult<Grant> {
-    let by_address = throttle::by_address(app, "refresh-address");
-    by_address.check(&app.cache, address).await?;
-    let outcome = rotate(app, token, device_id).await;
+    // A genuine token counts for its own session: what strangers behind the same address make up must stop nobody.
+    let token = app.auth.read_refresh_token(token);
+    let subject = token.map_or_else(|| address.to_owned(), |token| token.session.to_string());
+    let limit = throttle::by_address(app, "refresh");
+    limit.check(&app.cache, &subject).await?;
+    let outcome = match token {
+        Some(token) => rotate(app, token, device_id).await,
+        None => Err(Code::InvalidRefreshToken.into()),
+    };
     if outcome
         .as_ref()
         .is_err_and(|e| e.code() == Code::InvalidRefreshToken)
     {
-        by_address.note(&app.cache, address).await;
+        limit.note(&app.cache, &subject).await;
     }
     outcome
 }
 
-async fn rotate(app: &App, token: &str, device_id: Option<String>) -> AppResult<Grant> {
-    let token = app
-        .auth
-        .read_refresh_token(token)
-        .ok_or(Code::InvalidRefreshToken)?;
+async fn rotate(app: &App, token: RefreshToken, device_id: Option<String>) -> AppResult<Grant> {
     let ctx = app.ctx(Actor::nobody());
     let granted = app
         .db

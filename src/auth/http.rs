@@ -246,7 +246,7 @@ async fn login(app: web::Data<App>, request: HttpRequest, body: Json<Login>) -> 
         (status = 200, description = "Refreshed", body = TokensView),
         (status = 401, description = "invalid_refresh_token"),
         (status = 422, description = "invalid_fields"),
-        (status = 429, description = "rate_limited: too many failures from this address"),
+        (status = 429, description = "rate_limited: too many failures of this session, or of made-up tokens from this address"),
         (status = 503, description = "unavailable"),
     ),
     security(()),

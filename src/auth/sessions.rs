@@ -97,6 +97,10 @@ pub fn find_activation(conn: &mut DbConnection, now: Instant, code_hash: &[u8]) 
     account.ok_or_else(|| Code::ActivationCodeInvalid.into())
 }
 
+/// Live sessions of one account; beginning one more ends the one that was used longest ago.
+const SESSIONS: usize = 50;
+
+/// The caller holds the account's row locked.
 fn start_session(
     conn: &mut DbConnection,
     ctx: &Ctx,
@@ -117,6 +121,10 @@ fn start_session(
         revoked_at: None,
         revoke_reason: None,
     };
+    let live = store::list_live_session_ids(conn, account.id, ctx.now)?;
+    if let Some(too_many) = live.get(SESSIONS - 1..) {
+        end_all(conn, ctx, account.id, too_many, "too_many")?;
+    }
     store::insert_session(conn, &row)?;
     grant(conn, account, row.id, 0)
 }
@@ -261,11 +269,33 @@ pub fn end_sessions(
     except: Option<SessionId>,
     reason: &str,
 ) -> AppResult<()> {
-    for session in store::list_live_session_ids(conn, account)? {
-        if Some(session) != except {
-            end_session(conn, ctx, account, session, reason)?;
-        }
+    let mut live = store::list_live_session_ids(conn, account, ctx.now)?;
+    live.retain(|session| Some(*session) != except);
+    end_all(conn, ctx, account, &live, reason)
+}
+
+fn end_all(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    account: AccountId,
+    sessions: &[SessionId],
+    reason: &str,
+) -> AppResult<()> {
+    if sessions.is_empty() {
+        return Ok(());
     }
+    store::revoke_sessions(conn, sessions, ctx.now, reason)?;
+    let changes: Vec<NewChange> = sessions
+        .iter()
+        .map(|session| NewChange {
+            id: ctx.ids.make(),
+            account_id: account,
+            session_id: Some(*session),
+            is_revoked: true,
+            changed_at: ctx.now,
+        })
+        .collect();
+    store::insert_changes(conn, &changes)?;
     Ok(())
 }
 
@@ -298,7 +328,7 @@ pub fn tell(
         is_revoked,
         changed_at,
     };
-    store::insert_change(conn, &change)?;
+    store::insert_changes(conn, &[change])?;
     Ok(())
 }
 

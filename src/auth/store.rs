@@ -287,10 +287,17 @@ pub fn list_sessions(
         .load(conn)
 }
 
-pub fn list_live_session_ids(conn: &mut DbConnection, account: AccountId) -> QueryResult<Vec<SessionId>> {
+/// The live sessions of an account, the one used last first.
+pub fn list_live_session_ids(
+    conn: &mut DbConnection,
+    account: AccountId,
+    now: Instant,
+) -> QueryResult<Vec<SessionId>> {
     sessions::table
         .filter(sessions::account_id.eq(account))
         .filter(sessions::revoked_at.is_null())
+        .filter(sessions::expires_at.gt(now))
+        .order((sessions::last_used_at.desc(), sessions::id.desc()))
         .select(sessions::id)
         .load(conn)
 }
@@ -364,6 +371,20 @@ pub fn revoke_session(
         .execute(conn)
 }
 
+pub fn revoke_sessions(
+    conn: &mut DbConnection,
+    ids: &[SessionId],
+    now: Instant,
+    reason: &str,
+) -> QueryResult<usize> {
+    let live = sessions::table
+        .filter(sessions::id.eq_any(ids))
+        .filter(sessions::revoked_at.is_null());
+    diesel::update(live)
+        .set((sessions::revoked_at.eq(now), sessions::revoke_reason.eq(reason)))
+        .execute(conn)
+}
+
 pub fn delete_sessions_ended_before(conn: &mut DbConnection, at: Instant) -> QueryResult<usize> {
     let ended = sessions::table.filter(
         sessions::expires_at
@@ -375,10 +396,16 @@ pub fn delete_sessions_ended_before(conn: &mut DbConnection, at: Instant) -> Que
 
 // --- what every process must learn
 
-pub fn insert_change(conn: &mut DbConnection, change: &NewChange) -> QueryResult<usize> {
-    diesel::insert_into(auth_changes::table)
-        .values(change)
-        .execute(conn)
+pub fn insert_changes(conn: &mut DbConnection, changes: &[NewChange]) -> QueryResult<()> {
+    match conn {
+        DbConnection::Sqlite(c) => diesel::insert_into(auth_changes::table)
+            .values(changes)
+            .execute(c)?,
+        DbConnection::Pg(c) => diesel::insert_into(auth_changes::table)
+            .values(changes)
+            .execute(c)?,
+    };
+    Ok(())
 }
 
 pub fn list_changes(conn: &mut DbConnection, since: Instant) -> QueryResult<Vec<ChangeRow>> {

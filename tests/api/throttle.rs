@@ -274,6 +274,49 @@ async fn failures_are_limited_by_address_too_but_not_on_a_known_device() {
 }
 
 #[actix_web::test]
+async fn what_a_stranger_makes_up_behind_the_same_address_stops_nobody() {
+    let t = TestApp::start_with(behind_a_proxy).await;
+    let tenant = t.tenant().await;
+    t.system_admin("anna").await;
+    let tokens = log_in(&t, "anna", PASSWORD, "her phone").await.expect(200);
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    let code = t.code(&tenant.admin, &event).await;
+    let hall = "198.51.100.7";
+    for _ in 0..11 {
+        post_from(&t, hall, "/auth/refresh", &json!({ "refresh_token": "x" })).await;
+        post_from(
+            &t,
+            hall,
+            "/check-in-proofs",
+            &json!({ "code": "x", "device_id": "x" }),
+        )
+        .await;
+    }
+    let refresh = json!({ "refresh_token": tokens.text("/refresh_token"), "device_id": "her phone" });
+    post_from(&t, hall, "/auth/refresh", &refresh).await.expect(200);
+    let proof = json!({ "code": code, "device_id": "a phone" });
+    post_from(&t, hall, "/check-in-proofs", &proof).await.expect(201);
+}
+
+#[actix_web::test]
+async fn the_fifty_first_session_ends_the_one_used_longest_ago() {
+    let t = TestApp::start().await;
+    t.system_admin("anna").await;
+    let first = log_in(&t, "anna", PASSWORD, "d0").await.expect(200);
+    t.advance_s(1);
+    for n in 1..=50 {
+        log_in(&t, "anna", PASSWORD, &format!("d{n}")).await.expect(200);
+    }
+    let refresh = json!({ "refresh_token": first.text("/refresh_token"), "device_id": "d0" });
+    t.post("/auth/refresh", "", refresh)
+        .await
+        .refused(401, "invalid_refresh_token");
+    let token = t.login("anna").await;
+    let sessions = t.get("/auth/sessions?limit=100", &token).await.expect(200);
+    assert_eq!(sessions.items().len(), 50);
+}
+
+#[actix_web::test]
 async fn a_stranger_cannot_invent_an_address() {
     let t = TestApp::start_with(|config| {
         behind_a_proxy(config);

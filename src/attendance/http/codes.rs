@@ -165,9 +165,10 @@ pub async fn create_check_in_proof(
     request: HttpRequest,
     body: Json<CreateProof>,
 ) -> AppResult<Answer> {
-    count_proof(&app, &request).await?;
     let now = app.clock.now();
-    let code = fresh_code(&app, &body.0.code, now)?;
+    let read = fresh_code(&app, &body.0.code, now);
+    count_proof(&app, &request, read.as_ref().ok()).await?;
+    let code = read?;
     let event = app
         .db
         .read_fresh(move |conn| {
@@ -195,13 +196,18 @@ pub async fn create_check_in_proof(
     })
 }
 
-/// Takes no token, so it is limited by address; a hall of thousands is one address.
-async fn count_proof(app: &App, request: &HttpRequest) -> AppResult<()> {
+/// Takes no token, so it is limited by address; a hall of thousands is one address. A good code counts for its event:
+/// what a stranger makes up behind the same address stops nobody who stands before the screen.
+async fn count_proof(app: &App, request: &HttpRequest, code: Option<&codes::ReadCode>) -> AppResult<()> {
     let window = Duration::from_secs(600);
     let limit = Limit::on_addresses("proof-address", app.config.check_in.proofs_per_address, window);
     let address = client_address(request, &app.config.server.trusted_proxies);
+    let subject = match code {
+        Some(code) => format!("{address}:{}", code.event),
+        None => address,
+    };
     // A proof that was made counts as well.
-    limit.admit(&app.cache, &address).await.map(drop)
+    limit.admit(&app.cache, &subject).await.map(drop)
 }
 
 fn fresh_code(app: &App, text: &str, now: Instant) -> AppResult<codes::ReadCode> {
