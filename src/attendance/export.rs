@@ -12,6 +12,7 @@ use crate::members::{self, MemberBrief, MemberId};
 use crate::organizations::{self, OrganizationId};
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult};
+use crate::platform::local_time;
 use crate::platform::sheet::{Cell, SheetFormat, write_sheet};
 
 const HEADERS: [&str; 12] = [
@@ -56,7 +57,7 @@ impl Export {
 
     pub fn write(&self, format: SheetFormat) -> AppResult<Vec<u8>> {
         let event = &self.sheet.event;
-        let zone: Tz = event.time_zone.parse().unwrap_or(chrono_tz::Asia::Shanghai);
+        let zone = local_time::zone(&event.time_zone);
         let rows = self.sheet.lines.iter().map(|line| self.row(line, zone));
         write_sheet(format, &event.title, &HEADERS, rows)
             .map_err(|error| AppError::internal(error.to_string()))

@@ -1,7 +1,7 @@
 //! The roster (應到): who should attend, frozen in the first transaction after check-in has opened. Whatever could
 //! change it (transfers, standings, moves) freezes what is due first, so it is as it was at the opening.
 
-use chrono::{NaiveDate, Utc};
+use chrono::NaiveDate;
 
 use super::store::{self, RosterRow};
 use crate::app::Ctx;
@@ -10,6 +10,7 @@ use crate::members;
 use crate::organizations::OrganizationId;
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::AppResult;
+use crate::platform::local_time;
 
 /// Freezes every roster of the tenant that is due. Call it before changing who belongs where.
 pub fn freeze_due_rosters(conn: &mut DbConnection, ctx: &Ctx, tenant: OrganizationId) -> AppResult<()> {
@@ -79,8 +80,5 @@ pub fn current(conn: &mut DbConnection, event: &EventRow) -> AppResult<Vec<Roste
 
 /// Rights on the day of the event, in the tree's own zone.
 fn local_date(event: &EventRow) -> NaiveDate {
-    match event.time_zone.parse::<chrono_tz::Tz>() {
-        Ok(zone) => event.starts_at.utc().with_timezone(&zone).date_naive(),
-        Err(_) => event.starts_at.utc().with_timezone(&Utc).date_naive(),
-    }
+    local_time::local_date(event.starts_at, local_time::zone(&event.time_zone))
 }

@@ -10,6 +10,7 @@ pub mod ids;
 pub mod jobs;
 pub mod keys;
 pub mod limits;
+pub mod local_time;
 pub mod sheet;
 pub mod short_code;
 pub mod text;

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use futures_util::future::join_all;
 use serde_json::json;
-use zhibu::platform::db::{Db, DbConnection, Lane, LaneLimits, sql};
+use zhibu::platform::db::{AnyId, Db, DbConnection, Lane, LaneLimits, sql};
 
 use crate::support::{TestApp, member_body, new_uuid};
 
@@ -22,8 +22,8 @@ async fn effective(t: &TestApp, event: &str, member: &str) -> i64 {
         .read(move |conn| {
             let query = "SELECT count(*) AS n FROM check_ins WHERE event_id = $1 AND member_id = $2 AND annulled_at IS NULL";
             Ok(diesel::sql_query(query)
-                .bind::<sql::Uuid, _>(zhibu::platform::db::AnyId(event))
-                .bind::<sql::Uuid, _>(zhibu::platform::db::AnyId(member))
+                .bind::<sql::Uuid, _>(AnyId(event))
+                .bind::<sql::Uuid, _>(AnyId(member))
                 .get_result::<Count>(conn)?
                 .n)
         })
@@ -89,16 +89,20 @@ async fn run(db: &Db, statement: impl Into<String>) {
         .unwrap();
 }
 
-/// The broken variant of every race here: each of 50 looks first, in a transaction of its own, and then acts on what it
-/// has seen, without a lock, a condition or a key. Tells how many acted.
-async fn look_then_act(db: &Db, look: &'static str, act: &'static str) -> usize {
+/// The broken variant of every race here, on the real tables: each of 50 looks first, in a transaction of its own, and
+/// then acts on what it has seen, without a lock, a condition or a key. Tells how many acted.
+async fn look_then_act(
+    db: &Db,
+    look: &'static str,
+    act: impl Fn(&mut DbConnection) -> QueryResult<usize> + Copy + Send + 'static,
+) -> usize {
     let crowd = tokio::sync::Barrier::new(50);
     let acted = join_all((0..50).map(|_| async {
         let free = number(db, look).await == 0;
         // Everybody has looked before anybody writes, as happens in a crowd.
         crowd.wait().await;
         if free {
-            run(db, act).await;
+            db.write(move |conn| Ok(act(conn)?)).await.unwrap();
         }
         free
     }));
@@ -108,16 +112,31 @@ async fn look_then_act(db: &Db, look: &'static str, act: &'static str) -> usize 
 #[actix_web::test]
 async fn control_without_lock_and_key_the_same_race_checks_in_many_times() {
     let t = TestApp::start().await;
-    run(&t.app.db, "CREATE TABLE broken (n BIGINT)").await;
-    look_then_act(
-        &t.app.db,
-        "SELECT count(*) AS n FROM broken",
-        "INSERT INTO broken (n) VALUES (1)",
-    )
-    .await;
-    let stored = number(&t.app.db, "SELECT count(*) AS n FROM broken").await;
+    let tenant = t.tenant().await;
+    let event = t
+        .open_event(&tenant.organizer_a, &tenant.branch_a, json!({}))
+        .await;
+    let code = t.code(&tenant.organizer_a, &event).await;
+    let first = t.post("/check-ins", &tenant.member_a, t.with_code(&code)).await;
+    let annul = format!("/check-ins/{}/annul", first.expect(201).id());
+    t.post(&annul, &tenant.organizer_a, json!({ "reason": "測試" }))
+        .await
+        .expect(200);
+    run(&t.app.db, "DROP INDEX check_ins_effective").await;
+    let another = |conn: &mut DbConnection| {
+        let copy = "INSERT INTO check_ins (id, tenant_id, event_id, member_id, seq, submitted_by, client_event_id, \
+             source, status, occurred_at, received_at, flags) SELECT $1, tenant_id, event_id, member_id, seq, \
+             submitted_by, $2, source, status, occurred_at, received_at, flags FROM check_ins \
+             WHERE annulled_at IS NOT NULL";
+        diesel::sql_query(copy)
+            .bind::<sql::Uuid, _>(AnyId(new_uuid().parse().unwrap()))
+            .bind::<sql::Uuid, _>(AnyId(new_uuid().parse().unwrap()))
+            .execute(conn)
+    };
+    let look = "SELECT count(*) AS n FROM check_ins WHERE annulled_at IS NULL";
+    look_then_act(&t.app.db, look, another).await;
     assert!(
-        stored > 1,
+        effective(&t, &event, &tenant.member_a_id).await > 1,
         "the race found nothing to go wrong: it proves nothing"
     );
 }
@@ -125,16 +144,46 @@ async fn control_without_lock_and_key_the_same_race_checks_in_many_times() {
 #[actix_web::test]
 async fn control_without_its_condition_the_same_record_is_annulled_many_times() {
     let t = TestApp::start().await;
-    run(&t.app.db, "CREATE TABLE broken (annulled BIGINT)").await;
-    run(&t.app.db, "INSERT INTO broken (annulled) VALUES (0)").await;
-    // `UPDATE … WHERE annulled_at IS NULL` lets one through; looking first lets everybody reverse the points.
+    let tenant = t.tenant().await;
+    let event = t
+        .open_event(&tenant.organizer_a, &tenant.branch_a, json!({}))
+        .await;
+    let code = t.code(&tenant.organizer_a, &event).await;
+    t.post("/check-ins", &tenant.member_a, t.with_code(&code))
+        .await
+        .expect(201);
+    // `… WHERE annulled_at IS NULL` lets one through; who looks first lets everybody reverse the points.
     let acted = look_then_act(
         &t.app.db,
-        "SELECT annulled AS n FROM broken",
-        "UPDATE broken SET annulled = annulled + 1",
+        "SELECT count(*) AS n FROM check_ins WHERE annulled_at IS NOT NULL",
+        |conn| diesel::sql_query("UPDATE check_ins SET annulled_at = received_at").execute(conn),
     )
     .await;
     assert!(acted > 1, "the race found nothing to go wrong: it proves nothing");
+}
+
+#[actix_web::test]
+async fn control_a_transfer_past_the_rules_changes_a_roster_that_is_due() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let starts = json!({ "starts_at": t.in_s(3_600), "ends_at": t.in_s(7_200) });
+    let event = t.open_event(&tenant.organizer_a, &tenant.branch_a, starts).await;
+    t.advance_s(1_801);
+    // What a transfer does, without freezing what is due first.
+    run(
+        &t.app.db,
+        "UPDATE members SET organization_id = (SELECT id FROM organizations WHERE kind = 'branch' \
+         AND id <> members.organization_id LIMIT 1) WHERE name = '甲成員'",
+    )
+    .await;
+    let sheet = t
+        .get(&format!("/events/{event}/attendance"), &tenant.organizer_a)
+        .await
+        .expect(200);
+    assert_eq!(
+        sheet.json["counts"]["expected"], 2,
+        "three were expected when check-in opened"
+    );
 }
 
 #[actix_web::test]

@@ -1,0 +1,60 @@
+//! Days are those of an organization's own time zone, whose days have 23, 24 or 25 hours.
+
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+
+use super::db::Instant;
+
+/// A stored zone. It was checked when it was set; one that a later zone table has dropped is read as UTC.
+pub fn zone(name: &str) -> Tz {
+    name.parse().unwrap_or(Tz::UTC)
+}
+
+/// The day on which an instant falls there.
+pub fn local_date(at: Instant, zone: Tz) -> NaiveDate {
+    at.utc().with_timezone(&zone).date_naive()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::{Days, Offset, TimeZone};
+    use proptest::prelude::*;
+
+    const HOUR: i64 = 3_600;
+
+    proptest! {
+        /// The same by plain arithmetic: seconds of the wall clock, cut into days.
+        #[test]
+        fn a_date_is_the_wall_clock_cut_into_days(
+            second in 0i64..4_000_000_000,
+            name in prop::sample::select(vec![
+                "Asia/Shanghai", "Asia/Urumqi", "Asia/Kathmandu", "Europe/Berlin", "America/St_Johns",
+                "Australia/Lord_Howe", "Pacific/Apia", "Africa/Casablanca", "UTC",
+            ]),
+        ) {
+            let (at, zone) = (Instant::from_micros(second * 1_000_000), zone(name));
+            let ahead = zone.offset_from_utc_datetime(&at.utc().naive_utc()).fix().local_minus_utc();
+            let days = (second + i64::from(ahead)).div_euclid(24 * HOUR);
+            let date = NaiveDate::from_ymd_opt(1970, 1, 1).unwrap() + Days::new(days.try_into().unwrap());
+            prop_assert_eq!(local_date(at, zone), date);
+        }
+    }
+
+    #[test]
+    fn a_day_has_23_24_or_25_hours_and_no_hour_belongs_to_two() {
+        let berlin = zone("Europe/Berlin");
+        let hours_of = |date: NaiveDate| {
+            let noon = date.and_hms_opt(12, 0, 0).unwrap().and_utc().timestamp();
+            let hours = (-30..30).map(|hour| Instant::from_micros((noon + hour * HOUR) * 1_000_000));
+            hours.filter(|at| local_date(*at, berlin) == date).count()
+        };
+        let day = |month, day| hours_of(NaiveDate::from_ymd_opt(2026, month, day).unwrap());
+        assert_eq!((day(3, 29), day(7, 1), day(10, 25)), (23, 24, 25));
+    }
+
+    #[test]
+    fn an_unknown_zone_is_utc() {
+        assert_eq!(zone("Mars/Olympus"), Tz::UTC);
+    }
+}
