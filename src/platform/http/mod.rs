@@ -6,6 +6,7 @@ mod body;
 mod error_pages;
 mod frame;
 mod idempotency;
+mod objects;
 mod page;
 mod problem;
 mod query;
