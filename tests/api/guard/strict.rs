@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Reply, TestApp};
+use crate::support::{Reply, TestApp, member_body};
 
 /// The places and codes of a refusal for wrong fields.
 #[track_caller]
@@ -53,4 +53,127 @@ async fn a_list_is_never_read_as_an_object() {
         .post(&format!("/events/{event}/close"), &tenant.organizer_a, json!([]))
         .await;
     assert_eq!(wrong(reply), at("", "wrong_type"));
+}
+
+#[actix_web::test]
+async fn null_is_refused_where_a_patch_cannot_empty_a_field() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let event = t
+        .open_event(&tenant.organizer_a, &tenant.branch_a, json!({}))
+        .await;
+    let member = format!("/members/{}", tenant.member_a_id);
+    let branch = format!("/organizations/{}", tenant.branch_a);
+    for (path, fields) in [
+        (
+            format!("/events/{event}"),
+            [
+                "title",
+                "description",
+                "place",
+                "starts_at",
+                "ends_at",
+                "forms",
+                "expected",
+                "opens_before_s",
+                "late_after_s",
+                "closes_after_s",
+                "code_window_s",
+                "offline_allowed",
+            ]
+            .as_slice(),
+        ),
+        (member.clone(), ["name", "standing", "standing_since"].as_slice()),
+        (branch.clone(), ["name", "settings"].as_slice()),
+    ] {
+        for field in fields {
+            let reply = t.patch(&path, &tenant.admin, "*", json!({ *field: null })).await;
+            assert_eq!(wrong(reply), at(&format!("/{field}"), "wrong_type"), "{path}");
+        }
+    }
+    // Where it can, null still empties.
+    let emptied = t
+        .patch(&member, &tenant.admin, "*", json!({ "employee_no": null }))
+        .await;
+    emptied.expect(200);
+    let settings = json!({ "settings": { "late_after_s": null } });
+    t.patch(&branch, &tenant.admin, "*", settings).await.expect(200);
+}
+
+/// The version, and how often the log tells of a change.
+async fn standing_of(t: &TestApp, path: &str, token: &str, admin: &str) -> (String, usize) {
+    let etag = t.get(path, token).await.expect(200).header("etag").to_owned();
+    let version = etag.split('-').next().unwrap().to_owned();
+    let log = t.get("/audit-log?limit=200", admin).await.expect(200);
+    let updates = log.items().iter().filter(|entry| {
+        let action = entry["action"].as_str().unwrap();
+        action.ends_with(".update")
+    });
+    (version, updates.count())
+}
+
+#[actix_web::test]
+async fn a_patch_that_changes_nothing_leaves_version_and_log_alone() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let mut body = member_body(&tenant.branch_a, "丙成員", &format!("c-{}", tenant.mark));
+    body["phone"] = json!("13800000077");
+    body["employee_no"] = json!("C-77");
+    let member = t.post("/members", &tenant.admin, body).await.expect(201);
+    let event = json!({
+        "organization_id": tenant.branch_a, "title": "會議", "starts_at": t.in_s(90_000), "ends_at": t.in_s(95_000),
+        "forms": ["visit", "lecture"], "expected": { "standings": ["probationary", "full"], "member_ids": [tenant.member_b_id] },
+    });
+    let event = t.post("/events", &tenant.admin, event).await.expect(201);
+    let things = [
+        (
+            format!("/events/{}", event.id()),
+            &tenant.admin,
+            json!({
+                "title": " 會議", "starts_at": event.json["starts_at"], "forms": ["visit", "lecture", "visit"],
+                "expected": { "standings": ["full", "probationary", "full"], "member_ids": [tenant.member_b_id] },
+                "geofence": null, "code_window_s": event.json["code_window_s"],
+            }),
+            json!({ "forms": ["lecture"] }),
+        ),
+        (
+            format!("/members/{}", member.id()),
+            &tenant.admin,
+            json!({
+                "name": "丙成員", "phone": "+86 138 0000 0077", "employee_no": "C-77", "standing": "full",
+                "account_name": member.json["account_name"], "standing_since": member.json["standing_since"],
+            }),
+            json!({ "phone": null }),
+        ),
+        (
+            format!("/organizations/{}", tenant.branch_a),
+            &tenant.admin,
+            json!({ "name": "第一黨支部", "settings": { "late_after_s": null } }),
+            json!({ "settings": { "late_after_s": 60 } }),
+        ),
+        (
+            "/me".to_owned(),
+            &tenant.member_a,
+            json!({ "phone": null }),
+            json!({ "phone": "13800000078" }),
+        ),
+    ];
+    for (path, token, same, other) in things {
+        let before = standing_of(&t, &path, token, &tenant.admin).await;
+        for nothing in [json!({}), same] {
+            t.patch(&path, token, &before.0, nothing).await.expect(200);
+            assert_eq!(
+                standing_of(&t, &path, token, &tenant.admin).await,
+                before,
+                "{path}"
+            );
+            t.patch(&path, token, "\"99\"", json!({}))
+                .await
+                .refused(412, "version_mismatch");
+        }
+        t.patch(&path, token, &before.0, other).await.expect(200);
+        let after = standing_of(&t, &path, token, &tenant.admin).await;
+        assert_ne!(after.0, before.0, "{path}");
+        assert_eq!(after.1, before.1 + 1, "{path}");
+    }
 }
