@@ -1,5 +1,6 @@
 //! What was sent is taken at its word or refused with the place that is wrong; nothing is read into it.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{Reply, TestApp, member_body};
@@ -175,5 +176,72 @@ async fn a_patch_that_changes_nothing_leaves_version_and_log_alone() {
         let after = standing_of(&t, &path, token, &tenant.admin).await;
         assert_ne!(after.0, before.0, "{path}");
         assert_eq!(after.1, before.1 + 1, "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn a_wrong_parameter_is_told_by_its_name_and_none_is_taken_where_there_are_none() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let event = t
+        .open_event(&tenant.organizer_a, &tenant.branch_a, json!({}))
+        .await;
+    for (query, name, code) in [
+        ("/events?mine=yes", "mine", "wrong_type"),
+        ("/events?form=party", "form", "unknown_value"),
+        ("/events?limit=5&limit=6", "limit", "duplicate_parameter"),
+        ("/events?organization_id=7", "organization_id", "wrong_type"),
+        ("/members?standing=full&colour=red", "colour", "unknown_parameter"),
+        ("/home?fresh=1", "fresh", "unknown_parameter"),
+        ("/me?verbose", "verbose", "unknown_parameter"),
+    ] {
+        let reply = t.get(query, &tenant.admin).await;
+        assert_eq!(wrong(reply), at(name, code), "{query}");
+    }
+    let reply = t
+        .act(
+            &format!("/events/{event}/close?dry_run=true"),
+            &tenant.organizer_a,
+        )
+        .await;
+    assert_eq!(wrong(reply), at("dry_run", "unknown_parameter"));
+    // A page takes what is added to its address.
+    let page = format!("{}/healthz?from=balancer", t.url);
+    t.get(&page, "").await.expect(200);
+}
+
+#[actix_web::test]
+async fn head_is_get_without_the_body_and_a_stream_ends_at_once() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let event = t
+        .open_event(&tenant.organizer_a, &tenant.branch_a, json!({}))
+        .await;
+    let head = |path: String| Reply::of(t.request(Method::HEAD, &path, &tenant.organizer_a));
+    for path in [
+        format!("/events/{event}"),
+        "/me".to_owned(),
+        format!("{}/healthz", t.url),
+        format!("{}/errors/closed", t.url),
+    ] {
+        let (got, headed) = (t.get(&path, &tenant.organizer_a).await, head(path.clone()).await);
+        assert_eq!((headed.status, headed.bytes.len()), (200, 0), "{path}");
+        for name in ["content-type", "content-length", "etag"] {
+            assert_eq!(headed.header(name), got.header(name), "{path} {name}");
+        }
+    }
+    let live = head(format!("/events/{event}/live")).await.expect(200);
+    assert_eq!(live.header("content-type"), "text/event-stream");
+    assert_eq!(live.bytes.len(), 0);
+    let missing = head("/events/01a20be8-c3a0-73b6-8911-a9d308c2654c".to_owned()).await;
+    assert_eq!((missing.status, missing.bytes.len()), (404, 0));
+    assert_eq!(head("/auth/login".to_owned()).await.status, 405);
+    for path in ["/healthz", "/c/whatever", "/errors/closed", "/docs/"] {
+        let reply = t.act(&format!("{}{path}", t.url), "").await;
+        assert_eq!(
+            reply.refused(405, "method_not_allowed").header("allow"),
+            "GET, HEAD",
+            "{path}"
+        );
     }
 }
