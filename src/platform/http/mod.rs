@@ -1,5 +1,6 @@
 //! What every handler leans on: extractors, answers, the problem documents, and the request's frame.
 
+mod accept;
 mod address;
 mod answer;
 mod body;
@@ -12,6 +13,7 @@ mod page;
 mod problem;
 mod query;
 
+pub use accept::{LIST_OR_SHEET, Wanted, sheet_response, wanted};
 pub use address::client_address;
 pub use answer::{Answer, Tagged, if_match};
 pub use body::{BodyLimits, Json, RawItem, read_limited};

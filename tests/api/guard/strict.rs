@@ -245,3 +245,52 @@ async fn head_is_get_without_the_body_and_a_stream_ends_at_once() {
         );
     }
 }
+
+#[actix_web::test]
+async fn every_list_with_a_file_heeds_the_whole_accept_header_and_its_own_filters() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let event = t
+        .open_event(&tenant.organizer_a, &tenant.branch_a, json!({}))
+        .await;
+    let code = t.code(&tenant.organizer_a, &event).await;
+    t.post("/check-ins", &tenant.member_a, t.with_code(&code))
+        .await
+        .expect(201);
+    let attendance = format!("/events/{event}/attendance");
+    for path in [attendance.as_str(), "/members"] {
+        for (accept, kind) in [
+            (
+                "Text/CSV;q=0.9, application/json;q=0.8",
+                "text/csv; charset=utf-8",
+            ),
+            ("text/csv;q=0, application/json", "application/json"),
+            ("text/csv;q=0.1, */*;q=0.5", "application/json"),
+            ("*/*", "application/json"),
+        ] {
+            let reply = t.get_as(path, &tenant.secretary_a, accept).await.expect(200);
+            assert_eq!(reply.header("content-type"), kind, "{path} {accept}");
+        }
+        t.get_as(path, &tenant.secretary_a, "image/png")
+            .await
+            .refused(406, "not_acceptable");
+    }
+    let whole = t
+        .get_as(&attendance, &tenant.organizer_a, "text/csv")
+        .await
+        .expect(200);
+    let present = t
+        .get_as(
+            &format!("{attendance}?status=present&limit=1"),
+            &tenant.organizer_a,
+            "text/csv",
+        )
+        .await
+        .expect(200);
+    let lines = |reply: &Reply| String::from_utf8(reply.bytes.clone()).unwrap().lines().count();
+    assert!(lines(&whole) > 2);
+    assert_eq!(lines(&present), 2);
+    assert_eq!(present.header("cache-control"), "private, no-store");
+    let name = format!("attachment; filename=\"attendance-{event}.csv\"");
+    assert_eq!(present.header("content-disposition"), name);
+}
