@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use actix_web::{FromRequest, HttpRequest, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -64,8 +64,31 @@ pub(super) fn require_json(request: &HttpRequest) -> AppResult<()> {
     }
 }
 
-/// Reads a whole body of at most `limit` bytes, within the server's time for it.
+/// A compressed body would be read as what it is not; its length says nothing of what is in it.
+fn require_plain(request: &HttpRequest) -> AppResult<()> {
+    let mut codings = request.headers().get_all(CONTENT_ENCODING);
+    let is_plain = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
+    if codings.all(is_plain) {
+        Ok(())
+    } else {
+        Err(Code::UnsupportedContentEncoding.into())
+    }
+}
+
+fn declared_length(request: &HttpRequest) -> usize {
+    let length = request.headers().get(CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    length.unwrap_or(0)
+}
+
+/// Reads a whole body of at most `limit` bytes, within the server's time for it. One that says itself that it is
+/// longer is refused unread.
 pub async fn read_limited(request: &HttpRequest, mut payload: Payload, limit: usize) -> AppResult<Bytes> {
+    require_plain(request)?;
+    let too_large = || AppError::from(Code::TooLarge).with("limit_bytes", limit);
+    if declared_length(request) > limit {
+        return Err(too_large());
+    }
     let arrival = request
         .app_data::<web::Data<BodyLimits>>()
         .map_or(Duration::from_secs(10), |l| l.arrival);
@@ -75,7 +98,7 @@ pub async fn read_limited(request: &HttpRequest, mut payload: Payload, limit: us
             let chunk =
                 chunk.map_err(|error| AppError::from(Code::BadRequest).caused_by(error.to_string()))?;
             if body.len() + chunk.len() > limit {
-                return Err(AppError::from(Code::TooLarge).with("limit_bytes", limit));
+                return Err(too_large());
             }
             body.extend_from_slice(&chunk);
         }
