@@ -24,3 +24,19 @@ pub fn pages(cfg: &mut web::ServiceConfig) {
     events::configure_feeds(cfg);
     configure_error_pages(cfg);
 }
+
+/// Where those pages, and what `server` adds, are read.
+pub const PAGES: [&str; 12] = [
+    "/",
+    "/docs",
+    "/docs/{_}*",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/api/v1/openapi.json",
+    "/c/assets/check_in.css",
+    "/c/assets/check_in.js",
+    "/c/{code}",
+    "/calendars/{token}.ics",
+    "/errors/{code}",
+];

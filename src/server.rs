@@ -1,13 +1,11 @@
 //! Wiring: middleware, health, metrics, `/docs`, and a stop that loses nothing.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::body::MessageBody;
-use actix_web::dev::{ResourceDef, Server, ServiceRequest, ServiceResponse};
-use actix_web::http::header::ALLOW;
+use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Compress, Next, from_fn};
-use actix_web::{App as ActixApp, HttpMessage, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::{App as ActixApp, HttpMessage, HttpResponse, HttpServer, web};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi};
@@ -17,7 +15,9 @@ use crate::auth::Actor;
 use crate::devices::RoomDevice;
 use crate::platform::db::migrate;
 use crate::platform::error::{AppError, AppResult, Code};
-use crate::platform::http::{BodyLimits, Frame, frame, sweep_keys};
+use crate::platform::http::{
+    BodyLimits, Frame, KnownPaths, answer_head, frame, nothing_here, refuse_stray_parameters, sweep_keys,
+};
 use crate::platform::jobs::Jobs;
 use crate::platform::limits::Limit;
 use crate::{attendance, audit, auth, openapi, routes};
@@ -36,7 +36,7 @@ pub async fn start(app: web::Data<App>) -> std::io::Result<Running> {
         .map_err(|error| std::io::Error::other(error.to_string()))?;
     let metrics = recorder();
     let (data, settings) = (app.clone(), app.config.server.clone());
-    let known = KnownPaths::of(&openapi::document());
+    let known = KnownPaths::of(&openapi::document(), &routes::PAGES);
     let server = HttpServer::new(move || {
         let limits = BodyLimits {
             arrival: data.config.server.request_timeout,
@@ -62,7 +62,9 @@ pub async fn start(app: web::Data<App>) -> std::io::Result<Running> {
             .route("/docs", web::get().to(to_docs))
             .route("/", web::get().to(to_docs))
             .default_service(web::to(nothing_here))
+            .wrap(from_fn(refuse_stray_parameters))
             .wrap(from_fn(record_refusals))
+            .wrap(from_fn(answer_head))
             .wrap(from_fn(frame))
             .wrap(Compress::default())
     })
@@ -203,41 +205,6 @@ async fn to_docs() -> HttpResponse {
     HttpResponse::Found()
         .insert_header(("location", "/docs/"))
         .finish()
-}
-
-/// The paths of the API with their methods, to tell 'no such path' from 'not with this method'.
-#[derive(Clone)]
-struct KnownPaths(Arc<Vec<(ResourceDef, String)>>);
-
-impl KnownPaths {
-    fn of(document: &utoipa::openapi::OpenApi) -> Self {
-        let known = document.paths.paths.iter().map(|(path, item)| {
-            let methods = [
-                (item.get.is_some(), "GET, HEAD"),
-                (item.post.is_some(), "POST"),
-                (item.put.is_some(), "PUT"),
-                (item.patch.is_some(), "PATCH"),
-                (item.delete.is_some(), "DELETE"),
-            ];
-            let allow: Vec<&str> = methods
-                .iter()
-                .filter(|(there, _)| *there)
-                .map(|(_, name)| *name)
-                .collect();
-            (ResourceDef::new(path.as_str()), allow.join(", "))
-        });
-        Self(Arc::new(known.collect()))
-    }
-}
-
-/// 405 with `Allow` for a path that takes other methods, else 404.
-async fn nothing_here(request: HttpRequest, known: web::Data<KnownPaths>) -> Result<HttpResponse, AppError> {
-    match known.0.iter().find(|(path, _)| path.is_match(request.path())) {
-        Some((_, allow)) => Ok(HttpResponse::MethodNotAllowed()
-            .insert_header((ALLOW, allow.as_str()))
-            .finish()),
-        None => Err(AppError::not_found()),
-    }
 }
 
 /// Each line is a transaction of its own, synced: somebody who does nothing but be refused must not own the writer.

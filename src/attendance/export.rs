@@ -37,8 +37,15 @@ pub struct Export {
     organizations: HashMap<OrganizationId, String>,
 }
 
-pub fn load(conn: &mut DbConnection, ctx: &Ctx, event: EventId) -> AppResult<Export> {
-    let sheet = sheet::sheet(conn, ctx, event)?;
+/// `keep` says which lines.
+pub fn load(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    event: EventId,
+    keep: impl Fn(&Line) -> bool,
+) -> AppResult<Export> {
+    let mut sheet = sheet::sheet(conn, ctx, event)?;
+    sheet.lines.retain(keep);
     let ids: Vec<MemberId> = sheet.lines.iter().map(|line| line.member).collect();
     let people = members::briefs(conn, &ids)?;
     // Of the day of the event, not of today: people move.

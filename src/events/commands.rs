@@ -7,7 +7,7 @@ use super::store::EventRow;
 use crate::members::{MemberId, Standing};
 use crate::organizations::OrganizationId;
 use crate::platform::db::Instant;
-use crate::platform::text::{Check, Patch, Problems, patch};
+use crate::platform::text::{Check, Patch, Problems, patch, present};
 
 const MAX_NAMED: usize = 2_000;
 const MAX_ORGANIZATIONS: usize = 200;
@@ -63,25 +63,49 @@ pub struct CreateEvent {
     pub geofence: Option<Geofence>,
 }
 
-/// A merge patch. From the opening of check-in on, what decides who is present is fixed; words, forms and the end are
-/// not.
+/// A merge patch: what is left out stays, null takes the geofence away. From the opening of check-in on, what decides
+/// who is present is fixed; words, forms and the end are not.
 #[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 #[schema(example = json!({"place": "四樓會議室", "starts_at": "2026-12-01T07:00:00Z", "ends_at": "2026-12-01T08:30:00Z"}))]
 pub struct UpdateEvent {
+    #[serde(default, with = "present")]
+    #[schema(nullable = false)]
     pub title: Option<String>,
+    #[serde(default, with = "present")]
+    #[schema(nullable = false)]
     pub description: Option<String>,
+    #[serde(default, with = "present")]
+    #[schema(nullable = false)]
     pub place: Option<String>,
+    #[serde(default, with = "present")]
+    #[schema(nullable = false)]
     pub starts_at: Option<Instant>,
+    #[serde(default, with = "present")]
+    #[schema(nullable = false)]
     pub ends_at: Option<Instant>,
+    #[serde(default, with = "present")]
+    #[schema(nullable = false)]
     pub forms: Option<Vec<Form>>,
+    #[serde(default, with = "present")]
+    #[schema(nullable = false)]
     pub expected: Option<Expected>,
+    #[serde(default, with = "present")]
+    #[schema(nullable = false)]
     pub opens_before_s: Option<i32>,
+    #[serde(default, with = "present")]
+    #[schema(nullable = false)]
     pub late_after_s: Option<i32>,
+    #[serde(default, with = "present")]
+    #[schema(nullable = false)]
     pub closes_after_s: Option<i32>,
+    #[serde(default, with = "present")]
+    #[schema(nullable = false)]
     pub code_window_s: Option<i32>,
+    #[serde(default, with = "present")]
+    #[schema(nullable = false)]
     pub offline_allowed: Option<bool>,
-    #[serde(with = "patch")]
+    #[serde(default, with = "patch")]
     #[schema(value_type = Option<Geofence>)]
     pub geofence: Patch<Geofence>,
 }

@@ -57,6 +57,11 @@ impl Form {
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|form| form.as_str() == text)
     }
+
+    /// The same forms, in any order; neither has one twice.
+    pub fn are_same(some: &[Self], others: &[Self]) -> bool {
+        some.len() == others.len() && some.iter().all(|form| others.contains(form))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

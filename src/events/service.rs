@@ -116,6 +116,7 @@ fn settle_expected(
             return Err(AppError::not_found());
         }
     }
+    expected.standings = Standing::from_bits(standings_bits(&expected));
     members::require_members(conn, ctx, organization.tenant_id, &expected.member_ids)?;
     Ok(expected)
 }
@@ -147,25 +148,33 @@ pub fn update_event(
     if opened && change.touches_check_in() {
         return Err(Code::RosterFrozen.into());
     }
+    let before = row.clone();
     let (forms, expected) = (change.forms.clone(), change.expected.clone());
     change.apply(row);
     let mut problems = Problems::default();
     check_times(&mut problems, row.starts_at, row.ends_at);
     problems.into_result()?;
     set_window(row);
+    let mut changed = *row != before;
     if let Some(expected) = expected {
         let organization = organizations::find_organization(conn, event.row.organization_id)?;
         let expected = settle_expected(conn, ctx, &organization, expected)?;
         event.row.expected_standings = standings_bits(&expected);
-        let (organizations, members) = (&expected.organization_ids, &expected.member_ids);
-        store::replace_expected(conn, &event.row, organizations, members)?;
-        event.expected = Some(expected);
+        if event.expected.as_ref() != Some(&expected) {
+            let (organizations, members) = (&expected.organization_ids, &expected.member_ids);
+            store::replace_expected(conn, &event.row, organizations, members)?;
+            event.expected = Some(expected);
+            changed = true;
+        }
     }
-    if let Some(forms) = forms {
+    if let Some(forms) = forms.filter(|forms| !Form::are_same(forms, &event.forms)) {
         store_forms(conn, &event.row, &forms)?;
         event.forms = forms;
+        changed = true;
     }
-    save(conn, ctx, &mut event.row, "event.update", json!({}))?;
+    if changed {
+        save(conn, ctx, &mut event.row, "event.update", json!({}))?;
+    }
     Ok(event)
 }
 

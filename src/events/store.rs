@@ -12,7 +12,7 @@ use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{calendar_feeds, event_forms, event_members, event_organizations, events};
 use crate::platform::db::{DbConnection, Instant, MultiBackend, Prepared, UuidList, sql as types};
 
-#[derive(Debug, Clone, Queryable, Insertable, QueryableByName, AsChangeset)]
+#[derive(Debug, Clone, PartialEq, Queryable, Insertable, QueryableByName, AsChangeset)]
 #[diesel(table_name = events, treat_none_as_null = true)]
 pub struct EventRow {
     pub id: EventId,

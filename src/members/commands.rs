@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::rules::{EmployeeNo, MemberName, Phone, Standing};
 use crate::organizations::OrganizationId;
-use crate::platform::text::{Check, Patch, Problems, patch};
+use crate::platform::text::{Check, Patch, Problems, patch, present};
 
 /// A new member. Sign in with the phone number, the account name or the employee number, once an activation code has
 /// set a password.
@@ -29,26 +29,32 @@ pub struct CreateMember {
     pub joined_on: Option<NaiveDate>,
 }
 
-/// A merge patch: what is left out stays, null empties.
+/// A merge patch: what is left out stays, null empties what may be empty.
 #[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 #[schema(example = json!({"phone": null, "employee_no": "G0002"}))]
 pub struct UpdateMember {
+    #[serde(default, with = "present")]
+    #[schema(nullable = false)]
     pub name: Option<String>,
-    #[serde(with = "patch")]
+    #[serde(default, with = "patch")]
     #[schema(value_type = Option<String>)]
     pub phone: Patch<String>,
-    #[serde(with = "patch")]
+    #[serde(default, with = "patch")]
     #[schema(value_type = Option<String>)]
     pub employee_no: Patch<String>,
-    #[serde(with = "patch")]
+    #[serde(default, with = "patch")]
     #[schema(value_type = Option<String>)]
     pub account_name: Patch<String>,
     /// Another standing begins a new entry of the history.
+    #[serde(default, with = "present")]
+    #[schema(nullable = false)]
     pub standing: Option<Standing>,
     /// When the standing began (today, when left out). Alone, it corrects the date of the present standing.
+    #[serde(default, with = "present")]
+    #[schema(nullable = false)]
     pub standing_since: Option<NaiveDate>,
-    #[serde(with = "patch")]
+    #[serde(default, with = "patch")]
     #[schema(value_type = Option<NaiveDate>)]
     pub joined_on: Patch<NaiveDate>,
 }

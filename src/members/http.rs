@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::commands::{CreateMember, DeactivateMember, TransferMember, UpdateMe, UpdateMember};
-use super::export::{Wanted, members_sheet, sheet_response, wanted};
+use super::export::members_sheet;
 use super::rules::Standing;
 use super::service::{self, ListMembers};
 use super::store::{FullMemberRow, MemberRow, TransferRow};
@@ -18,9 +18,9 @@ use crate::organizations::{Access, OrganizationId, Role, ids_of_path};
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::AppResult;
 use crate::platform::http::{
-    Answer, IdPath, Json, List, Once, Page, PageQuery, Query, Tagged, if_match, language,
+    Answer, IdPath, Json, LIST_OR_SHEET, List, Once, Page, PageQuery, Query, Tagged, Wanted, if_match,
+    language, sheet_response, wanted,
 };
-use crate::platform::sheet::SheetFormat;
 use crate::platform::text::{Check, Problems};
 
 pub fn configure(cfg: &mut ServiceConfig<'_>) {
@@ -212,14 +212,7 @@ async fn list_members(
     query: Query<MemberQuery>,
 ) -> AppResult<HttpResponse> {
     let (ctx, query) = (app.ctx(who.0), query.0);
-    let wanted = wanted(
-        &request,
-        &[
-            Wanted::Json,
-            Wanted::Sheet(SheetFormat::Csv),
-            Wanted::Sheet(SheetFormat::Xlsx),
-        ],
-    )?;
+    let wanted = wanted(&request, &LIST_OR_SHEET)?;
     let page = Page::<(String, MemberId)>::from_query(query.limit, query.cursor.as_deref())?;
     let asked = ListMembers {
         organization: query.organization_id,

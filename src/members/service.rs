@@ -174,6 +174,7 @@ pub fn update_member(
         crate::attendance::freeze_due_rosters(conn, ctx, tenant)?;
     }
     let mut row = lock_member(conn, ctx, id, version)?;
+    let before = row.clone();
     if let Some(name) = &change.name {
         row.name.clone_from(name);
     }
@@ -188,7 +189,9 @@ pub fn update_member(
         let today = today(conn, ctx, &organization)?;
         change_standing(conn, ctx, &mut row, change.standing, change.standing_since, today)?;
     }
-    update_account(conn, ctx, id, &change.account_name, &change.phone)?;
+    if !update_account(conn, ctx, id, &change.account_name, &change.phone)? && row == before {
+        return Ok(row);
+    }
     save(
         conn,
         ctx,
@@ -205,14 +208,12 @@ pub fn update_me(
     version: Option<i32>,
     change: &UpdateMe,
 ) -> AppResult<()> {
-    update_account(
-        conn,
-        ctx,
-        MemberId::from(ctx.actor.account),
-        &change.account_name,
-        &change.phone,
-    )?;
+    let me = MemberId::from(ctx.actor.account);
+    let changed = update_account(conn, ctx, me, &change.account_name, &change.phone)?;
     if ctx.actor.is_system_admin {
+        if !changed {
+            return Ok(());
+        }
         let entry = Entry {
             action: "account.update",
             object: ctx.actor.account.0,
@@ -226,27 +227,28 @@ pub fn update_me(
     if version.is_some_and(|version| version != row.version) {
         return Err(Code::VersionMismatch.into());
     }
-    save(
-        conn,
-        ctx,
-        row,
-        "member.update",
-        json!({ "fields": change.fields(), "own": true }),
-    )?;
+    if changed {
+        let detail = json!({ "fields": change.fields(), "own": true });
+        save(conn, ctx, row, "member.update", detail)?;
+    }
     Ok(())
 }
 
+/// Has it changed anything?
 fn update_account(
     conn: &mut DbConnection,
     ctx: &Ctx,
     id: MemberId,
     account_name: &Patch<String>,
     phone: &Patch<String>,
-) -> AppResult<()> {
-    if account_name.is_some() || phone.is_some() {
-        auth::update_account(conn, ctx, id.into(), account_name.clone(), phone.clone())?;
+) -> AppResult<bool> {
+    if account_name.is_none() && phone.is_none() {
+        return Ok(false);
     }
-    Ok(())
+    let before = auth::find_account(conn, id.into())?;
+    auth::update_account(conn, ctx, id.into(), account_name.clone(), phone.clone())?;
+    let after = auth::find_account(conn, id.into())?;
+    Ok((before.account_name, before.phone) != (after.account_name, after.phone))
 }
 
 /// Another standing begins a new entry of the history; the same standing with another date corrects the last entry.
@@ -262,6 +264,9 @@ pub fn change_standing(
     let standing = standing.map_or_else(|| standing_of(&row.standing), Ok)?;
     let is_new = standing.as_str() != row.standing;
     let since = since.unwrap_or(if is_new { today } else { row.standing_since });
+    if !is_new && since == row.standing_since {
+        return Ok(());
+    }
     not_in_future("/standing_since", since, today)?;
     let history = store::list_standings(conn, row.id)?;
     let mut history = history.into_iter();

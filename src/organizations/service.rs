@@ -14,7 +14,7 @@ use crate::audit::{self, Entry};
 use crate::platform::config::CheckInConfig;
 use crate::platform::db::DbConnection;
 use crate::platform::error::{AppError, AppResult, Code, Conflict};
-use crate::platform::text::{Check, Patch, Problems, patch};
+use crate::platform::text::{Check, Patch, Problems, patch, present};
 
 pub const DEFAULT_TIME_ZONE: &str = "Asia/Shanghai";
 
@@ -64,6 +64,8 @@ pub struct SettingsPatch {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"name": "第一黨支部", "settings": {"late_after_s": 600}}))]
 pub struct UpdateOrganization {
+    #[serde(default, with = "present")]
+    #[schema(nullable = false)]
     pub name: Option<String>,
     #[serde(default)]
     pub settings: SettingsPatch,
@@ -242,7 +244,7 @@ fn insert(
     Ok(row)
 }
 
-/// Name and settings. `version` is what the caller has read; none means 'whatever is there'.
+/// Name and settings; what changes nothing leaves the version and the log alone. `version` is what the caller has read; none means 'whatever is there'.
 pub fn update_organization(
     conn: &mut DbConnection,
     ctx: &Ctx,
@@ -251,10 +253,15 @@ pub fn update_organization(
     change: UpdateOrganization,
 ) -> AppResult<OrganizationRow> {
     let mut row = require(conn, ctx, id, Right::ManageOrganization)?;
+    let before = row.clone();
     if let Some(name) = change.name {
         row.name = name;
     }
     change.settings.apply(&mut row);
+    if row == before {
+        let current = version.is_none_or(|version| version == row.version);
+        return current.then_some(row).ok_or_else(|| Code::VersionMismatch.into());
+    }
     save(conn, ctx, row, version, "organization.update")
 }
 

@@ -11,7 +11,7 @@ use crate::members::MemberId;
 use crate::platform::db::schema::{members, organizations, role_grants};
 use crate::platform::db::{DbConnection, Instant, UuidList, sql};
 
-#[derive(Debug, Clone, Queryable, Insertable, QueryableByName)]
+#[derive(Debug, Clone, PartialEq, Queryable, Insertable, QueryableByName)]
 #[diesel(table_name = organizations)]
 pub struct OrganizationRow {
     pub id: OrganizationId,

@@ -122,6 +122,15 @@ pub mod patch {
     }
 }
 
+/// A field of a merge patch that may be left out and cannot be null. Use with `#[serde(default, with = "present")]`.
+pub mod present {
+    use serde::{Deserialize, Deserializer};
+
+    pub fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Option<T>, D::Error> {
+        T::deserialize(d).map(Some)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

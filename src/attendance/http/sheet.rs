@@ -1,6 +1,5 @@
 //! The attendance sheet and the quorum.
 
-use actix_web::http::header::ACCEPT;
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +13,7 @@ use crate::members::MemberId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::Instant;
 use crate::platform::error::{AppError, AppResult};
-use crate::platform::http::{IdPath, Page, Query, Tagged};
-use crate::platform::sheet::SheetFormat;
+use crate::platform::http::{IdPath, LIST_OR_SHEET, Page, Query, Tagged, Wanted, sheet_response, wanted};
 use crate::platform::text::Check;
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -102,15 +100,27 @@ pub struct AttendanceQuery {
     status: Option<Presence>,
     /// Only lines that wait for review.
     review: Option<bool>,
-    /// Items a page, 1 to 200 (default 50).
+    /// Items a page, 1 to 200 (default 50); without effect on CSV and XLSX, which hold the whole list.
     limit: Option<u16>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
 impl Check for AttendanceQuery {}
 
-/// List who should attend and who came. With `Accept: text/csv` or the xlsx media type: the whole sheet as a file.
-#[utoipa::path(tag = "attendance", params(("id" = EventId, Path), AttendanceQuery), responses((status = 200, body = AttendanceView)))]
+impl AttendanceQuery {
+    /// Does a line belong to what was asked for, whatever the page?
+    fn filter(&self) -> impl Fn(&Line) -> bool + Copy + Send + 'static {
+        let (status, review) = (self.status, self.review);
+        move |line| {
+            status.is_none_or(|status| line.presence == status)
+                && review.is_none_or(|review| line.waits_for_review() == review)
+        }
+    }
+}
+
+/// List who should attend and who came. With `Accept: text/csv` or the XLSX media type all lines of that status come as
+/// a file.
+#[utoipa::path(tag = "attendance", params(("id" = EventId, Path), AttendanceQuery), responses((status = 200, content((AttendanceView = "application/json"), (String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), (status = 406, description = "not_acceptable")))]
 #[get("/events/{id}/attendance")]
 pub async fn list_attendance(
     app: web::Data<App>,
@@ -120,36 +130,25 @@ pub async fn list_attendance(
     request: HttpRequest,
 ) -> AppResult<HttpResponse> {
     let (ctx, query) = (app.ctx(who.0), query.0);
+    let wanted = wanted(&request, &LIST_OR_SHEET)?;
     let page = Page::<(String, MemberId)>::from_query(query.limit, query.cursor.as_deref())?;
-    if let Some(format) = wanted_file(&request) {
-        let export = move |conn: &mut _| export::load(conn, &ctx, id.0);
+    let keep = query.filter();
+    if let Wanted::Sheet(format) = wanted {
+        let export = move |conn: &mut _| export::load(conn, &ctx, id.0, keep);
         let sheet = app.db.read(export).await?;
-        let event = sheet.event_id();
+        let name = format!("attendance-{}", sheet.event_id());
         // Thousands of rows are work: not on a thread that others wait for.
         let bytes = web::block(move || sheet.write(format))
             .await
             .map_err(|error| AppError::internal(format!("writing a sheet ended abnormally: {error}")))??;
-        let disposition = format!(
-            "attachment; filename=\"attendance-{}.{}\"",
-            event,
-            format.extension()
-        );
-        return Ok(HttpResponse::Ok()
-            .content_type(format.content_type())
-            .insert_header(("content-disposition", disposition))
-            .body(bytes));
+        return Ok(sheet_response(format, &name, bytes));
     }
     let sheet = app.db.read(move |conn| sheet::sheet(conn, &ctx, id.0)).await?;
     let counts = Counts::of(&sheet.lines);
     let lines = sheet
         .lines
         .into_iter()
-        .filter(|line| query.status.is_none_or(|status| line.presence == status))
-        .filter(|line| {
-            query
-                .review
-                .is_none_or(|review| line.waits_for_review() == review)
-        })
+        .filter(keep)
         .filter(|line| {
             page.after
                 .as_ref()
@@ -164,13 +163,6 @@ pub async fn list_attendance(
         counts,
     };
     Ok(actix_web::Responder::respond_to(Tagged(view), &request))
-}
-
-fn wanted_file(request: &HttpRequest) -> Option<SheetFormat> {
-    let accept = request.headers().get(ACCEPT)?.to_str().ok()?;
-    [SheetFormat::Csv, SheetFormat::Xlsx]
-        .into_iter()
-        .find(|format| accept.contains(format.content_type().split(';').next().unwrap_or_default()))
 }
 
 #[derive(Serialize, utoipa::ToSchema)]

@@ -9,10 +9,9 @@ use super::service::{IssueActivationCodes, IssuedCode, issue_code, issue_codes};
 use crate::app::App;
 use crate::auth::SignedIn;
 use crate::members::MemberId;
-use crate::members::export::{Wanted, sheet_response, wanted};
 use crate::platform::db::Instant;
 use crate::platform::error::{AppError, AppResult, Language};
-use crate::platform::http::{IdPath, Json, language};
+use crate::platform::http::{IdPath, Json, Wanted, language, sheet_response, wanted};
 use crate::platform::sheet::{Cell, SheetFormat, write_sheet};
 
 pub fn configure(cfg: &mut ServiceConfig<'_>) {

@@ -122,6 +122,10 @@ codes! {
         "Send this as the media type that the operation takes, JSON unless stated."
         "请使用该接口支持的格式（一般为 JSON）。"
         "請使用該介面支援的格式（一般為 JSON）。" }
+    UnsupportedContentEncoding "unsupported_content_encoding" 415 {
+        "Send the body as it is: compressed bodies are not taken."
+        "请求内容请勿压缩，直接发送即可。"
+        "請求內容請勿壓縮，直接傳送即可。" }
     InvalidFields "invalid_fields" 422 {
         "Some fields are wrong; `errors` names each of them."
         "部分字段有误，详见 errors。"

@@ -5,14 +5,15 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use actix_web::{FromRequest, HttpRequest, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::value::{RawValue, Value};
 
+use super::objects::Objects;
 use crate::platform::error::{AppError, AppResult, Code, FieldError};
 use crate::platform::text::{Check, Problems};
 
@@ -63,8 +64,31 @@ pub(super) fn require_json(request: &HttpRequest) -> AppResult<()> {
     }
 }
 
-/// Reads a whole body of at most `limit` bytes, within the server's time for it.
+/// A compressed body would be read as what it is not; its length says nothing of what is in it.
+fn require_plain(request: &HttpRequest) -> AppResult<()> {
+    let mut codings = request.headers().get_all(CONTENT_ENCODING);
+    let is_plain = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
+    if codings.all(is_plain) {
+        Ok(())
+    } else {
+        Err(Code::UnsupportedContentEncoding.into())
+    }
+}
+
+fn declared_length(request: &HttpRequest) -> usize {
+    let length = request.headers().get(CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    length.unwrap_or(0)
+}
+
+/// Reads a whole body of at most `limit` bytes, within the server's time for it. One that says itself that it is
+/// longer is refused unread.
 pub async fn read_limited(request: &HttpRequest, mut payload: Payload, limit: usize) -> AppResult<Bytes> {
+    require_plain(request)?;
+    let too_large = || AppError::from(Code::TooLarge).with("limit_bytes", limit);
+    if declared_length(request) > limit {
+        return Err(too_large());
+    }
     let arrival = request
         .app_data::<web::Data<BodyLimits>>()
         .map_or(Duration::from_secs(10), |l| l.arrival);
@@ -74,7 +98,7 @@ pub async fn read_limited(request: &HttpRequest, mut payload: Payload, limit: us
             let chunk =
                 chunk.map_err(|error| AppError::from(Code::BadRequest).caused_by(error.to_string()))?;
             if body.len() + chunk.len() > limit {
-                return Err(AppError::from(Code::TooLarge).with("limit_bytes", limit));
+                return Err(too_large());
             }
             body.extend_from_slice(&chunk);
         }
@@ -88,15 +112,19 @@ pub async fn read_limited(request: &HttpRequest, mut payload: Payload, limit: us
 /// 400 for what is not JSON; 422 with a pointer for JSON of the wrong shape; then the body's own check.
 pub(super) fn parse<T: DeserializeOwned + Check>(bytes: &[u8]) -> AppResult<T> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let mut value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+    let mut value: T = serde_path_to_error::deserialize(Objects(&mut json)).map_err(|error| {
         let (path, cause) = (pointer(error.path()), error.into_inner());
-        match cause.classify() {
-            serde_json::error::Category::Data => {
-                let first = shape_error(path, &cause.to_string());
-                AppError::invalid(all_shape_errors::<T>(bytes, first))
-            }
-            _ => AppError::from(Code::MalformedJson)
-                .with("at", format!("line {}, column {}", cause.line(), cause.column())),
+        // serde_json calls it bad syntax when one of some words is wanted and the value is no text at all.
+        let is_json = cause.is_data() || serde_json::from_slice::<IgnoredAny>(bytes).is_ok();
+        if is_json {
+            let words = match cause.is_data() {
+                true => cause.to_string(),
+                false => "invalid type: expected text".to_owned(),
+            };
+            AppError::invalid(all_shape_errors::<T>(bytes, shape_error(path, &words)))
+        } else {
+            AppError::from(Code::MalformedJson)
+                .with("at", format!("line {}, column {}", cause.line(), cause.column()))
         }
     })?;
     json.end().map_err(|_| AppError::from(Code::MalformedJson))?;
@@ -119,7 +147,7 @@ impl RawItem {
 
     /// What can be read of it, whatever else is wrong.
     pub fn peek<T: DeserializeOwned>(&self) -> Option<T> {
-        serde_json::from_str(self.0.get()).ok()
+        T::deserialize(Objects(&mut serde_json::Deserializer::from_str(self.0.get()))).ok()
     }
 }
 
@@ -137,7 +165,7 @@ fn all_shape_errors<T: DeserializeOwned>(bytes: &[u8], first: FieldError) -> Vec
         if !take_away(&mut rest, &at) {
             break;
         }
-        match serde_path_to_error::deserialize::<_, T>(&rest) {
+        match serde_path_to_error::deserialize::<_, T>(Objects(&rest)) {
             Ok(_) => break,
             Err(error) => {
                 let path = pointer(error.path());
@@ -257,6 +285,21 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_struct_is_an_object_and_no_list_of_its_fields() {
+        let wrong = |at: &str| (Code::InvalidFields, at.to_owned(), "wrong_type");
+        assert_eq!(refusal("[[]]"), wrong(""));
+        assert_eq!(refusal("[]"), wrong(""));
+        assert_eq!(refusal("null"), wrong(""));
+        assert_eq!(refusal(r#"{"inner":[[1]]}"#), wrong("/inner/0"));
+        assert!(parse::<Body>(br#"{"inner":[{"n":1}]}"#).is_ok());
+        let items: Vec<RawItem> = serde_json::from_str(r#"[[[]], {"inner":[]}]"#).unwrap();
+        let taken: Vec<bool> = items.iter().map(|item| item.parse::<Body>().is_ok()).collect();
+        assert_eq!(taken, [false, true]);
+        let seen: Vec<bool> = items.iter().map(|item| item.peek::<Body>().is_some()).collect();
+        assert_eq!(seen, [false, true]);
+    }
+
     #[derive(Debug, serde::Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Patch {
@@ -264,10 +307,19 @@ mod tests {
         a: Option<u8>,
         #[expect(dead_code, reason = "only its parsing is tested")]
         b: Option<u8>,
+        #[serde(default, with = "crate::platform::text::present")]
+        #[expect(dead_code, reason = "only its parsing is tested")]
+        d: Option<String>,
+        #[serde(default, with = "crate::platform::text::present")]
+        #[expect(dead_code, reason = "only its parsing is tested")]
+        e: Option<Word>,
         #[expect(dead_code, reason = "only its parsing is tested")]
         c: u8,
     }
     impl Check for Patch {}
+
+    #[derive(Debug, serde::Deserialize)]
+    enum Word {}
 
     #[test]
     fn all_faults_are_told_up_to_the_one_that_hides_the_rest() {
@@ -287,6 +339,10 @@ mod tests {
         assert_eq!(
             told(r#"{"x":1,"c":"three"}"#),
             [("/x".into(), "unknown_field"), ("/c".into(), "wrong_type")]
+        );
+        assert_eq!(
+            told(r#"{"a":null,"d":null,"e":null,"c":3}"#),
+            [("/d".into(), "wrong_type"), ("/e".into(), "wrong_type")]
         );
         assert_eq!(
             told(r#"{"a":1,"a":2}"#),

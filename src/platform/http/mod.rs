@@ -1,21 +1,26 @@
 //! What every handler leans on: extractors, answers, the problem documents, and the request's frame.
 
+mod accept;
 mod address;
 mod answer;
 mod body;
 mod error_pages;
 mod frame;
 mod idempotency;
+mod known;
+mod objects;
 mod page;
 mod problem;
 mod query;
 
+pub use accept::{LIST_OR_SHEET, Wanted, sheet_response, wanted};
 pub use address::client_address;
 pub use answer::{Answer, Tagged, if_match};
 pub use body::{BodyLimits, Json, RawItem, read_limited};
 pub use error_pages::configure_error_pages;
 pub use frame::{Frame, RequestId, current_request_id, frame, language};
 pub use idempotency::{Key, Once, sweep_keys};
+pub use known::{KnownPaths, answer_head, nothing_here, refuse_stray_parameters};
 pub use page::{List, Page, PageQuery};
 pub use problem::{Listener, Problem, problem_response};
 pub use query::{IdPath, Query};

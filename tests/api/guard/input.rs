@@ -106,6 +106,33 @@ async fn bodies_and_headers_are_bounded() {
 }
 
 #[actix_web::test]
+async fn a_compressed_body_is_refused_and_a_too_long_one_unread() {
+    let t = TestApp::start().await;
+    let send = |coding: &'static str| {
+        let body = json!({ "account": "nobody", "password": "wrong" });
+        let request = t.request(Method::POST, "/auth/login", "").json(&body);
+        Reply::of(request.header("content-encoding", coding))
+    };
+    for coding in ["gzip", "br", "identity, gzip"] {
+        send(coding).await.refused(415, "unsupported_content_encoding");
+    }
+    send("Identity").await.refused(401, "invalid_credentials");
+    // Not a byte of the body is sent, so the answer cannot have waited for one.
+    let mut stream = tokio::net::TcpStream::connect(t.url.strip_prefix("http://").unwrap())
+        .await
+        .unwrap();
+    let head = "POST /api/v1/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 65537\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 4096];
+    let n = stream.read(&mut answer).await.unwrap();
+    let text = String::from_utf8_lossy(&answer[..n]).into_owned();
+    assert!(
+        text.starts_with("HTTP/1.1 413") && text.contains("\"limit_bytes\":65536"),
+        "{text}"
+    );
+}
+
+#[actix_web::test]
 async fn a_body_that_drips_is_cut_off() {
     let t = TestApp::start_with(|c| c.server.request_timeout = std::time::Duration::from_secs(1)).await;
     let address = t.url.strip_prefix("http://").unwrap().to_owned();

@@ -6,3 +6,4 @@ mod input;
 mod layers;
 mod migrations;
 pub mod openapi;
+mod strict;
