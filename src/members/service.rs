@@ -110,6 +110,7 @@ pub fn create_member(conn: &mut DbConnection, ctx: &Ctx, new: &CreateMember) -> 
     let today = today(conn, ctx, &organization)?;
     let since = new.standing_since.unwrap_or(today);
     not_in_future("/standing_since", since, today)?;
+    crate::attendance::freeze_due_rosters(conn, ctx, organization.tenant_id)?;
     let id: MemberId = ctx.ids.make();
     let account = NewAccount {
         id: id.into(),
@@ -133,7 +134,6 @@ pub fn create_member(conn: &mut DbConnection, ctx: &Ctx, new: &CreateMember) -> 
         created_at: ctx.now,
         updated_at: ctx.now,
     };
-    crate::attendance::freeze_due_rosters(conn, ctx, organization.tenant_id)?;
     store::insert_members(conn, std::slice::from_ref(&row)).on_conflict_is(Code::EmployeeNoTaken)?;
     store::insert_standings(conn, &[standing_row(ctx, &row)])?;
     note(
@@ -205,14 +205,9 @@ pub fn update_me(
     version: Option<i32>,
     change: &UpdateMe,
 ) -> AppResult<()> {
-    update_account(
-        conn,
-        ctx,
-        MemberId::from(ctx.actor.account),
-        &change.account_name,
-        &change.phone,
-    )?;
+    let id = MemberId::from(ctx.actor.account);
     if ctx.actor.is_system_admin {
+        update_account(conn, ctx, id, &change.account_name, &change.phone)?;
         let entry = Entry {
             action: "account.update",
             object: ctx.actor.account.0,
@@ -226,6 +221,7 @@ pub fn update_me(
     if version.is_some_and(|version| version != row.version) {
         return Err(Code::VersionMismatch.into());
     }
+    update_account(conn, ctx, id, &change.account_name, &change.phone)?;
     save(
         conn,
         ctx,

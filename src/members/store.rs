@@ -80,6 +80,19 @@ pub fn lock_member(conn: &mut DbConnection, id: MemberId) -> QueryResult<Option<
         .optional()
 }
 
+/// The rows that are there, locked until the transaction ends, in the order of their ids so that two cannot deadlock.
+pub fn lock_members(
+    conn: &mut DbConnection,
+    ids: impl IntoIterator<Item = MemberId>,
+) -> QueryResult<Vec<MemberRow>> {
+    let (among, lock) = (conn.among("$1"), conn.for_update());
+    diesel::sql_query(format!(
+        "SELECT * FROM members WHERE id {among} ORDER BY id{lock}"
+    ))
+    .bind::<sql::UuidList, _>(ids.into_iter().collect::<UuidList>())
+    .load(conn)
+}
+
 pub fn find_full_member(conn: &mut DbConnection, id: MemberId) -> QueryResult<Option<FullMemberRow>> {
     members::table
         .inner_join(organizations::table.on(organizations::id.eq(members::organization_id)))
