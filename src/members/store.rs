@@ -136,6 +136,8 @@ pub fn list_by_employee_no(
 pub struct MemberFilter {
     /// None means everywhere.
     pub organizations: Option<Vec<OrganizationId>>,
+    /// None means everybody.
+    pub ids: Option<Vec<MemberId>>,
     pub standing: Option<&'static str>,
     /// Part of a name, phone number or employee number.
     pub q: Option<String>,
@@ -170,6 +172,13 @@ pub fn list_members(conn: &mut DbConnection, filter: &MemberFilter) -> QueryResu
         let among = fragment::<Bool>("members.organization_id ")
             .sql(open)
             .bind::<sql::UuidList, _>(ids)
+            .sql(close);
+        query = query.filter(among);
+    }
+    if let Some(ids) = &filter.ids {
+        let among = fragment::<Bool>("members.id ")
+            .sql(open)
+            .bind::<sql::UuidList, _>(UuidList::from_iter(ids.iter().copied()))
             .sql(close);
         query = query.filter(among);
     }

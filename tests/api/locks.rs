@@ -86,3 +86,26 @@ async fn a_member_is_taken_before_the_account() {
     assert_eq!(reply.expect(201).json["updated"], 1);
     assert_ne!(free, Some(false), "of a roster");
 }
+
+#[actix_web::test]
+async fn accounts_of_a_sheet_of_codes_are_taken_in_the_order_of_their_ids() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let mut ids = Vec::new();
+    // The order of the names is the other way round.
+    for name in ["錢二", "趙一"] {
+        let body = json!({ "name": name, "organization_id": tenant.branch_a, "standing": "full" });
+        ids.push(t.post("/members", &tenant.admin, body).await.expect(201).id());
+    }
+    ids.sort_unstable();
+    let (first, second) = (("accounts", ids[0].as_str()), ("accounts", ids[1].as_str()));
+    for sheet in [
+        json!({ "organization_id": tenant.branch_a }),
+        json!({ "member_ids": [ids[1], ids[0]] }),
+    ] {
+        let work = t.post("/members/activation-codes", &tenant.secretary_a, sheet);
+        let (reply, free) = is_free_while_waiting(&t, first, second, work).await;
+        assert_eq!(reply.expect(201).items().len(), 2);
+        assert_ne!(free, Some(false));
+    }
+}
