@@ -110,11 +110,12 @@ fn settle_expected(
     expected.organization_ids.dedup();
     expected.member_ids.sort_unstable();
     expected.member_ids.dedup();
-    for id in &expected.organization_ids {
-        let other = organizations::require(conn, ctx, *id, Right::ManageEvents)?;
-        if other.tenant_id != organization.tenant_id {
-            return Err(AppError::not_found());
-        }
+    let others = organizations::require_all(conn, ctx, &expected.organization_ids, Right::ManageEvents)?;
+    if others
+        .iter()
+        .any(|other| other.tenant_id != organization.tenant_id)
+    {
+        return Err(AppError::not_found());
     }
     members::require_members(conn, ctx, organization.tenant_id, &expected.member_ids)?;
     Ok(expected)
