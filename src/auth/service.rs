@@ -212,6 +212,14 @@ pub fn lock_account(conn: &mut DbConnection, id: AccountId) -> AppResult<Account
     store::find_account_for_update(conn, id)?.ok_or_else(AppError::not_found)
 }
 
+/// The accounts that are there, held until the transaction ends, in the order of their ids.
+pub fn lock_accounts(
+    conn: &mut DbConnection,
+    ids: impl IntoIterator<Item = AccountId>,
+) -> AppResult<Vec<AccountRow>> {
+    Ok(store::list_accounts_for_update(conn, ids)?)
+}
+
 /// Makes a one-use code like `K7QF-9XM2-P4TD` that sets the password, and ends older ones. It is told here once: only
 /// its hash is kept. The account is held meanwhile: of codes that are issued at once, the last one is good.
 pub fn issue_activation_code(
@@ -223,19 +231,37 @@ pub fn issue_activation_code(
     by: Option<AccountId>,
 ) -> AppResult<String> {
     let account = lock_account(conn, account)?;
-    let code = rules::activation_code(rand::random());
-    store::end_codes(conn, account.id, now)?;
-    let new = NewCode {
-        id: ids.make(),
-        tenant_id: account.tenant_id,
-        account_id: account.id,
-        code_hash: hash_secret(&code.replace('-', "")),
-        created_at: now,
-        created_by: by,
-        expires_at: now.plus_s(config.activation_code_s),
-    };
-    store::insert_code(conn, &new)?;
-    Ok(code)
+    let codes = issue_activation_codes(conn, now, ids, config, &[&account], by)?;
+    let code = codes.into_iter().next();
+    code.ok_or_else(|| AppError::internal("no code for an account"))
+}
+
+/// The same for many accounts, which the caller holds: their codes, in the order of the accounts.
+pub fn issue_activation_codes(
+    conn: &mut DbConnection,
+    now: Instant,
+    ids: &Ids,
+    config: &AuthConfig,
+    accounts: &[&AccountRow],
+    by: Option<AccountId>,
+) -> AppResult<Vec<String>> {
+    store::end_codes_of(conn, accounts.iter().map(|account| account.id), now)?;
+    let (mut codes, mut rows) = (Vec::new(), Vec::new());
+    for account in accounts {
+        let code = rules::activation_code(rand::random());
+        rows.push(NewCode {
+            id: ids.make(),
+            tenant_id: account.tenant_id,
+            account_id: account.id,
+            code_hash: hash_secret(&code.replace('-', "")),
+            created_at: now,
+            created_by: by,
+            expires_at: now.plus_s(config.activation_code_s),
+        });
+        codes.push(code);
+    }
+    store::insert_codes(conn, &rows)?;
+    Ok(codes)
 }
 
 /// A new code for a system admin who has lost the first one, or the password. For the command line.

@@ -1,12 +1,14 @@
 //! Rows and queries of accounts, activation codes, sessions and their revocations. No rule lives here.
 
+use diesel::dsl::sql as fragment;
 use diesel::helper_types::{IntoBoxed, Select};
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::{AccountId, SessionId};
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{accounts, activation_codes, auth_changes, sessions};
-use crate::platform::db::{AnyId, DbConnection, Instant, MultiBackend, sql};
+use crate::platform::db::{AnyId, DbConnection, Instant, MultiBackend, UuidList, sql};
 
 /// Rows of one INSERT: 9 columns each stay below SQLite's bound on binds.
 const BATCH: usize = 500;
@@ -83,6 +85,25 @@ pub fn find_account(conn: &mut DbConnection, id: AccountId) -> QueryResult<Optio
 pub fn find_account_for_update(conn: &mut DbConnection, id: AccountId) -> QueryResult<Option<AccountRow>> {
     lock(conn, "accounts", id.0)?;
     find_account(conn, id)
+}
+
+/// The same for many, in the order of their ids so that two batches cannot deadlock.
+pub fn list_accounts_for_update(
+    conn: &mut DbConnection,
+    ids: impl IntoIterator<Item = AccountId>,
+) -> QueryResult<Vec<AccountRow>> {
+    let ids: UuidList = ids.into_iter().collect();
+    let (among, lock) = (conn.among("$1"), conn.for_update());
+    let query = format!("SELECT id FROM accounts WHERE id {among} ORDER BY id{lock}");
+    let _: Vec<Held> = diesel::sql_query(query)
+        .bind::<sql::UuidList, _>(ids.clone())
+        .load(conn)?;
+    let (open, close) = conn.among_parts();
+    let among = fragment::<Bool>("accounts.id ")
+        .sql(open)
+        .bind::<sql::UuidList, _>(ids)
+        .sql(close);
+    accounts::table.filter(among).order(accounts::id).load(conn)
 }
 
 /// Accounts that could sign in under this name or number, oldest first: names are unique only inside a tenant.
@@ -212,10 +233,31 @@ pub fn end_codes(conn: &mut DbConnection, account: AccountId, now: Instant) -> Q
         .execute(conn)
 }
 
-pub fn insert_code(conn: &mut DbConnection, code: &NewCode) -> QueryResult<usize> {
-    diesel::insert_into(activation_codes::table)
-        .values(code)
-        .execute(conn)
+/// The same for many accounts.
+pub fn end_codes_of(
+    conn: &mut DbConnection,
+    accounts: impl IntoIterator<Item = AccountId>,
+    now: Instant,
+) -> QueryResult<usize> {
+    let among = conn.among("$2");
+    diesel::sql_query(format!(
+        "UPDATE activation_codes SET expires_at = $1 \
+         WHERE used_at IS NULL AND expires_at > $1 AND account_id {among}"
+    ))
+    .bind::<sql::Instant, _>(now)
+    .bind::<sql::UuidList, _>(accounts.into_iter().collect::<UuidList>())
+    .execute(conn)
+}
+
+pub fn insert_codes(conn: &mut DbConnection, rows: &[NewCode]) -> QueryResult<()> {
+    for rows in rows.chunks(BATCH) {
+        let insert = diesel::insert_into(activation_codes::table);
+        match conn {
+            DbConnection::Pg(c) => insert.values(rows).execute(c)?,
+            DbConnection::Sqlite(c) => insert.values(rows).execute(c)?,
+        };
+    }
+    Ok(())
 }
 
 /// Whom a code is for, and who issued it; none for the command line.
@@ -425,14 +467,15 @@ pub fn delete_changes_before(conn: &mut DbConnection, at: Instant) -> QueryResul
     diesel::delete(auth_changes::table.filter(auth_changes::changed_at.lt(at))).execute(conn)
 }
 
+#[derive(QueryableByName)]
+struct Held {
+    #[diesel(sql_type = sql::Uuid)]
+    #[expect(dead_code, reason = "only the lock is wanted")]
+    id: AnyId,
+}
+
 /// Holds one row until the transaction ends.
 fn lock(conn: &mut DbConnection, table: &'static str, id: uuid::Uuid) -> QueryResult<()> {
-    #[derive(QueryableByName)]
-    struct Held {
-        #[diesel(sql_type = sql::Uuid)]
-        #[expect(dead_code, reason = "only the lock is wanted")]
-        id: AnyId,
-    }
     let query = format!("SELECT id FROM {table} WHERE id = $1{}", conn.for_update());
     let _: Vec<Held> = diesel::sql_query(query).bind::<sql::Uuid, _>(id).load(conn)?;
     Ok(())

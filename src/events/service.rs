@@ -11,7 +11,7 @@ use crate::audit::{self, Entry};
 use crate::members::{self, MemberId, Standing};
 use crate::organizations::{self, Access, OrganizationId, OrganizationRow, Right};
 use crate::platform::db::{DbConnection, Instant};
-use crate::platform::error::{AppError, AppResult, Code};
+use crate::platform::error::{AppError, AppResult, Code, Permitted};
 use crate::platform::keys::{hash_secret, random_secret};
 use crate::platform::text::Problems;
 
@@ -110,11 +110,12 @@ fn settle_expected(
     expected.organization_ids.dedup();
     expected.member_ids.sort_unstable();
     expected.member_ids.dedup();
-    for id in &expected.organization_ids {
-        let other = organizations::require(conn, ctx, *id, Right::ManageEvents)?;
-        if other.tenant_id != organization.tenant_id {
-            return Err(AppError::not_found());
-        }
+    let others = organizations::require_all(conn, ctx, &expected.organization_ids, Right::ManageEvents)?;
+    if others
+        .iter()
+        .any(|other| other.tenant_id != organization.tenant_id)
+    {
+        return Err(AppError::not_found());
     }
     expected.standings = Standing::from_bits(standings_bits(&expected));
     members::require_members(conn, ctx, organization.tenant_id, &expected.member_ids)?;
@@ -273,18 +274,15 @@ pub fn find_event(conn: &mut DbConnection, id: EventId) -> AppResult<EventRow> {
 /// The row, if the actor has this right on its organization: 404 when the organization is out of sight.
 pub fn require_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId, right: Right) -> AppResult<EventRow> {
     let row = find_event(conn, id)?;
-    let error = match organizations::require(conn, ctx, row.organization_id, right) {
-        Ok(_) => return Ok(row),
-        Err(error) => error,
-    };
+    let mut has = |right| organizations::require(conn, ctx, row.organization_id, right).permitted();
+    if has(right)?.is_some() {
+        return Ok(row);
+    }
     // Somebody who may see the event, and lacks the right, is told so; anybody else learns nothing.
-    let manages = organizations::require(conn, ctx, row.organization_id, Right::View).is_ok();
-    match error.code() {
-        Code::Forbidden | Code::NotFound if manages || is_attendee(conn, ctx, id)? => {
-            Err(AppError::forbidden())
-        }
-        Code::Forbidden => Err(AppError::not_found()),
-        _ => Err(error),
+    if has(Right::View)?.is_some() || is_attendee(conn, ctx, id)? {
+        Err(AppError::forbidden())
+    } else {
+        Err(AppError::not_found())
     }
 }
 

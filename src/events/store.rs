@@ -12,6 +12,9 @@ use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{calendar_feeds, event_forms, event_members, event_organizations, events};
 use crate::platform::db::{DbConnection, Instant, MultiBackend, Prepared, UuidList, sql as types};
 
+/// Rows of one INSERT: 3 columns each stay below SQLite's bound on binds.
+const BATCH: usize = 1_000;
+
 #[derive(Debug, Clone, PartialEq, Queryable, Insertable, QueryableByName, AsChangeset)]
 #[diesel(table_name = events, treat_none_as_null = true)]
 pub struct EventRow {
@@ -141,23 +144,37 @@ pub fn replace_expected(
     diesel::delete(event_organizations::table.filter(event_organizations::event_id.eq(event.id)))
         .execute(conn)?;
     diesel::delete(event_members::table.filter(event_members::event_id.eq(event.id))).execute(conn)?;
-    for organization in organizations {
-        diesel::insert_into(event_organizations::table)
-            .values((
-                event_organizations::event_id.eq(event.id),
-                event_organizations::organization_id.eq(organization),
-                event_organizations::tenant_id.eq(event.tenant_id),
-            ))
-            .execute(conn)?;
+    for some in organizations.chunks(BATCH) {
+        use event_organizations::dsl as o;
+        let row = |id: &OrganizationId| {
+            (
+                o::event_id.eq(event.id),
+                o::organization_id.eq(*id),
+                o::tenant_id.eq(event.tenant_id),
+            )
+        };
+        let rows: Vec<_> = some.iter().map(row).collect();
+        let insert = diesel::insert_into(o::event_organizations);
+        match conn {
+            DbConnection::Pg(c) => insert.values(rows).execute(c)?,
+            DbConnection::Sqlite(c) => insert.values(rows).execute(c)?,
+        };
     }
-    for member in members {
-        diesel::insert_into(event_members::table)
-            .values((
-                event_members::event_id.eq(event.id),
-                event_members::member_id.eq(member),
-                event_members::tenant_id.eq(event.tenant_id),
-            ))
-            .execute(conn)?;
+    for some in members.chunks(BATCH) {
+        use event_members::dsl as m;
+        let row = |id: &MemberId| {
+            (
+                m::event_id.eq(event.id),
+                m::member_id.eq(*id),
+                m::tenant_id.eq(event.tenant_id),
+            )
+        };
+        let rows: Vec<_> = some.iter().map(row).collect();
+        let insert = diesel::insert_into(m::event_members);
+        match conn {
+            DbConnection::Pg(c) => insert.values(rows).execute(c)?,
+            DbConnection::Sqlite(c) => insert.values(rows).execute(c)?,
+        };
     }
     Ok(())
 }

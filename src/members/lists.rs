@@ -74,6 +74,7 @@ fn filter_of(conn: &mut DbConnection, ctx: &Ctx, asked: &ListMembers) -> AppResu
     };
     Ok(MemberFilter {
         organizations,
+        ids: None,
         standing: asked.standing.map(Standing::as_str),
         q: asked.q.clone(),
         include_inactive: asked.include_inactive,

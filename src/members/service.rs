@@ -110,6 +110,7 @@ pub fn create_member(conn: &mut DbConnection, ctx: &Ctx, new: &CreateMember) -> 
     let today = today(conn, ctx, &organization)?;
     let since = new.standing_since.unwrap_or(today);
     not_in_future("/standing_since", since, today)?;
+    crate::attendance::freeze_due_rosters(conn, ctx, organization.tenant_id)?;
     let id: MemberId = ctx.ids.make();
     let account = NewAccount {
         id: id.into(),
@@ -133,7 +134,6 @@ pub fn create_member(conn: &mut DbConnection, ctx: &Ctx, new: &CreateMember) -> 
         created_at: ctx.now,
         updated_at: ctx.now,
     };
-    crate::attendance::freeze_due_rosters(conn, ctx, organization.tenant_id)?;
     store::insert_members(conn, std::slice::from_ref(&row)).on_conflict_is(Code::EmployeeNoTaken)?;
     store::insert_standings(conn, &[standing_row(ctx, &row)])?;
     note(
@@ -208,10 +208,9 @@ pub fn update_me(
     version: Option<i32>,
     change: &UpdateMe,
 ) -> AppResult<()> {
-    let me = MemberId::from(ctx.actor.account);
-    let changed = update_account(conn, ctx, me, &change.account_name, &change.phone)?;
+    let id = MemberId::from(ctx.actor.account);
     if ctx.actor.is_system_admin {
-        if !changed {
+        if !update_account(conn, ctx, id, &change.account_name, &change.phone)? {
             return Ok(());
         }
         let entry = Entry {
@@ -227,7 +226,7 @@ pub fn update_me(
     if version.is_some_and(|version| version != row.version) {
         return Err(Code::VersionMismatch.into());
     }
-    if changed {
+    if update_account(conn, ctx, id, &change.account_name, &change.phone)? {
         let detail = json!({ "fields": change.fields(), "own": true });
         save(conn, ctx, row, "member.update", detail)?;
     }

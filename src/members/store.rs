@@ -80,6 +80,19 @@ pub fn lock_member(conn: &mut DbConnection, id: MemberId) -> QueryResult<Option<
         .optional()
 }
 
+/// The rows that are there, locked until the transaction ends, in the order of their ids so that two cannot deadlock.
+pub fn lock_members(
+    conn: &mut DbConnection,
+    ids: impl IntoIterator<Item = MemberId>,
+) -> QueryResult<Vec<MemberRow>> {
+    let (among, lock) = (conn.among("$1"), conn.for_update());
+    diesel::sql_query(format!(
+        "SELECT * FROM members WHERE id {among} ORDER BY id{lock}"
+    ))
+    .bind::<sql::UuidList, _>(ids.into_iter().collect::<UuidList>())
+    .load(conn)
+}
+
 pub fn find_full_member(conn: &mut DbConnection, id: MemberId) -> QueryResult<Option<FullMemberRow>> {
     members::table
         .inner_join(organizations::table.on(organizations::id.eq(members::organization_id)))
@@ -123,6 +136,8 @@ pub fn list_by_employee_no(
 pub struct MemberFilter {
     /// None means everywhere.
     pub organizations: Option<Vec<OrganizationId>>,
+    /// None means everybody.
+    pub ids: Option<Vec<MemberId>>,
     pub standing: Option<&'static str>,
     /// Part of a name, phone number or employee number.
     pub q: Option<String>,
@@ -157,6 +172,13 @@ pub fn list_members(conn: &mut DbConnection, filter: &MemberFilter) -> QueryResu
         let among = fragment::<Bool>("members.organization_id ")
             .sql(open)
             .bind::<sql::UuidList, _>(ids)
+            .sql(close);
+        query = query.filter(among);
+    }
+    if let Some(ids) = &filter.ids {
+        let among = fragment::<Bool>("members.id ")
+            .sql(open)
+            .bind::<sql::UuidList, _>(UuidList::from_iter(ids.iter().copied()))
             .sql(close);
         query = query.filter(among);
     }

@@ -1,9 +1,7 @@
 //! Who may do what where. Asked inside the transaction of the work, so a role that was just revoked is gone.
 //! What lies outside somebody's line of administration does not exist for them: 404.
 
-use std::collections::HashSet;
-
-use diesel::QueryResult;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::OrganizationId;
 use super::rules::{Right, Role, ids_of_path, is_within};
@@ -103,7 +101,30 @@ pub fn require(
     id: OrganizationId,
     right: Right,
 ) -> AppResult<OrganizationRow> {
-    let (row, access) = find_with_access(conn, ctx, id)?;
+    let row = store::find_ever(conn, id)?;
+    permit(&Access::load(conn, ctx)?, row, right)
+}
+
+/// `require` for several at once, whatever their number: all of them, or the refusal of the first.
+pub fn require_all(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    ids: &[OrganizationId],
+    right: Right,
+) -> AppResult<Vec<OrganizationRow>> {
+    let found = store::list_by_path(conn, ids.iter().map(|id| id.0))?;
+    let mut found: HashMap<_, _> = found.into_iter().map(|row| (row.id, row)).collect();
+    let access = Access::load(conn, ctx)?;
+    let once: BTreeSet<_> = ids.iter().collect();
+    once.into_iter()
+        .map(|id| permit(&access, found.remove(id), right))
+        .collect()
+}
+
+fn permit(access: &Access, row: Option<OrganizationRow>, right: Right) -> AppResult<OrganizationRow> {
+    let row = row
+        .filter(|row| access.sees(&row.path))
+        .ok_or_else(AppError::not_found)?;
     let may = access.may(&row.path, right);
     match row.archived_at {
         Some(_) if !may || !right.only_reads() => Err(AppError::not_found()),
@@ -185,8 +206,7 @@ fn find_with_access(
     ctx: &Ctx,
     id: OrganizationId,
 ) -> AppResult<(OrganizationRow, Access)> {
-    let row: QueryResult<_> = store::find_ever(conn, id);
-    let row = row?.ok_or_else(AppError::not_found)?;
+    let row = store::find_ever(conn, id)?.ok_or_else(AppError::not_found)?;
     let access = Access::load(conn, ctx)?;
     if access.sees(&row.path) {
         Ok((row, access))

@@ -8,7 +8,9 @@ mod rules;
 mod service;
 mod store;
 
-pub use access::{Access, above, require, require_held, require_over, visible, visible_or_archived};
+pub use access::{
+    Access, above, require, require_all, require_held, require_over, visible, visible_or_archived,
+};
 pub use http::configure;
 pub use roles::grant_role;
 pub use rules::{Kind, Right, Role, ids_of_path, path_range};

@@ -331,6 +331,8 @@ pub fn move_organization(
     let deepest = below.iter().map(|node| levels(&node.path)).max();
     let height = deepest.unwrap_or_default() - levels(&row.path);
     check_depth(levels(&parent.path) + 1 + height)?;
+    // Before the events, as whoever brings somebody in does.
+    store::lock_subtree(conn, &row.path)?;
     crate::attendance::freeze_due_rosters(conn, ctx, tenant)?;
     let new_path = path_below(&parent.path, id.0);
     store::move_subtree(conn, &row, parent.id, &new_path, ctx.now).on_conflict_is(Code::NameTaken)?;

@@ -194,6 +194,20 @@ pub fn lock_organization(conn: &mut DbConnection, id: OrganizationId) -> QueryRe
         .map(|_| ())
 }
 
+/// Takes the rows of a subtree, archived ones too.
+pub fn lock_subtree(conn: &mut DbConnection, path: &str) -> QueryResult<()> {
+    let (low, high) = path_range(path);
+    let sql = format!(
+        "SELECT * FROM organizations WHERE path >= $1 AND path < $2 ORDER BY id{}",
+        conn.for_update()
+    );
+    diesel::sql_query(sql)
+        .bind::<Text, _>(low)
+        .bind::<Text, _>(high)
+        .load::<OrganizationRow>(conn)
+        .map(|_| ())
+}
+
 /// The row, kept from being archived until the transaction ends; none when it is archived.
 pub fn hold_living(conn: &mut DbConnection, id: OrganizationId) -> QueryResult<Option<OrganizationRow>> {
     let sql = format!(

@@ -366,3 +366,65 @@ async fn of_calendar_addresses_made_at_once_one_is_left() {
     }
     assert_eq!(good, 1);
 }
+
+#[actix_web::test]
+async fn an_event_names_many_people_and_organizations_at_once() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let rows: String = (0..1_200).map(|n| format!("人{n:04},N{n}\n")).collect();
+    let import = t
+        .request(
+            reqwest::Method::POST,
+            &format!("/members/imports?organization_id={}", tenant.branch_b),
+            &tenant.admin,
+        )
+        .header("content-type", "text/csv")
+        .body(format!("姓名,工号\n{rows}"));
+    crate::support::Reply::of(import).await.expect(201);
+    let (mut named, mut cursor) = (Vec::new(), String::new());
+    while named.len() < 1_200 {
+        let path = format!("/members?organization_id={}&limit=200{cursor}", tenant.branch_b);
+        let page = t.get(&path, &tenant.admin).await.expect(200);
+        named.extend(page.items().iter().map(|member| member["id"].clone()));
+        cursor = format!(
+            "&cursor={}",
+            page.json["next_cursor"].as_str().unwrap_or_default()
+        );
+    }
+    let expected = |organizations: serde_json::Value| json!({ "expected": { "organization_ids": organizations, "member_ids": named, "standings": ["full"] } });
+    let event = t
+        .open_event(
+            &tenant.admin,
+            &tenant.root,
+            expected(json!([tenant.branch_b, tenant.branch_a, tenant.branch_a])),
+        )
+        .await;
+    let shown = t
+        .get(&format!("/events/{event}"), &tenant.admin)
+        .await
+        .expect(200);
+    let count = |list: &str| shown.json["expected"][list].as_array().unwrap().len();
+    assert_eq!((count("member_ids"), count("organization_ids")), (named.len(), 2));
+
+    // One of them that is out of reach is enough to refuse all, whichever it is.
+    let other = t.tenant().await;
+    let call = |token: String, organizations: serde_json::Value| {
+        let body = json!({ "organization_id": tenant.branch_a, "title": "x", "starts_at": t.in_s(600),
+            "ends_at": t.in_s(6_000), "forms": ["other"], "expected": { "organization_ids": organizations } });
+        let t = &t;
+        async move { t.post("/events", &token, body).await }
+    };
+    let (own, sibling) = (&tenant.branch_a, &tenant.branch_b);
+    call(tenant.organizer_a.clone(), json!([own, sibling]))
+        .await
+        .refused(404, "not_found");
+    call(tenant.organizer_a.clone(), json!([own, tenant.root]))
+        .await
+        .refused(403, "forbidden");
+    call(tenant.system.clone(), json!([own, other.root]))
+        .await
+        .refused(404, "not_found");
+    call(tenant.organizer_a.clone(), json!([own, own]))
+        .await
+        .expect(201);
+}

@@ -1,11 +1,13 @@
 //! Who gets a code. A code is told once, here; only its hash is kept.
 
+use std::collections::{BTreeSet, HashMap};
+
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
-use crate::auth;
+use crate::auth::{self, AccountId, AccountRow};
 use crate::members::MemberId;
 use crate::members::service::{full_member, ids_below, require_member};
 use crate::members::store::{self, FullMemberRow, MemberFilter};
@@ -52,21 +54,36 @@ pub struct IssuedCode {
     pub expires_at: Instant,
 }
 
-/// New codes for those who have no password; older ones of the same members end.
+/// New codes for those who have no password; older ones of the same members end. A few statements for all of them.
 pub fn issue_codes(
     conn: &mut DbConnection,
     ctx: &Ctx,
     asked: &IssueActivationCodes,
 ) -> AppResult<Vec<IssuedCode>> {
-    let mut issued = Vec::new();
-    for member in candidates(conn, ctx, asked)? {
-        // Looked at again under lock: meanwhile somebody may have used an older code, or have left.
-        let account = auth::lock_account(conn, member.member.id.into())?;
-        if account.password_hash.is_none() && account.disabled_at.is_none() {
-            issued.push(issue(conn, ctx, member, "member.issue_activation_code")?);
-        }
-    }
-    Ok(issued)
+    let found = candidates(conn, ctx, asked)?;
+    // Looked at again under lock: meanwhile somebody may have used an older code, or have left.
+    let accounts = auth::lock_accounts(conn, found.iter().map(|row| row.member.id.into()))?;
+    let open: HashMap<AccountId, AccountRow> = accounts
+        .into_iter()
+        .filter(|account| account.password_hash.is_none() && account.disabled_at.is_none())
+        .map(|account| (account.id, account))
+        .collect();
+    let (members, accounts): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        .filter_map(|row| Some((open.get(&row.member.id.into())?, row)))
+        .map(|(account, row)| (row, account))
+        .unzip();
+    let (config, by) = (&ctx.config.auth, Some(ctx.actor.account));
+    let codes = auth::issue_activation_codes(conn, ctx.now, &ctx.ids, config, &accounts, by)?;
+    let entries = members
+        .iter()
+        .map(|member| entry("member.issue_activation_code", member));
+    audit::record_all(conn, ctx, entries)?;
+    Ok(members
+        .into_iter()
+        .zip(codes)
+        .map(|(member, code)| issued(ctx, member, code))
+        .collect())
 }
 
 /// A new code for one member. Who has a password may have forgotten it: it is good, and sessions go on, until the code
@@ -92,22 +109,29 @@ pub fn issue_code(conn: &mut DbConnection, ctx: &Ctx, id: MemberId) -> AppResult
 }
 
 fn issue(conn: &mut DbConnection, ctx: &Ctx, member: FullMemberRow, action: &str) -> AppResult<IssuedCode> {
-    let (config, id) = (&ctx.config.auth, member.member.id);
-    let by = Some(ctx.actor.account);
-    let code = auth::issue_activation_code(conn, ctx.now, &ctx.ids, config, id.into(), by)?;
-    let entry = Entry {
+    let (config, by) = (&ctx.config.auth, Some(ctx.actor.account));
+    let id = member.member.id.into();
+    let code = auth::issue_activation_code(conn, ctx.now, &ctx.ids, config, id, by)?;
+    audit::record(conn, ctx, entry(action, &member))?;
+    Ok(issued(ctx, member, code))
+}
+
+fn entry<'a>(action: &'a str, member: &FullMemberRow) -> Entry<'a> {
+    Entry {
         action,
-        object: id.0,
+        object: member.member.id.0,
         tenant: Some(member.member.tenant_id),
         organization: Some(member.member.organization_id),
         detail: json!({}),
-    };
-    audit::record(conn, ctx, entry)?;
-    Ok(IssuedCode {
+    }
+}
+
+fn issued(ctx: &Ctx, member: FullMemberRow, code: String) -> IssuedCode {
+    IssuedCode {
         member,
         code,
-        expires_at: ctx.now.plus_s(config.activation_code_s),
-    })
+        expires_at: ctx.now.plus_s(ctx.config.auth.activation_code_s),
+    }
 }
 
 fn candidates(
@@ -115,37 +139,61 @@ fn candidates(
     ctx: &Ctx,
     asked: &IssueActivationCodes,
 ) -> AppResult<Vec<FullMemberRow>> {
-    let mut found = Vec::new();
-    if let Some(organization) = asked.organization_id {
-        let filter = MemberFilter {
-            organizations: Some(ids_below(conn, ctx, organization, Right::ManageMembers)?),
-            without_password: true,
-            limit: i64::try_from(MOST).unwrap_or(i64::MAX).saturating_add(1),
-            ..MemberFilter::default()
-        };
-        found = store::list_members(conn, &filter)?;
-        if found.len() > MOST {
-            let words =
-                format!("has more than {MOST} members without a password: take smaller organizations");
-            return Err(AppError::invalid_field(
-                "/organization_id",
-                "too_many_members",
-                words,
-            ));
-        }
+    match (asked.organization_id, &asked.member_ids) {
+        (Some(organization), _) => list_below(conn, ctx, organization),
+        (None, Some(ids)) => list_named(conn, ctx, ids),
+        (None, None) => Ok(Vec::new()),
     }
-    // A sheet for a whole branch leaves out those whose accounts the asker may not manage.
-    found.retain(|row| organizations::require_over(conn, ctx, row.member.id).is_ok());
-    let mut named = asked.member_ids.clone().unwrap_or_default();
-    named.sort_unstable();
-    named.dedup();
-    for id in named {
-        require_member(conn, ctx, id, Right::ManageMembers)?;
-        organizations::require_over(conn, ctx, id)?;
-        let member = full_member(conn, id)?;
-        if !member.has_password && member.member.deactivated_at.is_none() {
-            found.push(member);
-        }
+}
+
+/// A sheet for a whole branch leaves out those whose accounts the asker may not manage.
+fn list_below(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    organization: OrganizationId,
+) -> AppResult<Vec<FullMemberRow>> {
+    let filter = MemberFilter {
+        organizations: Some(ids_below(conn, ctx, organization, Right::ManageMembers)?),
+        without_password: true,
+        limit: limit().saturating_add(1),
+        ..MemberFilter::default()
+    };
+    let mut found = store::list_members(conn, &filter)?;
+    if found.len() > MOST {
+        let words = format!("has more than {MOST} members without a password: take smaller organizations");
+        return Err(AppError::invalid_field(
+            "/organization_id",
+            "too_many_members",
+            words,
+        ));
     }
+    let above = organizations::above(conn, ctx, found.iter().map(|row| row.member.id))?;
+    found.retain(|row| !above.contains(&row.member.id));
     Ok(found)
+}
+
+/// Each of them must be one whose account the asker manages.
+fn list_named(conn: &mut DbConnection, ctx: &Ctx, ids: &[MemberId]) -> AppResult<Vec<FullMemberRow>> {
+    let ids: BTreeSet<MemberId> = ids.iter().copied().collect();
+    let filter = MemberFilter {
+        ids: Some(ids.iter().copied().collect()),
+        include_inactive: true,
+        limit: limit(),
+        ..MemberFilter::default()
+    };
+    let mut found = store::list_members(conn, &filter)?;
+    if found.len() != ids.len() {
+        return Err(AppError::not_found());
+    }
+    let homes: Vec<_> = found.iter().map(|row| row.member.organization_id).collect();
+    organizations::require_all(conn, ctx, &homes, Right::ManageMembers)?;
+    if !organizations::above(conn, ctx, ids)?.is_empty() {
+        return Err(AppError::forbidden());
+    }
+    found.retain(|row| !row.has_password && row.member.deactivated_at.is_none());
+    Ok(found)
+}
+
+fn limit() -> i64 {
+    i64::try_from(MOST).unwrap_or(i64::MAX)
 }

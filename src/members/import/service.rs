@@ -215,6 +215,8 @@ fn apply(
     }
     let total = new.len() + changes.len();
     let mut done = 0;
+    changes.sort_unstable_by_key(|change| change.known.member.id);
+    hold(conn, &changes)?;
     for change in changes {
         apply_change(conn, ctx, change, today)?;
         done += 1;
@@ -228,6 +230,18 @@ fn apply(
         progress(ImportStage::Writing, done, total);
     }
     Ok(())
+}
+
+/// Takes the rows of those who change, before any of their accounts; and runs the import again when somebody edited one
+/// of them since they were read.
+fn hold(conn: &mut DbConnection, changes: &[Change]) -> AppResult<()> {
+    let held = store::lock_members(conn, changes.iter().map(|change| change.known.member.id))?;
+    let read = changes.iter().map(|change| &change.known.member);
+    if held.iter().eq(read) {
+        Ok(())
+    } else {
+        Err(AppError::again())
+    }
 }
 
 /// People with their accounts, standings and entries in the log: a few statements for all of them.
@@ -316,9 +330,5 @@ fn apply_change(
         fields.push("organization_id");
     }
     let detail = json!({ "fields": fields, "import": true });
-    match save(conn, ctx, row, "member.update", detail) {
-        // Somebody edited them since they were read: read again.
-        Err(error) if error.code() == Code::VersionMismatch => Err(AppError::again()),
-        other => other.map(|_| ()),
-    }
+    save(conn, ctx, row, "member.update", detail).map(|_| ())
 }

@@ -204,6 +204,22 @@ impl From<diesel::result::Error> for AppError {
     }
 }
 
+/// For questions that are asked as 'may I?' or 'is it there?': `require(..).permitted()?`.
+pub trait Permitted<T> {
+    /// None for forbidden and not found. Anything else is no answer, and goes up.
+    fn permitted(self) -> AppResult<Option<T>>;
+}
+
+impl<T> Permitted<T> for AppResult<T> {
+    fn permitted(self) -> AppResult<Option<T>> {
+        match self {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if matches!(error.code(), Code::Forbidden | Code::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
 /// Gives a unique violation its meaning at the call site: `insert(..).on_conflict_is(Code::NameTaken)?`.
 pub trait Conflict<T> {
     fn on_conflict_is(self, code: Code) -> AppResult<T>;
@@ -218,5 +234,21 @@ impl<T> Conflict<T> for diesel::QueryResult<T> {
                 error.into()
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_refusal_means_no() {
+        let no = |error: AppError| Err::<(), _>(error).permitted();
+        assert!(matches!(no(AppError::forbidden()), Ok(None)));
+        assert!(matches!(no(AppError::not_found()), Ok(None)));
+        assert!(matches!(Ok(()).permitted(), Ok(Some(()))));
+        let gone = diesel::result::Error::BrokenTransactionManager;
+        assert!(no(gone.into()).is_err_and(|error| error.code() == Code::Unavailable));
+        assert!(no(AppError::again()).is_err_and(|error| error.is_worth_retrying()));
     }
 }

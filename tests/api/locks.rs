@@ -1,0 +1,111 @@
+//! The order in which rows are taken on PostgreSQL (docs/architecture.md, Storage). While somebody waits for a row,
+//! what comes after it must be free, or two of them can wait for each other. SQLite has one writer: nothing to see.
+
+use std::future::Future;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{Reply, TestApp};
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    n: i64,
+}
+
+/// Holds `first` (table and id) until `work` waits for it, and tells whether `second` could be taken meanwhile; none on
+/// SQLite.
+async fn is_free_while_waiting<T>(
+    t: &TestApp,
+    first: (&str, &str),
+    second: (&str, &str),
+    work: impl Future<Output = T>,
+) -> (T, Option<bool>) {
+    let Some(url) = t.app.config.database.url.as_deref() else {
+        return (work.await, None);
+    };
+    let take =
+        |(table, id): (&str, &str)| format!("SELECT id FROM {table} WHERE id = '{id}' FOR UPDATE NOWAIT");
+    let mut conn = PgConnection::establish(url).unwrap();
+    conn.batch_execute(&format!("BEGIN; {}", take(first))).unwrap();
+    let watch = async {
+        let waiting = "SELECT count(*) AS n FROM pg_stat_activity \
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let mut other = PgConnection::establish(url).unwrap();
+        while diesel::sql_query(waiting)
+            .get_result::<Count>(&mut other)
+            .unwrap()
+            .n
+            == 0
+        {
+            tokio::task::yield_now().await;
+        }
+        let free = other.batch_execute(&format!("BEGIN; {}", take(second))).is_ok();
+        other.batch_execute("ROLLBACK").unwrap();
+        conn.batch_execute("COMMIT").unwrap();
+        free
+    };
+    let (done, free) = tokio::join!(work, watch);
+    (done, Some(free))
+}
+
+#[actix_web::test]
+async fn a_member_is_taken_before_the_account() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let id = &tenant.member_a_id;
+    let (member, account) = (("members", id.as_str()), ("accounts", id.as_str()));
+    let own = t.patch("/me", &tenant.member_a, "", json!({ "phone": "13800000009" }));
+    let (reply, free) = is_free_while_waiting(&t, member, account, own).await;
+    reply.expect(200);
+    assert_ne!(free, Some(false), "of one's own number");
+
+    let path = format!("/members/{id}");
+    let theirs = t.patch(&path, &tenant.admin, "*", json!({ "phone": "13800000010" }));
+    let (reply, free) = is_free_while_waiting(&t, member, account, theirs).await;
+    reply.expect(200);
+    assert_ne!(free, Some(false), "of somebody else's number");
+
+    t.patch(&path, &tenant.admin, "*", json!({ "employee_no": "A09" }))
+        .await
+        .expect(200);
+    let import = Reply::of(
+        t.request(
+            Method::POST,
+            &format!("/members/imports?organization_id={}", tenant.root),
+            &tenant.admin,
+        )
+        .header("content-type", "text/csv")
+        .body("姓名,手机,工号\r\n甲成員,13800000011,A09\r\n"),
+    );
+    let (reply, free) = is_free_while_waiting(&t, member, account, import).await;
+    assert_eq!(reply.expect(201).json["updated"], 1);
+    assert_ne!(free, Some(false), "of a roster");
+}
+
+#[actix_web::test]
+async fn accounts_of_a_sheet_of_codes_are_taken_in_the_order_of_their_ids() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let mut ids = Vec::new();
+    // The order of the names is the other way round.
+    for name in ["錢二", "趙一"] {
+        let body = json!({ "name": name, "organization_id": tenant.branch_a, "standing": "full" });
+        ids.push(t.post("/members", &tenant.admin, body).await.expect(201).id());
+    }
+    ids.sort_unstable();
+    let (first, second) = (("accounts", ids[0].as_str()), ("accounts", ids[1].as_str()));
+    for sheet in [
+        json!({ "organization_id": tenant.branch_a }),
+        json!({ "member_ids": [ids[1], ids[0]] }),
+    ] {
+        let work = t.post("/members/activation-codes", &tenant.secretary_a, sheet);
+        let (reply, free) = is_free_while_waiting(&t, first, second, work).await;
+        assert_eq!(reply.expect(201).items().len(), 2);
+        assert_ne!(free, Some(false));
+    }
+}
