@@ -294,3 +294,45 @@ async fn every_list_with_a_file_heeds_the_whole_accept_header_and_its_own_filter
     let name = format!("attachment; filename=\"attendance-{event}.csv\"");
     assert_eq!(present.header("content-disposition"), name);
 }
+
+#[actix_web::test]
+async fn invisible_characters_are_refused_in_names_and_titles() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let member = format!("/members/{}", tenant.member_a_id);
+    let branch = format!("/organizations/{}", tenant.branch_a);
+    for hidden in ["\u{200b}", "\u{202e}", "\u{2066}", "\u{feff}"] {
+        let name = format!("王{hidden}小明");
+        let reply = t
+            .patch(&member, &tenant.admin, "*", json!({ "name": name }))
+            .await;
+        assert_eq!(wrong(reply), at("/name", "name_invalid"));
+        let reply = t
+            .patch(&branch, &tenant.admin, "*", json!({ "name": name }))
+            .await;
+        assert_eq!(wrong(reply), at("/name", "invisible_character"));
+        let event = json!({
+            "organization_id": tenant.branch_a, "title": name, "place": name, "description": name,
+            "starts_at": t.in_s(600), "ends_at": t.in_s(6_000), "forms": ["lecture"],
+        });
+        let told = wrong(t.post("/events", &tenant.organizer_a, event).await);
+        let expected = [
+            at("/title", "invisible_character"),
+            at("/place", "invisible_character"),
+        ];
+        assert_eq!(told, expected.concat());
+        let reply = t
+            .patch(
+                "/me",
+                &tenant.member_a,
+                "",
+                json!({ "account_name": format!("wang{hidden}") }),
+            )
+            .await;
+        assert_eq!(wrong(reply), at("/account_name", "invisible_character"));
+    }
+    let family = json!({
+        "organization_id": tenant.branch_a, "title": "家庭日👨‍👩‍👧", "starts_at": t.in_s(600), "ends_at": t.in_s(6_000), "forms": ["other"],
+    });
+    t.post("/events", &tenant.organizer_a, family).await.expect(201);
+}
