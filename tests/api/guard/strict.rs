@@ -336,3 +336,38 @@ async fn invisible_characters_are_refused_in_names_and_titles() {
     });
     t.post("/events", &tenant.organizer_a, family).await.expect(201);
 }
+
+#[actix_web::test]
+async fn an_id_in_a_path_is_written_in_one_way() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let id = tenant.branch_a.clone();
+    let roles = format!("/organizations/{id}/roles");
+    let grant = t.get(&roles, &tenant.admin).await.expect(200).items()[0]["id"].clone();
+    let grant = grant.as_str().unwrap();
+    let other_ways = |id: &str| {
+        let simple = id.replace('-', "");
+        [
+            format!("%7B{id}%7D"),
+            format!("urn:uuid:{id}"),
+            simple,
+            format!("{id}%20"),
+            format!("{id}-"),
+        ]
+    };
+    for other in other_ways(&id) {
+        t.get(&format!("/organizations/{other}"), &tenant.admin)
+            .await
+            .refused(404, "not_found");
+    }
+    for other in other_ways(grant) {
+        t.delete(&format!("{roles}/{other}"), &tenant.admin)
+            .await
+            .refused(404, "not_found");
+    }
+    let upper = format!("/organizations/{}", id.to_uppercase());
+    assert_eq!(t.get(&upper, &tenant.admin).await.expect(200).id(), id);
+    t.delete(&format!("{roles}/{}", grant.to_uppercase()), &tenant.admin)
+        .await
+        .expect(204);
+}
