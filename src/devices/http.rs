@@ -17,8 +17,10 @@ use crate::auth::{Actor, SignedIn};
 use crate::events::{EventId, EventRow};
 use crate::organizations::OrganizationId;
 use crate::platform::db::Instant;
-use crate::platform::error::{AppError, AppResult, Code};
-use crate::platform::http::{Answer, IdPath, Json, List, Page, PageQuery, Query, Tagged, client_address};
+use crate::platform::error::{AppResult, Code};
+use crate::platform::http::{
+    Answer, IdPath, Json, List, Page, PageQuery, Query, Tagged, client_address, path_id,
+};
 use crate::platform::limits::Limit;
 use crate::platform::text::{Check, Problems};
 
@@ -163,7 +165,7 @@ async fn revoke_device(
     path: web::Path<(String, String)>,
 ) -> AppResult<Answer> {
     let ctx = app.ctx(who.0);
-    let device: DeviceId = path.1.parse().map_err(|_| AppError::not_found())?;
+    let device: DeviceId = path_id(&path.1)?;
     app.db
         .write(move |conn| service::revoke_device(conn, &ctx, id.0, device))
         .await?;

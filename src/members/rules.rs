@@ -6,6 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
+use crate::platform::text::is_invisible;
+
 /// Standing towards the organization. Sources: the party constitution, chapter 1 (full, probationary), and the rules on
 /// developing members (activist); `Guest` is anybody else who is served by the organization.
 #[derive(
@@ -274,10 +276,9 @@ impl fmt::Debug for EmployeeNo {
     }
 }
 
-/// Characters that have no place in one line of text: controls, line and paragraph separators, and the marks that turn
-/// the direction of writing, with which one name can be made to look like another.
+/// Characters that have no place in a name.
 pub fn is_control(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    c.is_control() || is_invisible(c)
 }
 
 fn is_han(c: char) -> bool {
@@ -293,10 +294,6 @@ fn is_dash(c: char) -> bool {
         c,
         '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{FE58}' | '\u{FE63}' | '\u{FF0D}'
     )
-}
-
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
 }
 
 #[cfg(test)]

@@ -13,7 +13,9 @@ use crate::auth::SignedIn;
 use crate::members::MemberId;
 use crate::platform::db::Instant;
 use crate::platform::error::{AppError, AppResult};
-use crate::platform::http::{Answer, IdPath, Json, List, Once, Page, PageQuery, Query, Tagged, if_match};
+use crate::platform::http::{
+    Answer, IdPath, Json, List, Once, Page, PageQuery, Query, Tagged, if_match, path_id,
+};
 use crate::platform::text::Check;
 
 pub fn configure(cfg: &mut ServiceConfig) {
@@ -296,7 +298,7 @@ async fn revoke_role(
     path: web::Path<(String, String)>,
 ) -> AppResult<Answer> {
     let ctx = app.ctx(who.0);
-    let grant: RoleGrantId = path.1.parse().map_err(|_| AppError::not_found())?;
+    let grant: RoleGrantId = path_id(&path.1)?;
     app.db
         .write(move |conn| roles::revoke_role(conn, &ctx, id.0, grant))
         .await?;

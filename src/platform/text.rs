@@ -1,5 +1,5 @@
-//! Checking what came in: text is made NFC and freed of surrounding space, control characters are refused, and all
-//! problems of a body are collected with their JSON pointers.
+//! Checking what came in: text is made NFC and freed of surrounding space, control characters are refused, in one line
+//! of text the invisible ones too, and all problems of a body are collected with their JSON pointers.
 
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
@@ -42,6 +42,12 @@ impl Problems {
             .any(|c| c.is_control() && !(lines && matches!(c, '\n' | '\t')))
         {
             self.add(field, "control_character", "control characters are not allowed");
+        } else if !lines && has_invisible(text) {
+            self.add(
+                field,
+                "invisible_character",
+                "invisible characters are not allowed",
+            );
         } else if length < min {
             let (code, message) = if length == 0 {
                 ("required", "must not be empty")
@@ -92,6 +98,24 @@ impl Problems {
             Err(AppError::invalid(self.0))
         }
     }
+}
+
+/// Marks without a width of their own, those that turn the direction of writing, and separators of lines: with them one
+/// name can be made to look like another.
+pub fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{61C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+}
+
+/// One invisible mark has a use in a title: the joiner that makes one emoji of several.
+fn has_invisible(text: &str) -> bool {
+    let is_symbol =
+        |c: Option<char>| c.is_some_and(|c| !c.is_ascii() && !c.is_alphanumeric() && !is_invisible(c));
+    let joins = |at: usize, c: char| {
+        let (before, rest) = text.split_at_checked(at).unwrap_or_default();
+        c == '\u{200D}' && is_symbol(before.chars().next_back()) && is_symbol(rest.chars().nth(1))
+    };
+    text.char_indices()
+        .any(|(at, c)| is_invisible(c) && !joins(at, c))
 }
 
 /// NFC, line ends as `\n`, no surrounding white space.
@@ -155,6 +179,22 @@ mod tests {
             ["control_character"]
         );
         assert!(codes(|p| p.paragraph("/x", &mut "a\r\nb".into(), 1, 3)).is_empty());
+        for hidden in [
+            '\u{200B}', '\u{200D}', '\u{200F}', '\u{202E}', '\u{2060}', '\u{2069}', '\u{FEFF}',
+        ] {
+            for text in [
+                format!("甲{hidden}乙"),
+                format!("a {hidden}"),
+                format!("{hidden}a"),
+            ] {
+                assert_eq!(
+                    codes(|p| p.line("/x", &mut text.clone(), 1, 9)),
+                    ["invisible_character"],
+                    "{text:?}"
+                );
+            }
+        }
+        assert!(codes(|p| p.line("/x", &mut "家庭日👨‍👩‍👧❤️‍🔥".into(), 1, 30)).is_empty());
         assert_eq!(codes(|p| p.line("/x", &mut "  ".into(), 1, 9)), ["required"]);
         assert_eq!(codes(|p| p.line("/x", &mut "黨支部".into(), 1, 2)), ["too_long"]);
     }

@@ -23,4 +23,4 @@ pub use idempotency::{Key, Once, sweep_keys};
 pub use known::{KnownPaths, answer_head, nothing_here, refuse_stray_parameters};
 pub use page::{List, Page, PageQuery};
 pub use problem::{Listener, Problem, problem_response};
-pub use query::{IdPath, Query};
+pub use query::{IdPath, Query, path_id};

@@ -61,9 +61,17 @@ impl<I: FromStr> FromRequest for IdPath<I> {
     type Future = Ready<AppResult<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let id = request.match_info().get("id").and_then(|text| text.parse().ok());
-        ready(id.map(Self).ok_or_else(AppError::not_found))
+        let id = request.match_info().get("id").unwrap_or_default();
+        ready(path_id(id).map(Self))
     }
+}
+
+/// An id as we write it, in letters of either case: a thing has one address, not one for each way to write a UUID.
+pub fn path_id<I: FromStr>(text: &str) -> AppResult<I> {
+    // The other ways (without hyphens, in braces, as a URN) have 32, 38 and 45 characters.
+    let id = Some(text).filter(|text| text.len() == 36);
+    id.and_then(|text| text.parse().ok())
+        .ok_or_else(AppError::not_found)
 }
 
 #[cfg(test)]

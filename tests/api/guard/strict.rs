@@ -294,3 +294,80 @@ async fn every_list_with_a_file_heeds_the_whole_accept_header_and_its_own_filter
     let name = format!("attachment; filename=\"attendance-{event}.csv\"");
     assert_eq!(present.header("content-disposition"), name);
 }
+
+#[actix_web::test]
+async fn invisible_characters_are_refused_in_names_and_titles() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let member = format!("/members/{}", tenant.member_a_id);
+    let branch = format!("/organizations/{}", tenant.branch_a);
+    for hidden in ["\u{200b}", "\u{202e}", "\u{2066}", "\u{feff}"] {
+        let name = format!("王{hidden}小明");
+        let reply = t
+            .patch(&member, &tenant.admin, "*", json!({ "name": name }))
+            .await;
+        assert_eq!(wrong(reply), at("/name", "name_invalid"));
+        let reply = t
+            .patch(&branch, &tenant.admin, "*", json!({ "name": name }))
+            .await;
+        assert_eq!(wrong(reply), at("/name", "invisible_character"));
+        let event = json!({
+            "organization_id": tenant.branch_a, "title": name, "place": name, "description": name,
+            "starts_at": t.in_s(600), "ends_at": t.in_s(6_000), "forms": ["lecture"],
+        });
+        let told = wrong(t.post("/events", &tenant.organizer_a, event).await);
+        let expected = [
+            at("/title", "invisible_character"),
+            at("/place", "invisible_character"),
+        ];
+        assert_eq!(told, expected.concat());
+        let reply = t
+            .patch(
+                "/me",
+                &tenant.member_a,
+                "",
+                json!({ "account_name": format!("wang{hidden}") }),
+            )
+            .await;
+        assert_eq!(wrong(reply), at("/account_name", "invisible_character"));
+    }
+    let family = json!({
+        "organization_id": tenant.branch_a, "title": "家庭日👨‍👩‍👧", "starts_at": t.in_s(600), "ends_at": t.in_s(6_000), "forms": ["other"],
+    });
+    t.post("/events", &tenant.organizer_a, family).await.expect(201);
+}
+
+#[actix_web::test]
+async fn an_id_in_a_path_is_written_in_one_way() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let id = tenant.branch_a.clone();
+    let roles = format!("/organizations/{id}/roles");
+    let grant = t.get(&roles, &tenant.admin).await.expect(200).items()[0]["id"].clone();
+    let grant = grant.as_str().unwrap();
+    let other_ways = |id: &str| {
+        let simple = id.replace('-', "");
+        [
+            format!("%7B{id}%7D"),
+            format!("urn:uuid:{id}"),
+            simple,
+            format!("{id}%20"),
+            format!("{id}-"),
+        ]
+    };
+    for other in other_ways(&id) {
+        t.get(&format!("/organizations/{other}"), &tenant.admin)
+            .await
+            .refused(404, "not_found");
+    }
+    for other in other_ways(grant) {
+        t.delete(&format!("{roles}/{other}"), &tenant.admin)
+            .await
+            .refused(404, "not_found");
+    }
+    let upper = format!("/organizations/{}", id.to_uppercase());
+    assert_eq!(t.get(&upper, &tenant.admin).await.expect(200).id(), id);
+    t.delete(&format!("{roles}/{}", grant.to_uppercase()), &tenant.admin)
+        .await
+        .expect(204);
+}
