@@ -7,11 +7,14 @@ use super::store::EventRow;
 
 pub const CONTENT_TYPE: &str = "text/calendar; charset=utf-8";
 
-pub fn calendar(rows: &[EventRow], public_url: &str) -> String {
-    let mut calendar = Calendar::new();
+pub fn calendar(rows: &[EventRow]) -> String {
+    // Not `new`: it would name the crate as the producer, besides us.
+    let mut calendar = Calendar::empty();
     calendar
-        .name("組織生活")
-        .append_property(("PRODID", "-//zhibu//events//ZH"));
+        .append_property(("VERSION", "2.0"))
+        .append_property(("PRODID", "-//zhibu//events//ZH"))
+        .append_property(("CALSCALE", "GREGORIAN"))
+        .name("組織生活");
     for row in rows {
         let mut entry = icalendar::Event::new();
         entry
@@ -21,16 +24,14 @@ pub fn calendar(rows: &[EventRow], public_url: &str) -> String {
             .starts(row.starts_at.utc())
             .ends(row.ends_at.utc())
             .timestamp(row.updated_at.utc())
-            .sequence(u32::try_from(row.version - 1).unwrap_or(0))
-            .url(&format!("{public_url}/api/v1/events/{}", row.id));
+            .sequence(u32::try_from(row.version - 1).unwrap_or(0));
         if !row.description.is_empty() {
             entry.description(&row.description);
         }
-        let cancelled = row.status == Status::Cancelled.as_str();
-        entry.status(if cancelled {
-            EventStatus::Cancelled
-        } else {
-            EventStatus::Confirmed
+        entry.status(match row.status.as_str() {
+            status if status == Status::Cancelled.as_str() => EventStatus::Cancelled,
+            status if status == Status::Draft.as_str() => EventStatus::Tentative,
+            _ => EventStatus::Confirmed,
         });
         calendar.push(entry.done());
     }

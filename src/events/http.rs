@@ -297,7 +297,7 @@ async fn find_event_calendar(
         .db
         .read(move |conn| service::view_event(conn, &ctx, id.0))
         .await?;
-    let text = calendar(std::slice::from_ref(&event.row), &app.config.server.public_url);
+    let text = calendar(std::slice::from_ref(&event.row));
     Ok(HttpResponse::Ok().content_type(CONTENT_TYPE).body(text))
 }
 
@@ -334,7 +334,7 @@ async fn read_feed(app: web::Data<App>, token: web::Path<String>) -> Result<Http
         // An address that was ended, because somebody else has it, reads nothing from then on.
         .read_fresh(move |conn| service::read_feed(conn, now, &token))
         .await?;
-    let text = calendar(&rows, &app.config.server.public_url);
+    let text = calendar(&rows);
     Ok(HttpResponse::Ok()
         .content_type(CONTENT_TYPE)
         .insert_header(("cache-control", "private, max-age=300"))

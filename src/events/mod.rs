@@ -2,6 +2,7 @@
 //! Attendance itself lives in `attendance`.
 
 mod calendar;
+mod changes;
 mod commands;
 mod http;
 mod rules;

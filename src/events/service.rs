@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::EventId;
+use super::changes::Changes;
 use super::commands::{CreateEvent, Expected, UpdateEvent, check_times, set_geofence};
 use super::rules::{Form, Status, Window};
 use super::store::{self, Attendee, CalendarFeedRow, EventFilter, EventRow};
@@ -60,7 +61,7 @@ pub fn create_event(conn: &mut DbConnection, ctx: &Ctx, new: CreateEvent) -> App
         cancel_reason: None,
     };
     set_geofence(&mut row, new.geofence);
-    set_window(&mut row);
+    set_window(&mut row)?;
     let expected = settle_expected(conn, ctx, &organization, new.expected)?;
     row.expected_standings = standings_bits(&expected);
     store::insert_event(conn, &row)?;
@@ -74,7 +75,11 @@ pub fn create_event(conn: &mut DbConnection, ctx: &Ctx, new: CreateEvent) -> App
     })
 }
 
-fn set_window(row: &mut EventRow) {
+fn set_window(row: &mut EventRow) -> AppResult<()> {
+    if row.late_after_s > row.closes_after_s {
+        let message = format!("must be at most closes_after_s, which is {}", row.closes_after_s);
+        return Err(AppError::invalid_field("/late_after_s", "too_large", message));
+    }
     let window = Window::around(
         row.starts_at,
         row.opens_before_s,
@@ -84,6 +89,7 @@ fn set_window(row: &mut EventRow) {
     row.check_in_opens_at = window.opens_at;
     row.late_from = window.late_from;
     row.check_in_closes_at = window.closes_at;
+    Ok(())
 }
 
 fn standings_bits(expected: &Expected) -> i32 {
@@ -155,26 +161,29 @@ pub fn update_event(
     let mut problems = Problems::default();
     check_times(&mut problems, row.starts_at, row.ends_at);
     problems.into_result()?;
-    set_window(row);
-    let mut changed = *row != before;
+    set_window(row)?;
+    let mut changes = Changes::between(&before, row);
     if let Some(expected) = expected {
         let organization = organizations::find_organization(conn, event.row.organization_id)?;
         let expected = settle_expected(conn, ctx, &organization, expected)?;
         event.row.expected_standings = standings_bits(&expected);
-        if event.expected.as_ref() != Some(&expected) {
-            let (organizations, members) = (&expected.organization_ids, &expected.member_ids);
-            store::replace_expected(conn, &event.row, organizations, members)?;
-            event.expected = Some(expected);
-            changed = true;
+        let expected = Some(expected);
+        if event.expected != expected {
+            changes.note("expected", &event.expected, &expected);
+            if let Some(expected) = &expected {
+                let (organizations, members) = (&expected.organization_ids, &expected.member_ids);
+                store::replace_expected(conn, &event.row, organizations, members)?;
+            }
+            event.expected = expected;
         }
     }
     if let Some(forms) = forms.filter(|forms| !Form::are_same(forms, &event.forms)) {
         store_forms(conn, &event.row, &forms)?;
+        changes.note("forms", &event.forms, &forms);
         event.forms = forms;
-        changed = true;
     }
-    if changed {
-        save(conn, ctx, &mut event.row, "event.update", json!({}))?;
+    if !changes.is_empty() {
+        save(conn, ctx, &mut event.row, "event.update", changes.into_detail())?;
     }
     Ok(event)
 }

@@ -165,6 +165,45 @@ async fn calendars_are_read_with_a_secret_address_that_can_be_ended() {
             && text.contains(&format!("UID:{event}@zhibu"))
             && text.contains("支部黨員大會")
     );
+    let parsed: icalendar::Calendar = text.parse().unwrap();
+    assert_eq!(parsed.events().count(), 1);
+    assert_eq!(text.matches("PRODID:").count(), 1, "{text}");
+    assert!(
+        text.contains("STATUS:CONFIRMED") && !text.contains("URL:"),
+        "{text}"
+    );
+    let draft = json!({ "organization_id": tenant.branch_a, "title": "草稿", "starts_at": t.in_s(600), "ends_at": t.in_s(900), "forms": ["lecture"] });
+    let draft = t.post("/events", &tenant.admin, draft).await.expect(201).id();
+    let text = t
+        .get(&format!("/events/{draft}/calendar.ics"), &tenant.admin)
+        .await
+        .expect(200);
+    assert!(
+        String::from_utf8(text.bytes)
+            .unwrap()
+            .contains("STATUS:TENTATIVE")
+    );
+    let late = json!({ "late_after_s": 7_200, "closes_after_s": 3_600 });
+    let refused = t
+        .patch(&format!("/events/{draft}"), &tenant.admin, "*", late)
+        .await
+        .refused(422, "invalid_fields");
+    assert_eq!(refused.text("/errors/0/field"), "/late_after_s");
+    let renamed = json!({ "title": "黨課", "late_after_s": 300 });
+    t.patch(&format!("/events/{draft}"), &tenant.admin, "*", renamed)
+        .await
+        .expect(200);
+    let log = t
+        .get(
+            &format!("/audit-log?object_id={draft}&action=event.update"),
+            &tenant.admin,
+        )
+        .await
+        .expect(200);
+    assert_eq!(
+        log.json["items"][0]["detail"]["changes"]["title"],
+        json!({ "old": "草稿", "new": "黨課" })
+    );
 
     let made = t
         .act("/me/calendar-feed", &tenant.member_a)

@@ -57,5 +57,6 @@ CREATE TABLE leave_requests (
     decision_note text
 );
 CREATE UNIQUE INDEX leave_requests_open ON leave_requests (event_id, member_id) WHERE status IN ('pending', 'approved');
+CREATE INDEX leave_requests_event ON leave_requests (event_id, requested_at, id);
 CREATE INDEX leave_requests_member ON leave_requests (member_id);
 CREATE INDEX leave_requests_tenant ON leave_requests (tenant_id);

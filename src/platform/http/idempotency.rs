@@ -135,10 +135,14 @@ type Stored = (Vec<u8>, i32, String, Option<String>, Option<String>);
 
 fn replay(conn: &mut DbConnection, account: AnyId, sent: &Sent) -> AppResult<Answer> {
     use idempotency_keys::dsl as k;
-    let (fingerprint, status, body, etag, location): Stored = k::idempotency_keys
+    let stored: Option<Stored> = k::idempotency_keys
         .find((account, &sent.route, &sent.key))
         .select((k::fingerprint, k::status, k::body, k::etag, k::location))
-        .first(conn)?;
+        .first(conn)
+        .optional()?;
+    // Swept since the conflict told of it: the next attempt is the first.
+    let (fingerprint, status, body, etag, location) =
+        stored.ok_or_else(|| AppError::vanished("an idempotency key"))?;
     if fingerprint != sent.fingerprint {
         return Err(Code::IdempotencyKeyReused.into());
     }
