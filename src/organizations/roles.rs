@@ -21,7 +21,9 @@ pub fn grant_role(
     role: Role,
 ) -> AppResult<RoleGrantRow> {
     let row = require(conn, ctx, organization, Right::ManageOrganization)?;
-    let holder = members::require_member(conn, ctx, member, Right::View)?;
+    members::require_member(conn, ctx, member, Right::View)?;
+    // Takes turns with a deactivation at the same instant: nobody who has left is granted a role.
+    let holder = members::hold_member(conn, member)?;
     if holder.deactivated_at.is_some() {
         return Err(Code::MemberInactive.into());
     }

@@ -234,6 +234,7 @@ fn insert(
     };
     new.settings.apply(&mut row);
     store::insert_organization(conn, &row).on_conflict_is(Code::NameTaken)?;
+    check_window(conn, ctx, &row)?;
     note(
         conn,
         ctx,
@@ -252,6 +253,9 @@ pub fn update_organization(
     version: Option<i32>,
     change: UpdateOrganization,
 ) -> AppResult<OrganizationRow> {
+    require(conn, ctx, id, Right::ManageOrganization)?;
+    // Read again under the lock: `If-Match: *` edits what is there, not what was.
+    store::lock_organization(conn, id)?;
     let mut row = require(conn, ctx, id, Right::ManageOrganization)?;
     let before = row.clone();
     if let Some(name) = change.name {
@@ -262,7 +266,24 @@ pub fn update_organization(
         let current = version.is_none_or(|version| version == row.version);
         return current.then_some(row).ok_or_else(|| Code::VersionMismatch.into());
     }
-    save(conn, ctx, row, version, "organization.update")
+    let row = save(conn, ctx, row, version, "organization.update")?;
+    check_window(conn, ctx, &row)?;
+    Ok(row)
+}
+
+/// What an event here would inherit must make a window; asked after the row was written, which a refusal undoes.
+fn check_window(conn: &mut DbConnection, ctx: &Ctx, row: &OrganizationRow) -> AppResult<()> {
+    let settings = settings_of(conn, row, &ctx.config.check_in)?;
+    if settings.late_after_s <= settings.closes_after_s {
+        return Ok(());
+    }
+    let most = settings.closes_after_s;
+    let message = format!("must be at most closes_after_s, which is {most} here");
+    Err(AppError::invalid_field(
+        "/settings/late_after_s",
+        "too_large",
+        message,
+    ))
 }
 
 /// An organization without members and without others below it is put away; its history stays. Whether it is there is

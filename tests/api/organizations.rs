@@ -477,3 +477,19 @@ async fn nobody_comes_into_an_organization_that_is_being_archived() {
         assert!(outcome == (201, 409) || outcome == (404, 204), "{outcome:?}");
     }
 }
+
+#[actix_web::test]
+async fn lateness_cannot_begin_after_check_in_has_closed() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let branch = format!("/organizations/{}", tenant.branch_a);
+    let settings = json!({ "settings": { "late_after_s": 7_200, "closes_after_s": 3_600 } });
+    let refused = t
+        .patch(&branch, &tenant.admin, "*", settings)
+        .await
+        .refused(422, "invalid_fields");
+    assert_eq!(refused.text("/errors/0/field"), "/settings/late_after_s");
+    // Nothing of it was kept.
+    let seen = t.get(&branch, &tenant.admin).await.expect(200);
+    assert!(seen.json["settings"]["late_after_s"].as_i64() < Some(7_200));
+}
