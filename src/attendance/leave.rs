@@ -6,7 +6,7 @@ use super::LeaveRequestId;
 use super::service::note;
 use super::store::{self, CheckInRow, LeaveRow};
 use crate::app::Ctx;
-use crate::events::{self, EventId};
+use crate::events::{self, EventId, EventRow};
 use crate::organizations::Right;
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code, Conflict};
@@ -75,12 +75,8 @@ pub fn decide_leave(
     words: Option<&str>,
 ) -> AppResult<LeaveRow> {
     let leave = store::find_leave(conn, id)?.ok_or_else(AppError::not_found)?;
-    let event = events::require_event(conn, ctx, leave.event_id, Right::ManageEvents)?;
-    // The batch that checks somebody in holds this row: leave and presence cannot pass each other.
-    events::lock_events(conn, &[event.id])?;
-    if event.closed_at.is_some() {
-        return Err(Code::EventOver.into());
-    }
+    events::require_event(conn, ctx, leave.event_id, Right::ManageEvents)?;
+    let event = hold_open_event(conn, leave.event_id)?;
     let (status, action) = if approve {
         ("approved", "leave.approve")
     } else {
@@ -94,16 +90,23 @@ pub fn decide_leave(
     store::find_leave(conn, id)?.ok_or_else(AppError::not_found)
 }
 
+/// The event's row, locked. The batch that checks somebody in holds it too: leave and presence cannot pass each other,
+/// nor can a decision and the closing.
+fn hold_open_event(conn: &mut DbConnection, id: EventId) -> AppResult<EventRow> {
+    let event = events::lock_events(conn, &[id])?.pop();
+    let event = event.ok_or_else(AppError::not_found)?;
+    match event.closed_at {
+        Some(_) => Err(Code::EventOver.into()),
+        None => Ok(event),
+    }
+}
+
 /// A member takes their own request back, approved or not: they come after all.
 pub fn withdraw_leave(conn: &mut DbConnection, ctx: &Ctx, id: LeaveRequestId) -> AppResult<LeaveRow> {
     let member = ctx.actor.member()?;
     let leave = store::find_leave(conn, id)?.filter(|leave| leave.member_id == member);
     let leave = leave.ok_or_else(AppError::not_found)?;
-    let event = events::lock_events(conn, &[leave.event_id])?.pop();
-    let event = event.ok_or_else(AppError::not_found)?;
-    if event.closed_at.is_some() {
-        return Err(Code::EventOver.into());
-    }
+    let event = hold_open_event(conn, leave.event_id)?;
     if !store::withdraw_leave(conn, id)? {
         return Err(Code::LeaveAlreadyDecided.into());
     }

@@ -310,14 +310,7 @@ pub fn check_in_for(
     let outcome = outcome.ok_or_else(|| AppError::internal("a check-in without an outcome"))??;
     if outcome.is_new() {
         let detail = json!({ "member_id": member, "event_id": event, "source": source });
-        let entry = Entry {
-            action: "check_in.record",
-            object: outcome.row.id.0,
-            tenant: Some(row.tenant_id),
-            organization: Some(row.organization_id),
-            detail,
-        };
-        audit::record(conn, ctx, entry)?;
+        note(conn, ctx, "check_in.record", outcome.row.id.0, &row, detail)?;
     }
     Ok(outcome)
 }
@@ -418,17 +411,8 @@ pub fn note(
     event: &EventRow,
     detail: serde_json::Value,
 ) -> AppResult<()> {
-    audit::record(
-        conn,
-        ctx,
-        Entry {
-            action,
-            object,
-            tenant: Some(event.tenant_id),
-            organization: Some(event.organization_id),
-            detail,
-        },
-    )
+    let entry = Entry::of(action, object, event.tenant_id, event.organization_id, detail);
+    audit::record(conn, ctx, entry)
 }
 
 /// The row of an event whose code may be shown now.

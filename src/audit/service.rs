@@ -20,6 +20,25 @@ pub struct Entry<'a> {
     pub detail: Value,
 }
 
+impl<'a> Entry<'a> {
+    /// Of a thing that belongs to an organization.
+    pub fn of(
+        action: &'a str,
+        object: Uuid,
+        tenant: OrganizationId,
+        organization: OrganizationId,
+        detail: Value,
+    ) -> Self {
+        Self {
+            action,
+            object,
+            tenant: Some(tenant),
+            organization: Some(organization),
+            detail,
+        }
+    }
+}
+
 /// Records something that was done, inside its transaction.
 pub fn record(conn: &mut DbConnection, ctx: &Ctx, entry: Entry<'_>) -> AppResult<()> {
     record_all(conn, ctx, [entry])

@@ -142,17 +142,22 @@ pub fn find_account(conn: &mut DbConnection, id: AccountId) -> AppResult<Account
     store::find_account(conn, id)?.ok_or_else(AppError::not_found)
 }
 
-/// Changes what the patch names; null takes the name or number away.
+/// Changes what the patch names; null takes the name or number away. Has it changed anything?
 pub fn update_account(
     conn: &mut DbConnection,
     ctx: &Ctx,
     id: AccountId,
     new_name: Patch<String>,
     new_phone: Patch<String>,
-) -> AppResult<()> {
-    let tenant = find_account(conn, id)?.tenant_id;
-    if let Some(name) = new_name {
-        let name = name.as_deref().map(account_name).transpose()?;
+) -> AppResult<bool> {
+    let account = find_account(conn, id)?;
+    let tenant = account.tenant_id;
+    let name = new_name.map(|name| name.as_deref().map(account_name).transpose());
+    let name = name.transpose()?.filter(|name| *name != account.account_name);
+    let number = new_phone.map(|number| number.as_deref().map(phone).transpose());
+    let number = number.transpose()?.filter(|number| *number != account.phone);
+    let changes = name.is_some() || number.is_some();
+    if let Some(name) = name {
         if let Some(name) = &name {
             free(
                 store::find_by_name(conn, tenant, name)?,
@@ -163,14 +168,13 @@ pub fn update_account(
         store::update_account_name(conn, id, name.as_deref(), ctx.now)
             .on_conflict_is(Code::AccountNameTaken)?;
     }
-    if let Some(number) = new_phone {
-        let number = number.as_deref().map(phone).transpose()?;
+    if let Some(number) = number {
         if let Some(number) = &number {
             free(store::find_by_phone(conn, tenant, number)?, id, Code::PhoneTaken)?;
         }
         store::update_phone(conn, id, number.as_deref(), ctx.now).on_conflict_is(Code::PhoneTaken)?;
     }
-    Ok(())
+    Ok(changes)
 }
 
 /// Locks an account out: no sign-in, no refresh, and within a second no access. Repeating it is harmless.

@@ -191,12 +191,6 @@ fn note(
     row: &DeviceRow,
     detail: serde_json::Value,
 ) -> AppResult<()> {
-    let entry = Entry {
-        action,
-        object: row.id.0,
-        tenant: Some(row.tenant_id),
-        organization: Some(row.organization_id),
-        detail,
-    };
+    let entry = Entry::of(action, row.id.0, row.tenant_id, row.organization_id, detail);
     audit::record(conn, ctx, entry)
 }

@@ -262,17 +262,8 @@ fn note(
     row: &EventRow,
     detail: serde_json::Value,
 ) -> AppResult<()> {
-    audit::record(
-        conn,
-        ctx,
-        Entry {
-            action,
-            object: row.id.0,
-            tenant: Some(row.tenant_id),
-            organization: Some(row.organization_id),
-            detail,
-        },
-    )
+    let entry = Entry::of(action, row.id.0, row.tenant_id, row.organization_id, detail);
+    audit::record(conn, ctx, entry)
 }
 
 /// The row, for services that have checked the actor's right already.

@@ -17,6 +17,7 @@ use crate::auth::{self, NewAccount};
 use crate::organizations::{self, OrganizationId, OrganizationRow, Right};
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code, Conflict};
+use crate::platform::local_time;
 use crate::platform::text::Patch;
 
 /// What other slices show of a member.
@@ -244,10 +245,7 @@ fn update_account(
     if account_name.is_none() && phone.is_none() {
         return Ok(false);
     }
-    let before = auth::find_account(conn, id.into())?;
-    auth::update_account(conn, ctx, id.into(), account_name.clone(), phone.clone())?;
-    let after = auth::find_account(conn, id.into())?;
-    Ok((before.account_name, before.phone) != (after.account_name, after.phone))
+    auth::update_account(conn, ctx, id.into(), account_name.clone(), phone.clone())
 }
 
 /// Another standing begins a new entry of the history; the same standing with another date corrects the last entry.
@@ -423,10 +421,7 @@ pub fn expected_members(
 /// The date where the organization is.
 pub fn today(conn: &mut DbConnection, ctx: &Ctx, organization: &OrganizationRow) -> AppResult<NaiveDate> {
     let zone = organizations::settings_of(conn, organization, &ctx.config.check_in)?.time_zone;
-    let zone: chrono_tz::Tz = zone
-        .parse()
-        .map_err(|_| AppError::internal("an organization of unknown time zone"))?;
-    Ok(ctx.now.utc().with_timezone(&zone).date_naive())
+    Ok(local_time::local_date(ctx.now, local_time::zone(&zone)))
 }
 
 fn not_in_future(field: &str, date: NaiveDate, today: NaiveDate) -> AppResult<()> {
@@ -481,15 +476,6 @@ fn note(
     row: &MemberRow,
     detail: serde_json::Value,
 ) -> AppResult<()> {
-    audit::record(
-        conn,
-        ctx,
-        Entry {
-            action,
-            object: row.id.0,
-            tenant: Some(row.tenant_id),
-            organization: Some(row.organization_id),
-            detail,
-        },
-    )
+    let entry = Entry::of(action, row.id.0, row.tenant_id, row.organization_id, detail);
+    audit::record(conn, ctx, entry)
 }

@@ -472,15 +472,6 @@ pub(super) fn note(
     row: &OrganizationRow,
     detail: serde_json::Value,
 ) -> AppResult<()> {
-    audit::record(
-        conn,
-        ctx,
-        Entry {
-            action,
-            object: row.id.0,
-            tenant: Some(row.tenant_id),
-            organization: Some(row.id),
-            detail,
-        },
-    )
+    let entry = Entry::of(action, row.id.0, row.tenant_id, row.id, detail);
+    audit::record(conn, ctx, entry)
 }

@@ -602,6 +602,15 @@ async fn leave_is_asked_before_the_event_and_decided_by_the_organiser() {
     t.post(&path, &tenant.secretary_a, ask)
         .await
         .refused(409, "leave_too_late");
+    t.act(&format!("/events/{event}/close"), &tenant.organizer_a)
+        .await
+        .expect(200);
+    for (decide, token) in [
+        (approve, &tenant.organizer_a),
+        (of_again("withdraw"), &tenant.member_a),
+    ] {
+        t.act(&decide, token).await.refused(409, "event_over");
+    }
 }
 
 #[actix_web::test]

@@ -102,7 +102,7 @@ impl Check for CreateCheckIn {
 
 impl CreateCheckIn {
     /// Reads the code or proof; everything that needs the database is decided by the lane.
-    fn into_wish(self, app: &App, actor: &Actor, late_upload: bool) -> AppResult<CheckIn> {
+    fn wish(&self, app: &App, actor: &Actor, late_upload: bool) -> AppResult<CheckIn> {
         let now = app.clock.now();
         let read = if let Some(code) = &self.code {
             read_code(app, code, now, self.occurred_at, late_upload)?
@@ -143,7 +143,7 @@ impl CreateCheckIn {
                 location: self.location,
                 device: self.device_id.as_deref().map(codes::device_of),
             },
-            typed_code: self.typed_code,
+            typed_code: self.typed_code.clone(),
             reason: None,
         })
     }
@@ -236,18 +236,20 @@ pub async fn submit(
     late_upload: bool,
 ) -> AppResult<CheckedIn> {
     let client_event_id = AnyId(body.client_event_id);
-    let about = body.event(app);
-    let before = |refusal| recorded_before(app, actor, client_event_id, about, refusal);
-    let wish = match body.into_wish(app, actor, late_upload) {
+    let wish = match body.wish(app, actor, late_upload) {
         Ok(wish) => wish,
-        Err(refusal) => return before(refusal).await,
+        Err(refusal) => {
+            let about = body.event(app);
+            return recorded_before(app, actor, client_event_id, about, refusal).await;
+        }
     };
+    let about = Some(wish.event);
     let Some(guesses) = Guesses::of(app, &wish) else {
         return app.check_ins.submit(wish).await;
     };
     let counted = match guesses.admit().await {
         Ok(counted) => counted,
-        Err(refusal) => return before(refusal).await,
+        Err(refusal) => return recorded_before(app, actor, client_event_id, about, refusal).await,
     };
     let outcome = app.check_ins.submit(wish).await;
     guesses.learn(&counted, &outcome).await;

@@ -117,13 +117,14 @@ fn issue(conn: &mut DbConnection, ctx: &Ctx, member: FullMemberRow, action: &str
 }
 
 fn entry<'a>(action: &'a str, member: &FullMemberRow) -> Entry<'a> {
-    Entry {
+    let member = &member.member;
+    Entry::of(
         action,
-        object: member.member.id.0,
-        tenant: Some(member.member.tenant_id),
-        organization: Some(member.member.organization_id),
-        detail: json!({}),
-    }
+        member.id.0,
+        member.tenant_id,
+        member.organization_id,
+        json!({}),
+    )
 }
 
 fn issued(ctx: &Ctx, member: FullMemberRow, code: String) -> IssuedCode {

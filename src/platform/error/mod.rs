@@ -103,13 +103,6 @@ impl AppError {
         Self::from(Code::Internal).caused_by(cause)
     }
 
-    /// What was seen is gone again: run the transaction again.
-    pub fn vanished(what: &str) -> Self {
-        let mut error = Self::unavailable().caused_by(format!("{what} has vanished"));
-        error.0.retry = true;
-        error
-    }
-
     /// Somebody else was faster with the same key: run the transaction again, it will find what they wrote.
     pub fn overtaken(error: diesel::result::Error) -> Self {
         let again = db::is_unique_violation(&error);

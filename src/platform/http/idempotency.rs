@@ -141,8 +141,7 @@ fn replay(conn: &mut DbConnection, account: AnyId, sent: &Sent) -> AppResult<Ans
         .first(conn)
         .optional()?;
     // Swept since the conflict told of it: the next attempt is the first.
-    let (fingerprint, status, body, etag, location) =
-        stored.ok_or_else(|| AppError::vanished("an idempotency key"))?;
+    let (fingerprint, status, body, etag, location) = stored.ok_or_else(AppError::again)?;
     if fingerprint != sent.fingerprint {
         return Err(Code::IdempotencyKeyReused.into());
     }
