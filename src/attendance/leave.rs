@@ -10,6 +10,7 @@ use crate::events::{self, EventId, EventRow};
 use crate::organizations::Right;
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code, Conflict};
+use crate::platform::page::{Found, Page};
 
 /// What became of asking.
 pub enum Asked {
@@ -58,11 +59,10 @@ pub fn list_leave(
     conn: &mut DbConnection,
     ctx: &Ctx,
     event: EventId,
-    after: Option<(Instant, LeaveRequestId)>,
-    limit: i64,
-) -> AppResult<Vec<LeaveRow>> {
+    page: &Page<(Instant, LeaveRequestId)>,
+) -> AppResult<Found<LeaveRow>> {
     events::require_event(conn, ctx, event, Right::View)?;
-    Ok(store::list_event_leave(conn, event, after, limit)?)
+    Ok(store::list_event_leave(conn, event, page)?)
 }
 
 /// Approves or rejects, also what was decided the other way before. A rejected member who has asked again since is

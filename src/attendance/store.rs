@@ -14,6 +14,7 @@ use crate::members::MemberId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{check_ins, leave_requests, roster_entries};
 use crate::platform::db::{AnyId, DbConnection, Instant, Prepared, UuidList, sql};
+use crate::platform::page::{Found, Page};
 
 #[derive(Debug, Clone, Queryable, QueryableByName, Insertable)]
 #[diesel(table_name = check_ins)]
@@ -322,22 +323,25 @@ pub fn list_event_check_ins(conn: &mut DbConnection, event: EventId) -> QueryRes
 pub fn list_event_leave(
     conn: &mut DbConnection,
     event: EventId,
-    after: Option<(Instant, LeaveRequestId)>,
-    limit: i64,
-) -> QueryResult<Vec<LeaveRow>> {
-    let mut query = leave_requests::table
-        .filter(leave_requests::event_id.eq(event))
+    page: &Page<(Instant, LeaveRequestId)>,
+) -> QueryResult<Found<LeaveRow>> {
+    let of_event = || leave_requests::table.filter(leave_requests::event_id.eq(event));
+    let mut query = of_event()
         .order((leave_requests::requested_at, leave_requests::id))
-        .limit(limit)
+        .limit(page.fetch())
         .into_boxed();
-    if let Some((at, id)) = after {
+    if let Some((at, id)) = page.after {
         query = query.filter(
             leave_requests::requested_at
                 .gt(at)
                 .or(leave_requests::requested_at.eq(at).and(leave_requests::id.gt(id))),
         );
     }
-    query.load(conn)
+    let count = page.count.then(|| of_event().count().get_result(conn));
+    Ok(Found {
+        rows: query.load(conn)?,
+        count: count.transpose()?,
+    })
 }
 
 pub fn list_approved_leave(conn: &mut DbConnection, event: EventId) -> QueryResult<Vec<MemberId>> {

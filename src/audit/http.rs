@@ -11,7 +11,8 @@ use crate::auth::{AccountId, SignedIn};
 use crate::organizations::OrganizationId;
 use crate::platform::db::{AnyId, Instant};
 use crate::platform::error::AppResult;
-use crate::platform::http::{List, Page, Query};
+use crate::platform::http::{List, Query};
+use crate::platform::page::Page;
 use crate::platform::text::{Check, Problems};
 
 pub fn configure(cfg: &mut ServiceConfig<'_>) {
@@ -81,6 +82,8 @@ struct AuditQuery {
     limit: Option<u16>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
+    /// Tell how many there are on all pages together, as `count`.
+    count: Option<bool>,
 }
 
 impl Check for AuditQuery {
@@ -98,7 +101,7 @@ async fn list_audit_log(
     query: Query<AuditQuery>,
 ) -> AppResult<web::Json<List<AuditEntryView>>> {
     let (ctx, query) = (app.ctx(who.0), query.0);
-    let page = Page::<(Instant, AnyId)>::from_query(query.limit, query.cursor.as_deref())?;
+    let page = Page::<(Instant, AnyId)>::from_query(query.limit, query.cursor.as_deref(), query.count)?;
     let asked = AuditFilter {
         organizations: None,
         actor: query.actor_id,
@@ -106,8 +109,7 @@ async fn list_audit_log(
         action: query.action,
         from: query.from,
         to: query.to,
-        before: page.after,
-        limit: page.fetch(),
+        page: page.clone(),
     };
     let rows = app
         .db

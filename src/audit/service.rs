@@ -9,6 +9,7 @@ use crate::members;
 use crate::organizations::{self, OrganizationId, Right};
 use crate::platform::db::{AnyId, DbConnection, Json};
 use crate::platform::error::AppResult;
+use crate::platform::page::Found;
 
 /// One line of the log: `action` is `<object>.<verb>`, e.g. `event.publish`.
 pub struct Entry<'a> {
@@ -99,7 +100,7 @@ pub fn list_entries(
     ctx: &Ctx,
     organization: Option<OrganizationId>,
     asked: &AuditFilter,
-) -> AppResult<Vec<AuditRow>> {
+) -> AppResult<Found<AuditRow>> {
     let organizations = match organization {
         Some(id) => {
             let top = organizations::require(conn, ctx, id, Right::ReadAuditLog)?;

@@ -7,7 +7,8 @@ use diesel::sql_types::Bool;
 use crate::auth::AccountId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::audit_log;
-use crate::platform::db::{AnyId, DbConnection, Instant, Json, UuidList, sql};
+use crate::platform::db::{AnyId, DbConnection, Instant, Json, MultiBackend, UuidList, sql};
+use crate::platform::page::{Found, Page};
 
 /// Rows of one INSERT: 11 columns each stay below SQLite's bound on binds.
 const BATCH: usize = 500;
@@ -49,17 +50,35 @@ pub struct AuditFilter {
     pub action: Option<String>,
     pub from: Option<Instant>,
     pub to: Option<Instant>,
-    pub before: Option<(Instant, AnyId)>,
-    pub limit: i64,
+    pub page: Page<(Instant, AnyId)>,
 }
 
 /// The newest first.
-pub fn list(conn: &mut DbConnection, filter: &AuditFilter) -> QueryResult<Vec<AuditRow>> {
-    let (open, close) = conn.among_parts();
-    let mut query = audit_log::table
+pub fn list(conn: &mut DbConnection, filter: &AuditFilter) -> QueryResult<Found<AuditRow>> {
+    let page = &filter.page;
+    let count = page
+        .count
+        .then(|| narrowed(conn, filter).count().get_result(conn));
+    let mut query = narrowed(conn, filter)
         .order((audit_log::at.desc(), audit_log::id.desc()))
-        .limit(filter.limit)
-        .into_boxed();
+        .limit(page.fetch());
+    if let Some((at, id)) = page.after {
+        query = query.filter(
+            audit_log::at
+                .lt(at)
+                .or(audit_log::at.eq(at).and(audit_log::id.lt(id))),
+        );
+    }
+    Ok(Found {
+        rows: query.load(conn)?,
+        count: count.transpose()?,
+    })
+}
+
+/// All that the filter lets through, whatever the page.
+fn narrowed<'a>(conn: &DbConnection, filter: &'a AuditFilter) -> audit_log::BoxedQuery<'a, MultiBackend> {
+    let (open, close) = conn.among_parts();
+    let mut query = audit_log::table.into_boxed();
     if let Some(organizations) = &filter.organizations {
         let ids = UuidList::from_iter(organizations.iter().copied());
         let among = fragment::<Bool>("audit_log.organization_id ")
@@ -83,12 +102,5 @@ pub fn list(conn: &mut DbConnection, filter: &AuditFilter) -> QueryResult<Vec<Au
     if let Some(to) = filter.to {
         query = query.filter(audit_log::at.lt(to));
     }
-    if let Some((at, id)) = filter.before {
-        query = query.filter(
-            audit_log::at
-                .lt(at)
-                .or(audit_log::at.eq(at).and(audit_log::id.lt(id))),
-        );
-    }
-    query.load(conn)
+    query
 }

@@ -19,7 +19,7 @@ use crate::members::MemberSummary;
 use crate::organizations::OrganizationId;
 use crate::platform::db::Instant;
 use crate::platform::error::AppResult;
-use crate::platform::http::{Answer, IdPath, Json, List, Page, PageQuery, Query, client_address};
+use crate::platform::http::{Answer, IdPath, Json, List, PageQuery, Query, client_address};
 use crate::platform::text::{Check, Problems};
 
 pub fn configure(cfg: &mut ServiceConfig<'_>) {
@@ -291,11 +291,11 @@ async fn list_sessions(
     who: SignedIn,
     query: Query<PageQuery>,
 ) -> AppResult<web::Json<List<SessionView>>> {
-    let page = Page::<(Instant, SessionId)>::from_query(query.0.limit, query.0.cursor.as_deref())?;
+    let page = query.0.page::<(Instant, SessionId)>()?;
     let (account, now) = (who.0.account, app.clock.now());
-    let (after, limit) = (page.after, page.fetch());
+    let asked = page.clone();
     let rows = fresh(&app.db, move |conn| {
-        Ok(store::list_sessions(conn, account, now, after, limit)?)
+        Ok(store::list_sessions(conn, account, now, &asked)?)
     })
     .await?;
     let current = who.0.session;

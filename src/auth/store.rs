@@ -9,6 +9,7 @@ use super::{AccountId, SessionId};
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{accounts, activation_codes, auth_changes, sessions};
 use crate::platform::db::{AnyId, DbConnection, Instant, MultiBackend, UuidList, sql};
+use crate::platform::page::{Found, Page};
 
 /// Rows of one INSERT: 9 columns each stay below SQLite's bound on binds.
 const BATCH: usize = 500;
@@ -309,24 +310,30 @@ pub fn list_sessions(
     conn: &mut DbConnection,
     account: AccountId,
     now: Instant,
-    after: Option<(Instant, SessionId)>,
-    limit: i64,
-) -> QueryResult<Vec<SessionRow>> {
-    let mut live = sessions::table
-        .filter(sessions::account_id.eq(account))
-        .filter(sessions::revoked_at.is_null())
-        .filter(sessions::expires_at.gt(now))
+    page: &Page<(Instant, SessionId)>,
+) -> QueryResult<Found<SessionRow>> {
+    let live = || {
+        sessions::table
+            .filter(sessions::account_id.eq(account))
+            .filter(sessions::revoked_at.is_null())
+            .filter(sessions::expires_at.gt(now))
+    };
+    let mut query = live()
+        .order((sessions::created_at.desc(), sessions::id.desc()))
+        .limit(page.fetch())
         .into_boxed();
-    if let Some((at, id)) = after {
-        live = live.filter(
+    if let Some((at, id)) = page.after {
+        query = query.filter(
             sessions::created_at
                 .lt(at)
                 .or(sessions::created_at.eq(at).and(sessions::id.lt(id))),
         );
     }
-    live.order((sessions::created_at.desc(), sessions::id.desc()))
-        .limit(limit)
-        .load(conn)
+    let count = page.count.then(|| live().count().get_result(conn));
+    Ok(Found {
+        rows: query.load(conn)?,
+        count: count.transpose()?,
+    })
 }
 
 /// The live sessions of an account, the one used last first.

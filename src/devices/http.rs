@@ -18,9 +18,7 @@ use crate::events::{EventId, EventRow};
 use crate::organizations::OrganizationId;
 use crate::platform::db::Instant;
 use crate::platform::error::{AppResult, Code};
-use crate::platform::http::{
-    Answer, IdPath, Json, List, Page, PageQuery, Query, Tagged, client_address, path_id,
-};
+use crate::platform::http::{Answer, IdPath, Json, List, PageQuery, Query, Tagged, client_address, path_id};
 use crate::platform::limits::Limit;
 use crate::platform::text::{Check, Problems};
 
@@ -141,11 +139,11 @@ async fn list_devices(
     query: Query<PageQuery>,
 ) -> AppResult<Tagged<List<DeviceView>>> {
     let (ctx, query) = (app.ctx(who.0), query.0);
-    let page = Page::<(Instant, DeviceId)>::from_query(query.limit, query.cursor.as_deref())?;
-    let (after, limit) = (page.after, page.fetch());
+    let page = query.page::<(Instant, DeviceId)>()?;
+    let asked = page.clone();
     let rows = app
         .db
-        .read(move |conn| service::list_devices(conn, &ctx, id.0, after, limit))
+        .read(move |conn| service::list_devices(conn, &ctx, id.0, &asked))
         .await?;
     Ok(Tagged(page.list(
         rows,
@@ -260,11 +258,11 @@ async fn list_device_events(
     query: Query<PageQuery>,
 ) -> AppResult<Tagged<List<DeviceEventView>>> {
     let (ctx, query) = (device_ctx(&app, device), query.0);
-    let page = Page::<(Instant, EventId)>::from_query(query.limit, query.cursor.as_deref())?;
-    let (after, limit) = (page.after, page.fetch());
+    let page = query.page::<(Instant, EventId)>()?;
+    let asked = page.clone();
     let rows = app
         .db
-        .read_fresh(move |conn| service::list_device_events(conn, &ctx, device, after, limit))
+        .read_fresh(move |conn| service::list_device_events(conn, &ctx, device, &asked))
         .await?;
     Ok(Tagged(page.list(
         rows,

@@ -12,6 +12,7 @@ use crate::organizations::{self, OrganizationId, Right};
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code};
 use crate::platform::keys::{hash_secret, random_secret};
+use crate::platform::page::{Found, Page};
 use crate::platform::short_code;
 
 /// A device as an organiser describes it.
@@ -60,11 +61,10 @@ pub fn list_devices(
     conn: &mut DbConnection,
     ctx: &Ctx,
     organization: OrganizationId,
-    after: Option<(Instant, DeviceId)>,
-    limit: i64,
-) -> AppResult<Vec<DeviceRow>> {
+    page: &Page<(Instant, DeviceId)>,
+) -> AppResult<Found<DeviceRow>> {
     organizations::require(conn, ctx, organization, Right::ManageEvents)?;
-    Ok(store::list_devices(conn, organization, after, limit)?)
+    Ok(store::list_devices(conn, organization, page)?)
 }
 
 /// Ends a device, or the code of one that has not enrolled yet.
@@ -174,14 +174,13 @@ pub fn list_device_events(
     conn: &mut DbConnection,
     ctx: &Ctx,
     device: RoomDevice,
-    after: Option<(Instant, EventId)>,
-    limit: i64,
-) -> AppResult<Vec<EventRow>> {
+    page: &Page<(Instant, EventId)>,
+) -> AppResult<Found<EventRow>> {
     let device = require_live(conn, ctx, device, Purpose::Screen)?;
     let top = organizations::find_organization(conn, device.organization)?;
     let below = organizations::subtree(conn, &top)?;
     let ids = below.into_iter().map(|organization| organization.id).collect();
-    events::list_open(conn, ctx, ids, after, limit)
+    events::list_open(conn, ctx, ids, page)
 }
 
 fn note(

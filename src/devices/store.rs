@@ -7,6 +7,7 @@ use crate::auth::AccountId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{devices, organizations};
 use crate::platform::db::{DbConnection, Instant};
+use crate::platform::page::{Found, Page};
 
 /// A device. Not `Debug`: what could open a room stays out of logs, hashed or not.
 #[derive(Clone, Queryable, Insertable)]
@@ -38,23 +39,29 @@ pub fn insert_device(conn: &mut DbConnection, row: &DeviceRow) -> QueryResult<us
 pub fn list_devices(
     conn: &mut DbConnection,
     organization: OrganizationId,
-    after: Option<(Instant, DeviceId)>,
-    limit: i64,
-) -> QueryResult<Vec<DeviceRow>> {
-    let mut query = devices::table
-        .filter(devices::organization_id.eq(organization))
-        .filter(devices::revoked_at.is_null())
+    page: &Page<(Instant, DeviceId)>,
+) -> QueryResult<Found<DeviceRow>> {
+    let living = || {
+        devices::table
+            .filter(devices::organization_id.eq(organization))
+            .filter(devices::revoked_at.is_null())
+    };
+    let mut query = living()
         .order((devices::created_at, devices::id))
-        .limit(limit)
+        .limit(page.fetch())
         .into_boxed();
-    if let Some((at, id)) = after {
+    if let Some((at, id)) = page.after {
         query = query.filter(
             devices::created_at
                 .gt(at)
                 .or(devices::created_at.eq(at).and(devices::id.gt(id))),
         );
     }
-    query.load(conn)
+    let count = page.count.then(|| living().count().get_result(conn));
+    Ok(Found {
+        rows: query.load(conn)?,
+        count: count.transpose()?,
+    })
 }
 
 pub fn find_device(conn: &mut DbConnection, id: DeviceId) -> QueryResult<Option<DeviceRow>> {

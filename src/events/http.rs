@@ -7,16 +7,19 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::EventId;
 use super::calendar::{CONTENT_TYPE, calendar};
 use super::commands::{CreateEvent, Expected, Geofence, UpdateEvent};
+use super::lists::{self, ListEvents};
 use super::rules::{Form, Status};
-use super::service::{self, FullEvent, ListEvents};
+use super::service::{self, FullEvent};
 use super::store::EventRow;
+use super::sync::SyncToken;
 use crate::app::App;
 use crate::attendance::news_of;
 use crate::auth::SignedIn;
 use crate::organizations::OrganizationId;
 use crate::platform::db::Instant;
 use crate::platform::error::{AppError, AppResult};
-use crate::platform::http::{Answer, IdPath, Json, List, Once, Page, Query, Tagged, if_match};
+use crate::platform::http::{Answer, IdPath, Json, List, Once, Query, Tagged, if_match};
+use crate::platform::page::Page;
 use crate::platform::text::{Check, Problems};
 
 pub fn configure(cfg: &mut ServiceConfig) {
@@ -140,23 +143,55 @@ struct EventQuery {
     organization_id: Option<OrganizationId>,
     /// Only events I am expected at.
     mine: Option<bool>,
+    /// Only what has changed since the list that gave this `sync_token`, some of it perhaps again: with `mine=true`
+    /// and no other filter.
+    updated_since: Option<String>,
     /// Items a page, 1 to 200 (default 50).
     limit: Option<u16>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
+    /// Tell how many there are on all pages together, as `count`.
+    count: Option<bool>,
 }
-impl Check for EventQuery {}
+impl Check for EventQuery {
+    /// An event can change so that a filter no longer lets it through, and a phone would not hear of it.
+    fn check(&mut self, problems: &mut Problems) {
+        let narrowed = self.check_in_open.is_some()
+            || self.form.is_some()
+            || self.from.is_some()
+            || self.to.is_some()
+            || self.organization_id.is_some();
+        if self.updated_since.is_some() && (narrowed || self.mine != Some(true)) {
+            problems.add(
+                "updated_since",
+                "not_with_these",
+                "goes with mine=true and no other filter",
+            );
+        }
+    }
+}
 
-/// List events in order of their start: those I manage, and those I am expected at.
-#[utoipa::path(tag = "events", params(EventQuery), responses((status = 200, body = List<EventView>)))]
+/// A page of events.
+#[derive(Serialize, utoipa::ToSchema)]
+struct EventList {
+    #[serde(flatten)]
+    list: List<EventView>,
+    /// With the first page of `mine=true`: keep it, and send it as `updated_since` to be told what has changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sync_token: Option<String>,
+}
+
+/// List events in order of their start: those I manage, and those I am expected at. What a phone keeps of `mine=true`
+/// it brings up to date with `updated_since`; an event that is there already has been changed, or cancelled.
+#[utoipa::path(tag = "events", params(EventQuery), responses((status = 200, body = EventList), (status = 410, description = "sync_token_outdated")))]
 #[get("/events")]
 async fn list_events(
     app: web::Data<App>,
     who: SignedIn,
     query: Query<EventQuery>,
-) -> AppResult<Tagged<List<EventView>>> {
+) -> AppResult<Tagged<EventList>> {
     let (ctx, query) = (app.ctx(who.0), query.0);
-    let page = Page::<(Instant, EventId)>::from_query(query.limit, query.cursor.as_deref())?;
+    let page = Page::<(Instant, EventId)>::from_query(query.limit, query.cursor.as_deref(), query.count)?;
     let asked = ListEvents {
         check_in_open: query.check_in_open.unwrap_or(false),
         published: false,
@@ -165,18 +200,23 @@ async fn list_events(
         to: query.to,
         organization: query.organization_id,
         mine: query.mine.unwrap_or(false),
-        after: page.after,
-        limit: page.fetch(),
+        updated_since: query.updated_since.as_deref().map(sync_token).transpose()?,
+        page: page.clone(),
     };
-    let rows = app
+    let (found, token) = app
         .db
-        .read(move |conn| service::list_events(conn, &ctx, &asked))
+        .read(move |conn| lists::list_events(conn, &ctx, &asked))
         .await?;
-    Ok(Tagged(page.list(
-        rows,
-        |(row, _)| (row.starts_at, row.id),
-        EventView::from,
-    )))
+    Ok(Tagged(EventList {
+        list: page.list(found, |(row, _)| (row.starts_at, row.id), EventView::from),
+        sync_token: token.map(|token| token.encode()),
+    }))
+}
+
+fn sync_token(text: &str) -> AppResult<SyncToken> {
+    SyncToken::decode(text).ok_or_else(|| {
+        AppError::invalid_field("updated_since", "not_a_sync_token", "is not a sync_token of ours")
+    })
 }
 
 /// Create an event as a draft. What is left out of the check-in window comes from the organization's settings.

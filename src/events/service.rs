@@ -10,10 +10,11 @@ use super::store::{self, Attendee, CalendarFeedRow, EventFilter, EventRow};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
 use crate::members::{self, MemberId, Standing};
-use crate::organizations::{self, Access, OrganizationId, OrganizationRow, Right};
+use crate::organizations::{self, Access, OrganizationRow, Right};
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code, Permitted};
 use crate::platform::keys::{hash_secret, random_secret};
+use crate::platform::page::Page;
 use crate::platform::text::Problems;
 
 /// An event with its parts, as it is shown.
@@ -52,6 +53,7 @@ pub fn create_event(conn: &mut DbConnection, ctx: &Ctx, new: CreateEvent) -> App
         late_from: new.starts_at,
         check_in_closes_at: new.starts_at,
         roster_frozen_at: None,
+        audience_version: 0,
         last_seq: 0,
         version: 1,
         created_at: ctx.now,
@@ -175,6 +177,9 @@ pub fn update_event(
                 store::replace_expected(conn, &event.row, organizations, members)?;
             }
             event.expected = expected;
+            if event.row.status == Status::Published.as_str() {
+                event.row.audience_version += 1;
+            }
         }
     }
     if let Some(forms) = forms.filter(|forms| !Form::are_same(forms, &event.forms)) {
@@ -342,113 +347,19 @@ pub fn is_attendee(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult
     }
 }
 
-fn attendee(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<Option<Attendee>> {
+pub(super) fn attendee(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<Option<Attendee>> {
     if ctx.actor.is_system_admin {
         return Ok(None);
     }
     attendee_for(conn, ctx.actor.member()?).map(Some)
 }
 
-fn attendee_for(conn: &mut DbConnection, id: MemberId) -> AppResult<Attendee> {
+pub(super) fn attendee_for(conn: &mut DbConnection, id: MemberId) -> AppResult<Attendee> {
     let member = members::find_member(conn, id)?;
     let organization = organizations::find_organization(conn, member.organization_id)?;
     let line = organizations::ids_of_path(&organization.path);
     let standing = Standing::parse(&member.standing).map_or(0, Standing::bit);
     Ok(Attendee { id, line, standing })
-}
-
-/// What a client may narrow the list of events to.
-#[derive(Debug, Clone, Default)]
-pub struct ListEvents {
-    pub check_in_open: bool,
-    pub published: bool,
-    pub form: Option<Form>,
-    pub from: Option<Instant>,
-    pub to: Option<Instant>,
-    pub organization: Option<OrganizationId>,
-    pub mine: bool,
-    pub after: Option<(Instant, EventId)>,
-    pub limit: i64,
-}
-
-pub fn list_events(
-    conn: &mut DbConnection,
-    ctx: &Ctx,
-    asked: &ListEvents,
-) -> AppResult<Vec<(EventRow, Vec<Form>)>> {
-    let filter = EventFilter {
-        tenant: ctx.actor.tenant,
-        managed: organizations::ids_with_right(conn, ctx, Right::View)?,
-        member: attendee(conn, ctx)?,
-        mine: asked.mine,
-        organizations: match asked.organization {
-            None => None,
-            Some(id) => {
-                let top = organizations::visible_or_archived(conn, ctx, id)?;
-                Some(organizations::ids_ever_below(conn, &top)?)
-            }
-        },
-        form: asked.form.map(Form::as_str),
-        from: asked.from,
-        to: asked.to,
-        published: asked.published,
-        open_at: asked.check_in_open.then_some(ctx.now),
-        after: asked.after,
-        limit: asked.limit,
-    };
-    let rows = store::list_events(conn, &filter)?;
-    with_forms(conn, rows)
-}
-
-/// The events of these organizations whose check-in is open now, soonest first. No permission asked.
-pub fn list_open(
-    conn: &mut DbConnection,
-    ctx: &Ctx,
-    organizations: Vec<OrganizationId>,
-    after: Option<(Instant, EventId)>,
-    limit: i64,
-) -> AppResult<Vec<EventRow>> {
-    let filter = EventFilter {
-        organizations: Some(organizations),
-        open_at: Some(ctx.now),
-        after,
-        limit,
-        ..EventFilter::default()
-    };
-    Ok(store::list_events(conn, &filter)?)
-}
-
-/// The published events I am expected at that are not over, soonest first.
-pub fn list_mine_from_now(
-    conn: &mut DbConnection,
-    ctx: &Ctx,
-    limit: i64,
-) -> AppResult<Vec<(EventRow, Vec<Form>)>> {
-    let asked = ListEvents {
-        mine: true,
-        published: true,
-        from: Some(ctx.now),
-        limit,
-        ..ListEvents::default()
-    };
-    list_events(conn, ctx, &asked)
-}
-
-fn with_forms(conn: &mut DbConnection, rows: Vec<EventRow>) -> AppResult<Vec<(EventRow, Vec<Form>)>> {
-    let ids: Vec<EventId> = rows.iter().map(|row| row.id).collect();
-    let forms = store::list_forms(conn, &ids)?;
-    let of = |id: EventId| {
-        forms
-            .iter()
-            .filter(|(e, _)| *e == id)
-            .filter_map(|(_, f)| Form::parse(f))
-            .collect()
-    };
-    Ok(rows
-        .into_iter()
-        .map(|row| (of(row.id), row))
-        .map(|(forms, row)| (row, forms))
-        .collect())
 }
 
 /// A private address for a calendar program. Making a new one ends the old one.
@@ -490,8 +401,8 @@ pub fn read_feed(conn: &mut DbConnection, now: Instant, token: &str) -> AppResul
         member: Some(attendee_for(conn, feed.member_id)?),
         mine: true,
         from: Some(now.plus_s(-31 * 86_400)),
-        limit: 500,
+        page: Page::first(500),
         ..EventFilter::default()
     };
-    Ok(store::list_events(conn, &filter)?)
+    Ok(store::list_events(conn, &filter)?.rows)
 }

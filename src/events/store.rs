@@ -2,7 +2,7 @@
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Integer, Text};
+use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
 
 use super::commands::MAX_LENGTH_S;
 use super::{CalendarFeedId, EventId};
@@ -11,6 +11,7 @@ use crate::members::MemberId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{calendar_feeds, event_forms, event_members, event_organizations, events};
 use crate::platform::db::{DbConnection, Instant, MultiBackend, Prepared, UuidList, sql as types};
+use crate::platform::page::{Found, Page};
 
 /// Rows of one INSERT: 3 columns each stay below SQLite's bound on binds.
 const BATCH: usize = 1_000;
@@ -41,6 +42,7 @@ pub struct EventRow {
     pub late_from: Instant,
     pub check_in_closes_at: Instant,
     pub roster_frozen_at: Option<Instant>,
+    pub audience_version: i32,
     pub last_seq: i64,
     pub version: i32,
     pub created_at: Instant,
@@ -53,7 +55,7 @@ pub struct EventRow {
 const COLUMNS: &str = "id, tenant_id, organization_id, title, description, place, starts_at, ends_at, time_zone, status, \
      expected_standings, opens_before_s, late_after_s, closes_after_s, code_window_s, offline_allowed, \
      geofence_latitude, geofence_longitude, geofence_radius_m, check_in_opens_at, late_from, check_in_closes_at, \
-     roster_frozen_at, last_seq, version, created_at, created_by, updated_at, closed_at, cancel_reason";
+     roster_frozen_at, audience_version, last_seq, version, created_at, created_by, updated_at, closed_at, cancel_reason";
 
 pub fn insert_event(conn: &mut DbConnection, row: &EventRow) -> QueryResult<usize> {
     diesel::insert_into(events::table).values(row).execute(conn)
@@ -109,7 +111,7 @@ pub fn list_due_to_freeze(
 
 pub fn mark_frozen(conn: &mut DbConnection, id: EventId, now: Instant) -> QueryResult<usize> {
     diesel::update(events::table.find(id))
-        .set(events::roster_frozen_at.eq(now))
+        .set((events::roster_frozen_at.eq(now), events::updated_at.eq(now)))
         .execute(conn)
 }
 
@@ -233,8 +235,9 @@ pub struct EventFilter {
     pub published: bool,
     /// Events whose check-in is open at this instant.
     pub open_at: Option<Instant>,
-    pub after: Option<(Instant, EventId)>,
-    pub limit: i64,
+    /// Events that were changed at or after this.
+    pub updated_from: Option<Instant>,
+    pub page: Page<(Instant, EventId)>,
 }
 
 /// A member as far as 'expected?' goes: who, the organizations from the root down to theirs, and the standing's bit.
@@ -283,11 +286,47 @@ fn was_called() -> Condition {
 }
 
 /// Events in order of their start.
-pub fn list_events(conn: &mut DbConnection, filter: &EventFilter) -> QueryResult<Vec<EventRow>> {
-    let mut query = events::table
+pub fn list_events(conn: &mut DbConnection, filter: &EventFilter) -> QueryResult<Found<EventRow>> {
+    let page = &filter.page;
+    let count = page
+        .count
+        .then(|| narrowed(conn, filter).count().get_result(conn));
+    let mut query = narrowed(conn, filter)
         .order((events::starts_at, events::id))
-        .limit(filter.limit)
-        .into_boxed();
+        .limit(page.fetch());
+    if let Some((at, id)) = page.after {
+        query = query.filter(
+            events::starts_at
+                .gt(at)
+                .or(events::starts_at.eq(at).and(events::id.gt(id))),
+        );
+    }
+    Ok(Found {
+        rows: query.load(conn)?,
+        count: count.transpose()?,
+    })
+}
+
+/// When one of these events was changed last, whatever the page.
+pub fn last_change(conn: &mut DbConnection, filter: &EventFilter) -> QueryResult<Option<Instant>> {
+    narrowed(conn, filter)
+        .select(sql::<Nullable<types::Instant>>("max(events.updated_at)"))
+        .get_result(conn)
+}
+
+/// How often who is expected at a published event of the tenant has changed.
+pub fn sum_audience_versions(conn: &mut DbConnection, tenant: OrganizationId) -> QueryResult<i64> {
+    let sum: Option<i64> = events::table
+        .filter(events::tenant_id.eq(tenant))
+        .filter(events::audience_version.gt(0))
+        .select(sql::<Nullable<BigInt>>("sum(audience_version)"))
+        .get_result(conn)?;
+    Ok(sum.unwrap_or(0))
+}
+
+/// All that the filter lets through, whatever the page.
+fn narrowed<'a>(conn: &DbConnection, filter: &EventFilter) -> events::BoxedQuery<'a, MultiBackend> {
+    let mut query = events::table.into_boxed();
     let expected = filter.member.as_ref().map(|who| is_expected(conn, who));
     let attended: Condition = match expected {
         Some(expected) => Box::new(expected.and(was_called())),
@@ -330,14 +369,10 @@ pub fn list_events(conn: &mut DbConnection, filter: &EventFilter) -> QueryResult
             .filter(events::check_in_opens_at.le(at))
             .filter(events::check_in_closes_at.gt(at));
     }
-    if let Some((at, id)) = filter.after {
-        query = query.filter(
-            events::starts_at
-                .gt(at)
-                .or(events::starts_at.eq(at).and(events::id.gt(id))),
-        );
+    if let Some(from) = filter.updated_from {
+        query = query.filter(events::updated_at.ge(from));
     }
-    query.load(conn)
+    query
 }
 
 #[derive(Debug, Clone, Queryable, Insertable)]

@@ -18,9 +18,10 @@ use crate::organizations::{Access, OrganizationId, Role, ids_of_path};
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::AppResult;
 use crate::platform::http::{
-    Answer, IdPath, Json, LIST_OR_SHEET, List, Once, Page, PageQuery, Query, Tagged, Wanted, if_match,
-    language, sheet_response, wanted,
+    Answer, IdPath, Json, LIST_OR_SHEET, List, Once, PageQuery, Query, Tagged, Wanted, if_match, language,
+    sheet_response, wanted,
 };
+use crate::platform::page::Page;
 use crate::platform::text::{Check, Problems};
 
 pub fn configure(cfg: &mut ServiceConfig<'_>) {
@@ -194,6 +195,8 @@ struct MemberQuery {
     limit: Option<u16>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
+    /// Tell how many there are on all pages together, as `count`.
+    count: Option<bool>,
 }
 
 impl Check for MemberQuery {
@@ -213,14 +216,13 @@ async fn list_members(
 ) -> AppResult<HttpResponse> {
     let (ctx, query) = (app.ctx(who.0), query.0);
     let wanted = wanted(&request, &LIST_OR_SHEET)?;
-    let page = Page::<(String, MemberId)>::from_query(query.limit, query.cursor.as_deref())?;
+    let page = Page::<(String, MemberId)>::from_query(query.limit, query.cursor.as_deref(), query.count)?;
     let asked = ListMembers {
         organization: query.organization_id,
         standing: query.standing,
         q: query.q,
         include_inactive: query.include_inactive.unwrap_or(false),
-        after: page.after.clone(),
-        limit: page.fetch(),
+        page: page.clone(),
     };
     if let Wanted::Sheet(format) = wanted {
         let language = language(&request);
@@ -239,12 +241,7 @@ async fn list_members(
         |row| (row.member.name.clone(), row.member.id),
         MemberView::try_from,
     );
-    let items = list.items.into_iter().collect::<AppResult<Vec<_>>>()?;
-    Ok(Tagged(List {
-        items,
-        next_cursor: list.next_cursor,
-    })
-    .respond_to(&request))
+    Ok(Tagged(list.transpose()?).respond_to(&request))
 }
 
 /// Create a member, with an account that has no password until an activation code is used.
@@ -347,11 +344,11 @@ async fn list_transfers(
     query: Query<PageQuery>,
 ) -> AppResult<Tagged<List<TransferView>>> {
     let (ctx, query) = (app.ctx(who.0), query.0);
-    let page = Page::<(Instant, TransferId)>::from_query(query.limit, query.cursor.as_deref())?;
-    let (before, limit) = (page.after, page.fetch());
+    let page = query.page::<(Instant, TransferId)>()?;
+    let asked = page.clone();
     let rows = app
         .db
-        .read(move |conn| service::list_transfers(conn, &ctx, id.0, before, limit))
+        .read(move |conn| service::list_transfers(conn, &ctx, id.0, &asked))
         .await?;
     Ok(Tagged(page.list(
         rows,

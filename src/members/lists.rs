@@ -7,9 +7,10 @@ use crate::app::Ctx;
 use crate::organizations::{self, OrganizationId, Right};
 use crate::platform::db::DbConnection;
 use crate::platform::error::AppResult;
+use crate::platform::page::{Found, Page};
 
 /// Rows of a whole list read at once.
-const PIECE: i64 = 5_000;
+const PIECE: usize = 5_000;
 
 /// What a client may narrow the list of members to; `organization` means its whole subtree.
 #[derive(Debug, Clone, Default)]
@@ -18,8 +19,7 @@ pub struct ListMembers {
     pub standing: Option<Standing>,
     pub q: Option<String>,
     pub include_inactive: bool,
-    pub after: Option<(String, MemberId)>,
-    pub limit: i64,
+    pub page: Page<(String, MemberId)>,
 }
 
 /// Without an organization: everybody the actor administers.
@@ -27,7 +27,7 @@ pub fn list_members(
     conn: &mut DbConnection,
     ctx: &Ctx,
     asked: &ListMembers,
-) -> AppResult<Vec<FullMemberRow>> {
+) -> AppResult<Found<FullMemberRow>> {
     let filter = filter_of(conn, ctx, asked)?;
     Ok(store::list_members(conn, &filter)?)
 }
@@ -42,8 +42,7 @@ pub fn all_members(
         conn,
         ctx,
         &ListMembers {
-            after: None,
-            limit: PIECE,
+            page: Page::first(PIECE),
             ..asked
         },
     )?;
@@ -56,8 +55,8 @@ pub fn all_members(
             return None;
         }
         match store::list_members(conn, &filter) {
-            Ok(rows) => {
-                filter.after = rows.last().map(|row| (row.member.name.clone(), row.member.id));
+            Ok(Found { rows, .. }) => {
+                filter.page.after = rows.last().map(|row| (row.member.name.clone(), row.member.id));
                 more = !rows.is_empty();
                 piece = rows.into_iter();
                 piece.next().map(Ok)
@@ -79,8 +78,7 @@ fn filter_of(conn: &mut DbConnection, ctx: &Ctx, asked: &ListMembers) -> AppResu
         q: asked.q.clone(),
         include_inactive: asked.include_inactive,
         without_password: false,
-        after: asked.after.clone(),
-        limit: asked.limit,
+        page: asked.page.clone(),
     })
 }
 

@@ -18,6 +18,7 @@ use crate::organizations::{self, OrganizationId, OrganizationRow, Right};
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code, Conflict};
 use crate::platform::local_time;
+use crate::platform::page::{Found, Page};
 use crate::platform::text::Patch;
 
 /// What other slices show of a member.
@@ -343,11 +344,10 @@ pub fn list_transfers(
     conn: &mut DbConnection,
     ctx: &Ctx,
     id: MemberId,
-    before: Option<(Instant, TransferId)>,
-    limit: i64,
-) -> AppResult<Vec<TransferRow>> {
+    page: &Page<(Instant, TransferId)>,
+) -> AppResult<Found<TransferRow>> {
     require_member(conn, ctx, id, Right::View)?;
-    Ok(store::list_transfers(conn, id, before, limit)?)
+    Ok(store::list_transfers(conn, id, page)?)
 }
 
 /// Ends membership here: no sign-in, on no roster from now on. Nothing is deleted.

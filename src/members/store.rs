@@ -1,7 +1,7 @@
 //! Rows and queries of members, their standings and transfers. No rules.
 
 use chrono::NaiveDate;
-use diesel::dsl::sql as fragment;
+use diesel::dsl::{IntoBoxed, sql as fragment};
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Date, Text};
 
@@ -9,7 +9,8 @@ use super::{MemberId, StandingId, TransferId};
 use crate::auth::AccountId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{accounts, member_standings, member_transfers, members, organizations};
-use crate::platform::db::{DbConnection, Instant, UuidList, sql};
+use crate::platform::db::{DbConnection, Instant, MultiBackend, UuidList, sql};
+use crate::platform::page::{Found, Page};
 
 /// Rows of one INSERT: 13 columns each stay below SQLite's bound on binds.
 const BATCH: usize = 500;
@@ -143,20 +144,28 @@ pub struct MemberFilter {
     pub q: Option<String>,
     pub include_inactive: bool,
     pub without_password: bool,
-    pub after: Option<(String, MemberId)>,
-    pub limit: i64,
+    pub page: Page<(String, MemberId)>,
 }
 
 diesel::define_sql_function! {
     fn lower(text: Text) -> Text;
 }
 
-/// In order of name and id.
-pub fn list_members(conn: &mut DbConnection, filter: &MemberFilter) -> QueryResult<Vec<FullMemberRow>> {
-    let (open, close) = conn.among_parts();
-    let mut query = members::table
+/// A member with their organization and account.
+#[diesel::dsl::auto_type(type_name = "FullMembers")]
+fn full_members() -> _ {
+    members::table
         .inner_join(organizations::table.on(organizations::id.eq(members::organization_id)))
         .inner_join(accounts::table.on(accounts::id.eq(members::id)))
+}
+
+/// In order of name and id.
+pub fn list_members(conn: &mut DbConnection, filter: &MemberFilter) -> QueryResult<Found<FullMemberRow>> {
+    let page = &filter.page;
+    let count = page
+        .count
+        .then(|| narrowed(conn, filter).count().get_result(conn));
+    let mut query = narrowed(conn, filter)
         .select((
             members::all_columns,
             organizations::name,
@@ -165,8 +174,24 @@ pub fn list_members(conn: &mut DbConnection, filter: &MemberFilter) -> QueryResu
             accounts::password_hash.is_not_null(),
         ))
         .order((members::name.asc(), members::id.asc()))
-        .limit(filter.limit)
-        .into_boxed();
+        .limit(page.fetch());
+    if let Some((name, id)) = &page.after {
+        query = query.filter(
+            members::name
+                .gt(name)
+                .or(members::name.eq(name).and(members::id.gt(*id))),
+        );
+    }
+    Ok(Found {
+        rows: query.load(conn)?,
+        count: count.transpose()?,
+    })
+}
+
+/// All that the filter lets through, whatever the page.
+fn narrowed<'a>(conn: &DbConnection, filter: &MemberFilter) -> IntoBoxed<'a, FullMembers, MultiBackend> {
+    let (open, close) = conn.among_parts();
+    let mut query = full_members().into_boxed();
     if let Some(organizations) = &filter.organizations {
         let ids = UuidList::from_iter(organizations.iter().copied());
         let among = fragment::<Bool>("members.organization_id ")
@@ -207,14 +232,7 @@ pub fn list_members(conn: &mut DbConnection, filter: &MemberFilter) -> QueryResu
                 .or(accounts::phone.like(like).escape('\\').assume_not_null()),
         );
     }
-    if let Some((name, id)) = &filter.after {
-        query = query.filter(
-            members::name
-                .gt(name)
-                .or(members::name.eq(name).and(members::id.gt(*id))),
-        );
-    }
-    query.load(conn)
+    query
 }
 
 /// A LIKE pattern in which the text stands for itself.
@@ -311,23 +329,26 @@ pub fn update_standing(conn: &mut DbConnection, row: &StandingRow) -> QueryResul
 pub fn list_transfers(
     conn: &mut DbConnection,
     id: MemberId,
-    before: Option<(Instant, TransferId)>,
-    limit: i64,
-) -> QueryResult<Vec<TransferRow>> {
+    page: &Page<(Instant, TransferId)>,
+) -> QueryResult<Found<TransferRow>> {
     use member_transfers::dsl as t;
-    let mut query = t::member_transfers
-        .filter(t::member_id.eq(id))
+    let of_member = || t::member_transfers.filter(t::member_id.eq(id));
+    let mut query = of_member()
         .order((t::transferred_at.desc(), t::id.desc()))
-        .limit(limit)
+        .limit(page.fetch())
         .into_boxed();
-    if let Some((at, id)) = before {
+    if let Some((at, id)) = page.after {
         query = query.filter(
             t::transferred_at
                 .lt(at)
                 .or(t::transferred_at.eq(at).and(t::id.lt(id))),
         );
     }
-    query.load(conn)
+    let count = page.count.then(|| of_member().count().get_result(conn));
+    Ok(Found {
+        rows: query.load(conn)?,
+        count: count.transpose()?,
+    })
 }
 
 /// A person with the standing of one date.

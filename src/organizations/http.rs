@@ -13,9 +13,7 @@ use crate::auth::SignedIn;
 use crate::members::MemberId;
 use crate::platform::db::Instant;
 use crate::platform::error::{AppError, AppResult};
-use crate::platform::http::{
-    Answer, IdPath, Json, List, Once, Page, PageQuery, Query, Tagged, if_match, path_id,
-};
+use crate::platform::http::{Answer, IdPath, Json, List, Once, PageQuery, Query, Tagged, if_match, path_id};
 use crate::platform::text::Check;
 
 pub fn configure(cfg: &mut ServiceConfig) {
@@ -103,11 +101,11 @@ async fn list_organizations(
     query: Query<PageQuery>,
 ) -> AppResult<Tagged<List<OrganizationView>>> {
     let (ctx, query) = (app.ctx(who.0), query.0);
-    let page = Page::<String>::from_query(query.limit, query.cursor.as_deref())?;
-    let (after, limit) = (page.after.clone(), page.fetch());
+    let page = query.page::<String>()?;
+    let asked = page.clone();
     let rows = app
         .db
-        .read(move |conn| service::list_visible(conn, &ctx, after.as_deref(), limit))
+        .read(move |conn| service::list_visible(conn, &ctx, &asked))
         .await?;
     Ok(Tagged(page.list(
         rows,
@@ -245,21 +243,18 @@ async fn list_roles(
     query: Query<PageQuery>,
 ) -> AppResult<Tagged<List<RoleView>>> {
     let (ctx, query) = (app.ctx(who.0), query.0);
-    let page = Page::<(Instant, RoleGrantId)>::from_query(query.limit, query.cursor.as_deref())?;
-    let (after, limit) = (page.after, page.fetch());
+    let page = query.page::<(Instant, RoleGrantId)>()?;
+    let asked = page.clone();
     let rows = app
         .db
-        .read(move |conn| roles::list_roles(conn, &ctx, id.0, after, limit))
+        .read(move |conn| roles::list_roles(conn, &ctx, id.0, &asked))
         .await?;
     let list = page.list(
         rows,
         |(row, _)| (row.granted_at, row.id),
         |(row, name)| role_view(row, Some(name)),
     );
-    Ok(Tagged(List {
-        items: list.items.into_iter().collect::<AppResult<_>>()?,
-        next_cursor: list.next_cursor,
-    }))
+    Ok(Tagged(list.transpose()?))
 }
 
 #[derive(Clone, Deserialize, utoipa::ToSchema)]

@@ -11,6 +11,7 @@ use crate::app::Ctx;
 use crate::members::{self, MemberId};
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code};
+use crate::platform::page::{Found, Page};
 
 /// Grants a role on an organization; granting it again gives the grant that is there.
 pub fn grant_role(
@@ -60,11 +61,10 @@ pub fn list_roles(
     conn: &mut DbConnection,
     ctx: &Ctx,
     organization: OrganizationId,
-    after: Option<(Instant, RoleGrantId)>,
-    limit: i64,
-) -> AppResult<Vec<(RoleGrantRow, String)>> {
+    page: &Page<(Instant, RoleGrantId)>,
+) -> AppResult<Found<(RoleGrantRow, String)>> {
     require(conn, ctx, organization, Right::View)?;
-    Ok(store::list_grants(conn, organization, after, limit)?)
+    Ok(store::list_grants(conn, organization, page)?)
 }
 
 pub fn revoke_role(

@@ -14,6 +14,7 @@ use crate::audit::{self, Entry};
 use crate::platform::config::CheckInConfig;
 use crate::platform::db::DbConnection;
 use crate::platform::error::{AppError, AppResult, Code, Conflict};
+use crate::platform::page::{Found, Page};
 use crate::platform::text::{Check, Patch, Problems, patch, present};
 
 pub const DEFAULT_TIME_ZONE: &str = "Asia/Shanghai";
@@ -391,11 +392,10 @@ pub fn ids_ever_below(conn: &mut DbConnection, top: &OrganizationRow) -> AppResu
 pub fn list_visible(
     conn: &mut DbConnection,
     ctx: &Ctx,
-    after: Option<&str>,
-    limit: i64,
-) -> AppResult<Vec<OrganizationRow>> {
+    page: &Page<String>,
+) -> AppResult<Found<OrganizationRow>> {
     let access = Access::load(conn, ctx)?;
-    Ok(store::list_visible(conn, access.sight().as_ref(), after, limit)?)
+    Ok(store::list_visible(conn, access.sight().as_ref(), page)?)
 }
 
 /// The organizations where the actor has this right to read, archived ones included; none means everywhere.

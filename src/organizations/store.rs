@@ -9,7 +9,8 @@ use super::{OrganizationId, RoleGrantId};
 use crate::auth::AccountId;
 use crate::members::MemberId;
 use crate::platform::db::schema::{members, organizations, role_grants};
-use crate::platform::db::{DbConnection, Instant, UuidList, sql};
+use crate::platform::db::{DbConnection, Instant, MultiBackend, UuidList, sql};
+use crate::platform::page::{Found, Page};
 
 #[derive(Debug, Clone, PartialEq, Queryable, Insertable, QueryableByName)]
 #[diesel(table_name = organizations)]
@@ -98,14 +99,22 @@ pub struct Sight {
 pub fn list_visible(
     conn: &mut DbConnection,
     sight: Option<&Sight>,
-    after: Option<&str>,
-    limit: i64,
-) -> QueryResult<Vec<OrganizationRow>> {
+    page: &Page<String>,
+) -> QueryResult<Found<OrganizationRow>> {
+    let count = page.count.then(|| seen(conn, sight).count().get_result(conn));
+    let mut query = seen(conn, sight).order(organizations::path).limit(page.fetch());
+    if let Some(after) = &page.after {
+        query = query.filter(organizations::path.gt(after));
+    }
+    Ok(Found {
+        rows: query.load(conn)?,
+        count: count.transpose()?,
+    })
+}
+
+fn seen<'a>(conn: &DbConnection, sight: Option<&Sight>) -> organizations::BoxedQuery<'a, MultiBackend> {
     let (open, close) = conn.among_parts();
-    let mut query = organizations::table
-        .order(organizations::path)
-        .limit(limit)
-        .into_boxed();
+    let mut query = organizations::table.into_boxed();
     if let Some(sight) = sight {
         let line = fragment::<Bool>("organizations.id ")
             .sql(open)
@@ -117,11 +126,7 @@ pub fn list_visible(
             query = query.or_filter(organizations::path.ge(low).and(organizations::path.lt(high)));
         }
     }
-    query = query.filter(organizations::archived_at.is_null());
-    if let Some(after) = after {
-        query = query.filter(organizations::path.gt(after));
-    }
-    query.load(conn)
+    query.filter(organizations::archived_at.is_null())
 }
 
 /// Changes the row if its version is still `version` (any, when none); tells whether it was.
@@ -312,25 +317,31 @@ pub fn find_same_grant(
 pub fn list_grants(
     conn: &mut DbConnection,
     organization: OrganizationId,
-    after: Option<(Instant, RoleGrantId)>,
-    limit: i64,
-) -> QueryResult<Vec<(RoleGrantRow, String)>> {
-    let mut query = role_grants::table
-        .inner_join(members::table.on(members::id.eq(role_grants::member_id)))
-        .filter(role_grants::organization_id.eq(organization))
-        .filter(role_grants::revoked_at.is_null())
+    page: &Page<(Instant, RoleGrantId)>,
+) -> QueryResult<Found<(RoleGrantRow, String)>> {
+    let in_force = || {
+        role_grants::table
+            .inner_join(members::table.on(members::id.eq(role_grants::member_id)))
+            .filter(role_grants::organization_id.eq(organization))
+            .filter(role_grants::revoked_at.is_null())
+    };
+    let mut query = in_force()
         .order((role_grants::granted_at, role_grants::id))
         .select((role_grants::all_columns, members::name))
-        .limit(limit)
+        .limit(page.fetch())
         .into_boxed();
-    if let Some((at, id)) = after {
+    if let Some((at, id)) = page.after {
         query = query.filter(
             role_grants::granted_at
                 .gt(at)
                 .or(role_grants::granted_at.eq(at).and(role_grants::id.gt(id))),
         );
     }
-    query.load(conn)
+    let count = page.count.then(|| in_force().count().get_result(conn));
+    Ok(Found {
+        rows: query.load(conn)?,
+        count: count.transpose()?,
+    })
 }
 
 pub fn revoke_grant(

@@ -11,6 +11,7 @@ pub mod jobs;
 pub mod keys;
 pub mod limits;
 pub mod local_time;
+pub mod page;
 pub mod sheet;
 pub mod short_code;
 pub mod text;

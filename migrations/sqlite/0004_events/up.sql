@@ -22,6 +22,7 @@ CREATE TABLE events (
     late_from INTEGER NOT NULL,
     check_in_closes_at INTEGER NOT NULL,
     roster_frozen_at INTEGER,
+    audience_version INTEGER NOT NULL DEFAULT 0, -- changes of who is expected, once published
     last_seq INTEGER NOT NULL DEFAULT 0, -- of its check-ins; the row is locked while it moves
     version INTEGER NOT NULL DEFAULT 1,
     created_at INTEGER NOT NULL,
@@ -32,6 +33,8 @@ CREATE TABLE events (
 ) STRICT;
 CREATE INDEX events_tenant ON events (tenant_id, starts_at);
 CREATE INDEX events_organization ON events (organization_id, starts_at);
+CREATE INDEX events_changed ON events (tenant_id, updated_at);
+CREATE INDEX events_audience ON events (tenant_id) WHERE audience_version > 0;
 CREATE INDEX events_to_freeze ON events (check_in_opens_at) WHERE roster_frozen_at IS NULL AND status = 'published';
 
 CREATE TABLE event_forms (

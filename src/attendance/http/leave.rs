@@ -13,7 +13,7 @@ use crate::events::EventId;
 use crate::members::MemberId;
 use crate::platform::db::Instant;
 use crate::platform::error::{AppError, AppResult, Code};
-use crate::platform::http::{Answer, IdPath, List, Once, Page, PageQuery, Query, Tagged};
+use crate::platform::http::{Answer, IdPath, List, Once, PageQuery, Query, Tagged};
 use crate::platform::text::{Check, Problems};
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -89,11 +89,11 @@ pub async fn list_leave_requests(
     query: Query<PageQuery>,
 ) -> AppResult<Tagged<List<LeaveView>>> {
     let ctx = app.ctx(who.0);
-    let page = Page::<(Instant, LeaveRequestId)>::from_query(query.0.limit, query.0.cursor.as_deref())?;
-    let (after, limit) = (page.after, page.fetch());
+    let page = query.0.page::<(Instant, LeaveRequestId)>()?;
+    let asked = page.clone();
     let rows = app
         .db
-        .read(move |conn| leave::list_leave(conn, &ctx, id.0, after, limit))
+        .read(move |conn| leave::list_leave(conn, &ctx, id.0, &asked))
         .await?;
     Ok(Tagged(page.list(
         rows,

@@ -13,7 +13,8 @@ use crate::members::MemberId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::Instant;
 use crate::platform::error::{AppError, AppResult};
-use crate::platform::http::{IdPath, LIST_OR_SHEET, Page, Query, Tagged, Wanted, sheet_response, wanted};
+use crate::platform::http::{IdPath, LIST_OR_SHEET, Query, Tagged, Wanted, sheet_response, wanted};
+use crate::platform::page::{Found, Page};
 use crate::platform::text::Check;
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -88,6 +89,9 @@ pub struct AttendanceView {
     /// By name.
     items: Vec<LineView>,
     next_cursor: Option<String>,
+    /// With `count=true`: how many there are on all pages together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<i64>,
     /// Of the whole sheet, whatever the page.
     counts: Counts,
 }
@@ -104,6 +108,8 @@ pub struct AttendanceQuery {
     limit: Option<u16>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
+    /// Tell how many there are on all pages together, as `count`.
+    count: Option<bool>,
 }
 impl Check for AttendanceQuery {}
 
@@ -131,7 +137,7 @@ pub async fn list_attendance(
 ) -> AppResult<HttpResponse> {
     let (ctx, query) = (app.ctx(who.0), query.0);
     let wanted = wanted(&request, &LIST_OR_SHEET)?;
-    let page = Page::<(String, MemberId)>::from_query(query.limit, query.cursor.as_deref())?;
+    let page = Page::<(String, MemberId)>::from_query(query.limit, query.cursor.as_deref(), query.count)?;
     let keep = query.filter();
     if let Wanted::Sheet(format) = wanted {
         let export = move |conn: &mut _| export::load(conn, &ctx, id.0, keep);
@@ -145,10 +151,14 @@ pub async fn list_attendance(
     }
     let sheet = app.db.read(move |conn| sheet::sheet(conn, &ctx, id.0)).await?;
     let counts = Counts::of(&sheet.lines);
-    let lines = sheet
-        .lines
+    let mut lines = sheet.lines;
+    lines.retain(keep);
+    let count = page
+        .count
+        .then_some(lines.len())
+        .and_then(|n| i64::try_from(n).ok());
+    let rows = lines
         .into_iter()
-        .filter(keep)
         .filter(|line| {
             page.after
                 .as_ref()
@@ -156,10 +166,15 @@ pub async fn list_attendance(
         })
         .take(page.limit + 1)
         .collect();
-    let list = page.list(lines, |line| (line.name.clone(), line.member), LineView::from);
+    let list = page.list(
+        Found { rows, count },
+        |line| (line.name.clone(), line.member),
+        LineView::from,
+    );
     let view = AttendanceView {
         items: list.items,
         next_cursor: list.next_cursor,
+        count: list.count,
         counts,
     };
     Ok(actix_web::Responder::respond_to(Tagged(view), &request))

@@ -14,6 +14,7 @@ use crate::members::store::{self, FullMemberRow, MemberFilter};
 use crate::organizations::{self, OrganizationId, Right};
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code};
+use crate::platform::page::Page;
 use crate::platform::text::{Check, Problems};
 
 /// Codes of one request: each is a write, and a sheet of more is not cut by hand.
@@ -156,10 +157,10 @@ fn list_below(
     let filter = MemberFilter {
         organizations: Some(ids_below(conn, ctx, organization, Right::ManageMembers)?),
         without_password: true,
-        limit: limit().saturating_add(1),
+        page: Page::first(MOST + 1),
         ..MemberFilter::default()
     };
-    let mut found = store::list_members(conn, &filter)?;
+    let mut found = store::list_members(conn, &filter)?.rows;
     if found.len() > MOST {
         let words = format!("has more than {MOST} members without a password: take smaller organizations");
         return Err(AppError::invalid_field(
@@ -179,10 +180,10 @@ fn list_named(conn: &mut DbConnection, ctx: &Ctx, ids: &[MemberId]) -> AppResult
     let filter = MemberFilter {
         ids: Some(ids.iter().copied().collect()),
         include_inactive: true,
-        limit: limit(),
+        page: Page::first(MOST),
         ..MemberFilter::default()
     };
-    let mut found = store::list_members(conn, &filter)?;
+    let mut found = store::list_members(conn, &filter)?.rows;
     if found.len() != ids.len() {
         return Err(AppError::not_found());
     }
@@ -193,8 +194,4 @@ fn list_named(conn: &mut DbConnection, ctx: &Ctx, ids: &[MemberId]) -> AppResult
     }
     found.retain(|row| !row.has_password && row.member.deactivated_at.is_none());
     Ok(found)
-}
-
-fn limit() -> i64 {
-    i64::try_from(MOST).unwrap_or(i64::MAX)
 }

@@ -224,6 +224,7 @@ diesel::table! {
         late_from -> Instant,
         check_in_closes_at -> Instant,
         roster_frozen_at -> Nullable<Instant>,
+        audience_version -> Integer,
         last_seq -> BigInt,
         version -> Integer,
         created_at -> Instant,

@@ -250,6 +250,10 @@ codes! {
         "This code is too old. Scan the code on the screen again."
         "签到码已过期，请重新扫描屏幕上的签到码。"
         "簽到碼已過期，請重新掃描螢幕上的簽到碼。" }
+    SyncTokenOutdated "sync_token_outdated" 410 {
+        "A list of changes would leave out what you are no longer expected at. Read the whole list again, without `updated_since`."
+        "仅凭变更无法得知哪些活动已不再需要您参加，请去掉 updated_since 重新读取完整列表。"
+        "僅憑變更無法得知哪些活動已不再需要您參加，請去掉 updated_since 重新讀取完整清單。" }
     NotOpenYet "not_open_yet" 409 {
         "Check-in has not opened yet; `opens_at` says when it does."
         "签到尚未开始，开始时间见 opens_at。"

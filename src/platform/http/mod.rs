@@ -21,6 +21,6 @@ pub use error_pages::configure_error_pages;
 pub use frame::{Frame, RequestId, current_request_id, frame, language};
 pub use idempotency::{Key, Once, sweep_keys};
 pub use known::{KnownPaths, answer_head, nothing_here, refuse_stray_parameters};
-pub use page::{List, Page, PageQuery};
+pub use page::{List, PageQuery};
 pub use problem::{Listener, Problem, problem_response};
 pub use query::{IdPath, Query, path_id};

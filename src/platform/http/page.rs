@@ -6,6 +6,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::platform::error::{AppError, AppResult};
+use crate::platform::page::{Found, Page};
+use crate::platform::text::Check;
 
 /// One page of a list.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -13,9 +15,23 @@ pub struct List<T> {
     pub items: Vec<T>,
     /// Send it back as `cursor` for the next page; null on the last one.
     pub next_cursor: Option<String>,
+    /// With `count=true`: how many there are on all pages together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<i64>,
 }
 
-/// The two parameters of every list. Flattening defeats `deny_unknown_fields`, so each filter struct repeats them.
+impl<T> List<AppResult<T>> {
+    /// The list, if every item could be shown.
+    pub fn transpose(self) -> AppResult<List<T>> {
+        Ok(List {
+            items: self.items.into_iter().collect::<AppResult<_>>()?,
+            next_cursor: self.next_cursor,
+            count: self.count,
+        })
+    }
+}
+
+/// The three parameters of every list. Flattening defeats `deny_unknown_fields`, so each filter struct repeats them.
 #[derive(Debug, Clone, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -24,19 +40,20 @@ pub struct PageQuery {
     pub limit: Option<u16>,
     /// `next_cursor` of the page before.
     pub cursor: Option<String>,
+    /// Tell how many there are on all pages together, as `count`.
+    pub count: Option<bool>,
 }
 
-impl crate::platform::text::Check for PageQuery {}
+impl Check for PageQuery {}
 
-/// A page that was asked for: `K` is the last key of the page before.
-#[derive(Debug, Clone)]
-pub struct Page<K> {
-    pub limit: usize,
-    pub after: Option<K>,
+impl PageQuery {
+    pub fn page<K: Serialize + DeserializeOwned>(&self) -> AppResult<Page<K>> {
+        Page::from_query(self.limit, self.cursor.as_deref(), self.count)
+    }
 }
 
 impl<K: Serialize + DeserializeOwned> Page<K> {
-    pub fn from_query(limit: Option<u16>, cursor: Option<&str>) -> AppResult<Self> {
+    pub fn from_query(limit: Option<u16>, cursor: Option<&str>, count: Option<bool>) -> AppResult<Self> {
         let limit = limit.unwrap_or(50);
         if !(1..=200).contains(&limit) {
             return Err(AppError::invalid_field(
@@ -56,16 +73,13 @@ impl<K: Serialize + DeserializeOwned> Page<K> {
         Ok(Self {
             limit: usize::from(limit),
             after,
+            count: count.unwrap_or(false),
         })
     }
 
-    /// Stores fetch this many: the one too many tells that there is a next page.
-    pub fn fetch(&self) -> i64 {
-        i64::try_from(self.limit).unwrap_or(i64::MAX).saturating_add(1)
-    }
-
-    /// Cuts `rows` to the page and makes the cursor from the last row that stays.
-    pub fn list<R, V>(&self, mut rows: Vec<R>, key: impl Fn(&R) -> K, view: impl FnMut(R) -> V) -> List<V> {
+    /// Cuts what was found to the page and makes the cursor from the last row that stays.
+    pub fn list<R, V>(&self, found: Found<R>, key: impl Fn(&R) -> K, view: impl FnMut(R) -> V) -> List<V> {
+        let Found { mut rows, count } = found;
         let more = rows.len() > self.limit;
         rows.truncate(self.limit);
         let next_cursor = match rows.last() {
@@ -77,6 +91,7 @@ impl<K: Serialize + DeserializeOwned> Page<K> {
         List {
             items: rows.into_iter().map(view).collect(),
             next_cursor,
+            count,
         }
     }
 }
