@@ -9,7 +9,7 @@ use super::store::{self, CheckInRow, LeaveRow, RosterRow};
 use crate::app::Ctx;
 use crate::events::{self, EventId, EventRow};
 use crate::members::{self, MemberBrief, MemberId};
-use crate::organizations::{OrganizationId, Right};
+use crate::organizations::{self, OrganizationId, Right};
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult};
 
@@ -37,6 +37,8 @@ impl Line {
 /// The sheet of an event, by name.
 pub struct Sheet {
     pub event: EventRow,
+    /// False when it holds only the lines of the organizations that the reader administers.
+    pub whole: bool,
     pub lines: Vec<Line>,
 }
 
@@ -54,8 +56,39 @@ impl Sheet {
     }
 }
 
+/// The sheet for whoever may see it: the whole for those who administer the event, and for those who administer some
+/// of the people alone, a branch secretary whose committee has called, the lines of these.
 pub fn sheet(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<Sheet> {
+    let refusal = match whole_sheet(conn, ctx, id) {
+        Err(error) if error.is_refusal() => error,
+        done => return done,
+    };
+    let Some(organizations) = organizations::ids_with_right(conn, ctx, Right::View)? else {
+        return Err(refusal);
+    };
+    let event = events::find_event(conn, id)?;
+    if organizations.is_empty() || !events::was_called(&event) {
+        return Err(refusal);
+    }
+    let own: HashSet<OrganizationId> = organizations.into_iter().collect();
+    let mut part = read(conn, ctx, event)?;
+    part.lines.retain(|line| own.contains(&line.organization));
+    part.whole = false;
+    if part.lines.is_empty() {
+        Err(refusal)
+    } else {
+        Ok(part)
+    }
+}
+
+/// Everybody's lines, for those who administer the event.
+pub fn whole_sheet(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<Sheet> {
     let event = events::require_event(conn, ctx, id, Right::View)?;
+    read(conn, ctx, event)
+}
+
+fn read(conn: &mut DbConnection, ctx: &Ctx, event: EventRow) -> AppResult<Sheet> {
+    let id = event.id;
     let over = is_over(&event, ctx.now);
     let leave: HashSet<MemberId> = store::list_approved_leave(conn, id)?.into_iter().collect();
     let check_ins = store::list_event_check_ins(conn, id)?;
@@ -77,7 +110,11 @@ pub fn sheet(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<Sheet
         }
     }
     lines.sort_by(|a, b| (&a.name, a.member).cmp(&(&b.name, b.member)));
-    Ok(Sheet { event, lines })
+    Ok(Sheet {
+        event,
+        whole: true,
+        lines,
+    })
 }
 
 /// Nobody is absent from what was cancelled, or never called.

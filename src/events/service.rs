@@ -10,7 +10,7 @@ use super::store::{self, Attendee, CalendarFeedRow, EventFilter, EventRow};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
 use crate::members::{self, MemberId, Standing};
-use crate::organizations::{self, Access, OrganizationRow, Right};
+use crate::organizations::{self, Access, OrganizationId, OrganizationRow, Right};
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code, Permitted};
 use crate::platform::keys::{hash_secret, random_secret};
@@ -27,7 +27,7 @@ pub struct FullEvent {
 }
 
 pub fn create_event(conn: &mut DbConnection, ctx: &Ctx, new: CreateEvent) -> AppResult<FullEvent> {
-    let organization = organizations::require(conn, ctx, new.organization_id, Right::ManageEvents)?;
+    let organization = organizations::require_held(conn, ctx, new.organization_id, Right::ManageEvents)?;
     let settings = organizations::settings_of(conn, &organization, &ctx.config.check_in)?;
     let mut row = EventRow {
         id: ctx.ids.make(),
@@ -269,6 +269,20 @@ fn note(
 ) -> AppResult<()> {
     let entry = Entry::of(action, row.id.0, row.tenant_id, row.organization_id, detail);
     audit::record(conn, ctx, entry)
+}
+
+/// Drafts, and what was cancelled as a draft, were never called.
+pub fn was_called(row: &EventRow) -> bool {
+    row.status == Status::Published.as_str() || row.roster_frozen_at.is_some()
+}
+
+/// Would anything of this organization wait for somebody who can manage it no more? No permission asked.
+pub fn has_unfinished(
+    conn: &mut DbConnection,
+    organization: OrganizationId,
+    now: Instant,
+) -> AppResult<bool> {
+    Ok(store::has_unfinished(conn, organization, now)?)
 }
 
 /// The row, for services that have checked the actor's right already.

@@ -285,6 +285,20 @@ fn was_called() -> Condition {
     )
 }
 
+/// Neither closed nor cancelled, and not over by itself either.
+pub fn has_unfinished(
+    conn: &mut DbConnection,
+    organization: OrganizationId,
+    now: Instant,
+) -> QueryResult<bool> {
+    let unfinished = events::table
+        .filter(events::organization_id.eq(organization))
+        .filter(events::closed_at.is_null())
+        .filter(events::starts_at.ge(now.plus_s(-MAX_LENGTH_S)))
+        .filter(events::ends_at.gt(now).or(events::check_in_closes_at.gt(now)));
+    diesel::select(diesel::dsl::exists(unfinished)).get_result(conn)
+}
+
 /// Events in order of their start.
 pub fn list_events(conn: &mut DbConnection, filter: &EventFilter) -> QueryResult<Found<EventRow>> {
     let page = &filter.page;

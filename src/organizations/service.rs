@@ -11,6 +11,7 @@ use super::rules::{Kind, MAX_LEVELS, Right, ids_of_path, is_within, levels, path
 use super::store::{self, OrganizationRow};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
+use crate::events;
 use crate::platform::config::CheckInConfig;
 use crate::platform::db::DbConnection;
 use crate::platform::error::{AppError, AppResult, Code, Conflict};
@@ -296,7 +297,7 @@ pub fn archive_organization(conn: &mut DbConnection, ctx: &Ctx, id: Organization
     store::lock_organization(conn, id)?;
     let mut row = require(conn, ctx, id, Right::ManageOrganization)?;
     require_above(conn, ctx, &row)?;
-    if store::has_content(conn, id)? {
+    if store::has_content(conn, id)? || events::has_unfinished(conn, id, ctx.now)? {
         return Err(Code::OrganizationNotEmpty.into());
     }
     row.archived_at = Some(ctx.now);

@@ -24,5 +24,6 @@ mod organizations;
 mod process;
 mod races;
 mod roster;
+mod sheet;
 mod support;
 mod throttle;

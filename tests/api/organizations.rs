@@ -127,6 +127,14 @@ async fn a_subtree_moves_and_takes_its_people_along() {
     t.act(&format!("/organizations/{general}/archive"), &tenant.admin)
         .await
         .refused(409, "organization_not_empty");
+    // Nobody could close or cancel an archived group's event.
+    let event = t.open_event(&tenant.admin, &group, json!({})).await;
+    t.act(&format!("/organizations/{group}/archive"), &tenant.admin)
+        .await
+        .refused(409, "organization_not_empty");
+    t.act(&format!("/events/{event}/close"), &tenant.admin)
+        .await
+        .expect(200);
     t.act(&format!("/organizations/{group}/archive"), &tenant.admin)
         .await
         .expect(204);

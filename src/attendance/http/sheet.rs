@@ -92,8 +92,10 @@ pub struct AttendanceView {
     /// With `count=true`: how many there are on all pages together.
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<i64>,
-    /// Of the whole sheet, whatever the page.
+    /// Of all lines that I may see, whatever the page.
     counts: Counts,
+    /// False: only the lines of people whom I administer, because I do not administer the event.
+    whole: bool,
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -125,7 +127,7 @@ impl AttendanceQuery {
 }
 
 /// List who should attend and who came. With `Accept: text/csv` or the XLSX media type all lines of that status come as
-/// a file.
+/// a file. A secretary whose committee has called the event sees the lines of their own branch.
 #[utoipa::path(tag = "attendance", params(("id" = EventId, Path), AttendanceQuery), responses((status = 200, content((AttendanceView = "application/json"), (String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), (status = 406, description = "not_acceptable")))]
 #[get("/events/{id}/attendance")]
 pub async fn list_attendance(
@@ -176,6 +178,7 @@ pub async fn list_attendance(
         next_cursor: list.next_cursor,
         count: list.count,
         counts,
+        whole: sheet.whole,
     };
     Ok(actix_web::Responder::respond_to(Tagged(view), &request))
 }
@@ -216,7 +219,7 @@ pub async fn find_quorum(
     let (turnout, forms) = app
         .db
         .read(move |conn| {
-            let sheet = sheet::sheet(conn, &ctx, id.0)?;
+            let sheet = sheet::whole_sheet(conn, &ctx, id.0)?;
             Ok((sheet.turnout(), events::forms_of(conn, id.0)?))
         })
         .await?;

@@ -207,9 +207,9 @@ codes! {
         "组织树最多 limit 级，请选择更高一级的位置。"
         "組織樹最多 limit 級，請選擇更高一級的位置。" }
     OrganizationNotEmpty "organization_not_empty" 409 {
-        "It still has members or organizations below it. Move them first."
-        "该组织仍有成员或下级组织，请先迁出。"
-        "該組織仍有成員或下級組織，請先遷出。" }
+        "It still has members, organizations below it, or events to come. Move them, and cancel or close the events, first."
+        "该组织仍有成员、下级组织或未结束的活动，请先迁出成员和组织，取消或结束活动。"
+        "該組織仍有成員、下級組織或未結束的活動，請先遷出成員和組織，取消或結束活動。" }
     AlreadyThere "already_there" 409 {
         "The member belongs to this organization already."
         "该成员已在此组织。"

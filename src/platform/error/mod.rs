@@ -204,6 +204,13 @@ impl From<diesel::result::Error> for AppError {
     }
 }
 
+impl AppError {
+    /// Forbidden, or not found: the answer to whoever may not.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self.code(), Code::Forbidden | Code::NotFound)
+    }
+}
+
 /// For questions that are asked as 'may I?' or 'is it there?': `require(..).permitted()?`.
 pub trait Permitted<T> {
     /// None for forbidden and not found. Anything else is no answer, and goes up.
@@ -214,7 +221,7 @@ impl<T> Permitted<T> for AppResult<T> {
     fn permitted(self) -> AppResult<Option<T>> {
         match self {
             Ok(value) => Ok(Some(value)),
-            Err(error) if matches!(error.code(), Code::Forbidden | Code::NotFound) => Ok(None),
+            Err(error) if error.is_refusal() => Ok(None),
             Err(error) => Err(error),
         }
     }
