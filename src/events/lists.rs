@@ -69,8 +69,8 @@ pub fn list_events(
     ))
 }
 
-/// A list by a token holds only for the same person in the same place: who has been transferred, or may have been
-/// taken off an event since, must read the whole list again, for a list of changes cannot name what is gone.
+/// A list by a token holds only for the same person in the same place: who has been transferred, even there and back,
+/// or may have been taken off an event since, must read the whole list again, for a list of changes cannot name what is gone.
 fn next_token(
     conn: &mut DbConnection,
     filter: &EventFilter,

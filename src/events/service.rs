@@ -373,7 +373,12 @@ pub(super) fn attendee_for(conn: &mut DbConnection, id: MemberId) -> AppResult<A
     let organization = organizations::find_organization(conn, member.organization_id)?;
     let line = organizations::ids_of_path(&organization.path);
     let standing = Standing::parse(&member.standing).map_or(0, Standing::bit);
-    Ok(Attendee { id, line, standing })
+    Ok(Attendee {
+        id,
+        line,
+        standing,
+        version: member.version,
+    })
 }
 
 /// A private address for a calendar program. Making a new one ends the old one.

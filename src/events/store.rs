@@ -246,6 +246,8 @@ pub struct Attendee {
     pub id: MemberId,
     pub line: Vec<uuid::Uuid>,
     pub standing: i32,
+    /// Counts what has happened to the member.
+    pub version: i32,
 }
 
 type Condition = Box<dyn diesel::BoxableExpression<events::table, MultiBackend, SqlType = Bool>>;

@@ -29,7 +29,8 @@ impl SyncToken {
         for id in &who.line {
             hash.update(id);
         }
-        hash.update(who.standing.to_be_bytes());
+        // There and back again: a roster may have been frozen meanwhile.
+        hash.update(who.version.to_be_bytes());
         hash.update(audiences.to_be_bytes());
         let digest: [u8; 32] = hash.finalize().into();
         let first = digest.first_chunk().copied().unwrap_or_default();
@@ -53,11 +54,12 @@ mod tests {
     use super::*;
     use crate::members::MemberId;
 
-    fn who(standing: i32) -> Attendee {
+    fn who(version: i32) -> Attendee {
         Attendee {
             id: MemberId(uuid::Uuid::from_u128(1)),
             line: vec![uuid::Uuid::from_u128(2), uuid::Uuid::from_u128(3)],
-            standing,
+            standing: 1,
+            version,
         }
     }
 

@@ -240,6 +240,19 @@ async fn who_may_have_been_taken_off_an_event_reads_the_whole_list_again() {
         .refused(410, "sync_token_outdated");
     assert_eq!(ids(&mine(&t, &tenant.member_b, "").await.expect(200)), [&*event]);
 
+    // There and back: what was frozen meanwhile was frozen without them.
+    let token = mine(&t, &tenant.member_b, "")
+        .await
+        .expect(200)
+        .text("/sync_token");
+    for branch in [&tenant.branch_b, &tenant.branch_a] {
+        let transfer = json!({ "organization_id": branch, "reason": "調動" });
+        t.post(&path, &tenant.admin, transfer).await.expect(201);
+    }
+    mine(&t, &tenant.member_b, &token)
+        .await
+        .refused(410, "sync_token_outdated");
+
     // Nobody else's token, nothing that is none, and no filter that would hide a change.
     mine(&t, &tenant.member_a, &token)
         .await

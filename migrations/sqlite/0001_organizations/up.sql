@@ -35,7 +35,6 @@ CREATE TABLE audit_log (
     detail TEXT NOT NULL,
     request_id TEXT
 ) STRICT;
-CREATE INDEX audit_log_tenant ON audit_log (tenant_id, at);
 CREATE INDEX audit_log_object ON audit_log (object_id, at);
 
 -- The stored answer of a write, committed with its effect; kept 24 hours.

@@ -1,5 +1,6 @@
 //! Imports point inward, files stay small, and each room keeps to its own words.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Every source file under `src`, with its text.
@@ -137,4 +138,24 @@ fn files_stay_small_enough_to_know() {
         assert!(lines <= 650, "{path} has {lines} lines: perhaps two rooms");
         assert!(text.starts_with("//!"), "{path} does not say what it owns");
     }
+}
+
+/// A page that is served and not listed would be refused before its handler is reached.
+#[test]
+fn every_page_outside_the_api_is_on_the_list_of_pages() {
+    let mut served = BTreeSet::new();
+    for (_, text) in sources() {
+        for line in lines(&text) {
+            for opening in [".route(\"/", "web::resource(\"/"] {
+                if let Some((_, rest)) = line.split_once(opening) {
+                    let path = rest.split('"').next().unwrap();
+                    served.insert(format!("/{path}"));
+                }
+            }
+        }
+    }
+    // The folder of the API document's page is a service of its own.
+    served.insert("/docs/{_}*".to_owned());
+    let listed: BTreeSet<String> = zhibu::routes::PAGES.map(str::to_owned).into();
+    assert_eq!(served, listed);
 }
