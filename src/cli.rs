@@ -28,7 +28,7 @@ struct Cli {
     /// Settings file (default: zhibu.toml in the working directory, if there is one)
     #[arg(long, global = true, value_name = "FILE", env = "ZHIBU_CONFIG")]
     config: Option<PathBuf>,
-    /// Folder of the SQLite file, the secret key and the media
+    /// Folder of the SQLite file and the secret key
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Address to listen on

@@ -58,8 +58,10 @@ pub fn load(
 }
 
 impl Export {
-    pub fn event_id(&self) -> EventId {
-        self.sheet.event.id
+    /// What the file is called, without its ending.
+    pub fn file_name(&self) -> String {
+        let part = if self.sheet.whole { "" } else { "-part" };
+        format!("attendance-{}{part}", self.sheet.event.id)
     }
 
     pub fn write(&self, format: SheetFormat) -> AppResult<Vec<u8>> {

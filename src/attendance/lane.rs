@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::live::news_of;
 use super::service::{self, CheckIn, CheckedIn, Outcome};
@@ -78,7 +77,7 @@ impl CheckInLane {
         let limits = LaneLimits {
             queue: config.lane_queue,
             batch: config.lane_batch,
-            deadline: Duration::from_secs(5),
+            deadline: db.deadline(),
         };
         let teller = desk.clone();
         let apply = move |conn: &mut DbConnection, batch: &[CheckIn]| desk.apply(conn, batch);

@@ -156,6 +156,10 @@ pub fn decide(event: &EventRow, facts: Facts, claim: &Claim) -> Result<Accepted,
     };
     match event.status.as_str() {
         "cancelled" => return Err(Code::EventCancelled.into()),
+        // To whom a code is no clue, a draft does not exist; its makers know it.
+        "draft" if claim.is_organisers() => {
+            return Err(AppError::from(Code::NotOpenYet).with("opens_at", window.opens_at));
+        }
         "draft" => return Err(Code::InvalidCode.into()),
         _ => {}
     }

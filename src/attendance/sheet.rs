@@ -63,22 +63,16 @@ pub fn sheet(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<Sheet
         Err(error) if error.is_refusal() => error,
         done => return done,
     };
-    let Some(organizations) = organizations::ids_with_right(conn, ctx, Right::View)? else {
-        return Err(refusal);
-    };
-    let event = events::find_event(conn, id)?;
-    if organizations.is_empty() || !events::was_called(&event) {
+    if !events::calls_my_people(conn, ctx, id)? {
         return Err(refusal);
     }
-    let own: HashSet<OrganizationId> = organizations.into_iter().collect();
+    let own = organizations::ids_with_right(conn, ctx, Right::View)?.unwrap_or_default();
+    let own: HashSet<OrganizationId> = own.into_iter().collect();
+    let event = events::find_event(conn, id)?;
     let mut part = read(conn, ctx, event)?;
     part.lines.retain(|line| own.contains(&line.organization));
     part.whole = false;
-    if part.lines.is_empty() {
-        Err(refusal)
-    } else {
-        Ok(part)
-    }
+    Ok(part)
 }
 
 /// Everybody's lines, for those who administer the event.

@@ -4,7 +4,7 @@
 use super::rules::{self, RefreshToken, Weakness};
 use super::service;
 use super::sessions::{self, Device, Grant};
-use super::state::{changes_noted, fresh};
+use super::state::changes_noted;
 use super::store::AccountRow;
 use super::throttle;
 use super::{AccountId, Actor};
@@ -35,10 +35,10 @@ async fn use_code(app: &App, typed: &str, password: String, device: Device) -> A
     let code = rules::normalise_activation_code(typed).ok_or(Code::ActivationCodeInvalid)?;
     let (code_hash, now) = (hash_secret(&code), app.clock.now());
     let looked_up = code_hash.clone();
-    let account = fresh(&app.db, move |conn| {
-        sessions::find_activation(conn, now, &looked_up)
-    })
-    .await?;
+    let account = app
+        .db
+        .read_fresh(move |conn| sessions::find_activation(conn, now, &looked_up))
+        .await?;
     require_strong(app, &account, &password)?;
     let password_hash = app.auth.hasher().hash(password).await?;
     let ctx = app.ctx(Actor::nobody());
@@ -94,7 +94,10 @@ pub async fn change_password(app: &App, actor: Actor, current: String, new: Stri
 
 async fn replace_password(app: &App, actor: Actor, current: String, new: String) -> AppResult<()> {
     let account_id: AccountId = actor.account;
-    let account = fresh(&app.db, move |conn| service::find_account(conn, account_id)).await?;
+    let account = app
+        .db
+        .read_fresh(move |conn| service::find_account(conn, account_id))
+        .await?;
     let hashes = account.password_hash.iter().cloned().collect();
     let fits = app.auth.hasher().verify(current, hashes, 1).await?;
     if !fits.contains(&true) {

@@ -11,7 +11,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::rules::{self, RefreshToken};
 use super::sessions::{self, Device, Grant};
 use super::sign_in::{self, SignIn};
-use super::state::{changes_noted, fresh};
+use super::state::changes_noted;
 use super::store::{self, SessionRow};
 use super::{SessionId, SignedIn, flows};
 use crate::app::App;
@@ -294,10 +294,10 @@ async fn list_sessions(
     let page = query.0.page::<(Instant, SessionId)>()?;
     let (account, now) = (who.0.account, app.clock.now());
     let asked = page.clone();
-    let rows = fresh(&app.db, move |conn| {
-        Ok(store::list_sessions(conn, account, now, &asked)?)
-    })
-    .await?;
+    let rows = app
+        .db
+        .read_fresh(move |conn| Ok(store::list_sessions(conn, account, now, &asked)?))
+        .await?;
     let current = who.0.session;
     Ok(web::Json(page.list(
         rows,

@@ -5,7 +5,6 @@ use super::Actor;
 use super::rules;
 use super::service;
 use super::sessions::{self, Device, Grant};
-use super::state::fresh;
 use super::store::{self, AccountRow};
 use super::throttle::{self, SignInTries, Subject};
 use crate::app::App;
@@ -55,22 +54,23 @@ pub async fn login(app: &App, wish: SignIn, address: &str) -> AppResult<Grant> {
 
 async fn candidates(app: &App, wish: &SignIn) -> AppResult<Vec<Candidate>> {
     let (typed, tenant, device) = (wish.typed.clone(), wish.tenant, wish.device.id.clone());
-    fresh(&app.db, move |conn| {
-        let accounts = service::list_sign_in_candidates(conn, &typed, tenant, MAX_CANDIDATES)?;
-        let mut found = Vec::with_capacity(accounts.len());
-        for account in accounts {
-            let knows_device = match &device {
-                Some(device) => store::knows_device(conn, account.id, device)?,
-                None => false,
-            };
-            found.push(Candidate {
-                account,
-                knows_device,
-            });
-        }
-        Ok(found)
-    })
-    .await
+    app.db
+        .read_fresh(move |conn| {
+            let accounts = service::list_sign_in_candidates(conn, &typed, tenant, MAX_CANDIDATES)?;
+            let mut found = Vec::with_capacity(accounts.len());
+            for account in accounts {
+                let knows_device = match &device {
+                    Some(device) => store::knows_device(conn, account.id, device)?,
+                    None => false,
+                };
+                found.push(Candidate {
+                    account,
+                    knows_device,
+                });
+            }
+            Ok(found)
+        })
+        .await
 }
 
 /// Of what was typed, in one spelling and under a key: the cache tells nobody's phone number.

@@ -14,7 +14,7 @@ use super::{service, store};
 use crate::app::App;
 use crate::platform::clock::Clock;
 use crate::platform::config::Config;
-use crate::platform::db::{Backend, Db, DbConnection, Instant};
+use crate::platform::db::{Db, Instant};
 use crate::platform::error::AppResult;
 use crate::platform::jobs::Jobs;
 use crate::platform::keys::Keys;
@@ -72,21 +72,11 @@ impl Auth {
     pub async fn catch_up(&self, db: &Db, clock: &Clock) -> AppResult<()> {
         let (now, memory_s) = (clock.now(), self.0.tokens.lifetime_s() + SPARE_S);
         let since = self.0.revocations.since(now, memory_s);
-        let rows = fresh(db, move |conn| Ok(store::list_changes(conn, since)?)).await?;
+        let rows = db
+            .read_fresh(move |conn| Ok(store::list_changes(conn, since)?))
+            .await?;
         self.0.revocations.learn(rows, now, memory_s);
         Ok(())
-    }
-}
-
-/// A look at what is committed, never at a replica that lags behind.
-pub async fn fresh<T, F>(db: &Db, look: F) -> AppResult<T>
-where
-    F: Fn(&mut DbConnection) -> AppResult<T> + Send + 'static,
-    T: Send + 'static,
-{
-    match db.backend() {
-        Backend::Sqlite => db.read(look).await,
-        Backend::Postgres => db.write(look).await,
     }
 }
 

@@ -38,16 +38,13 @@ impl Viewer {
         }
     }
 
-    /// Of a device, at what is committed: a replica that lags behind may not know it yet, or still know it.
+    /// At what is committed: a replica that lags behind may not know the device, or the right, yet, or still know it.
     pub async fn read<T, F>(&self, app: &App, look: F) -> AppResult<T>
     where
         F: Fn(&mut DbConnection) -> AppResult<T> + Send + 'static,
         T: Send + 'static,
     {
-        match self {
-            Self::Person(_) => app.db.read_fresh(look).await,
-            Self::Device(_) => app.db.read_fresh(look).await,
-        }
+        app.db.read_fresh(look).await
     }
 
     pub fn is_device(&self) -> bool {

@@ -38,7 +38,7 @@ pub fn list_events(
     let known = asked.updated_since.as_ref();
     let filter = EventFilter {
         tenant: ctx.actor.tenant,
-        managed: organizations::ids_with_right(conn, ctx, Right::View)?,
+        managed: organizations::reach(conn, ctx, Right::View)?,
         member: attendee(conn, ctx)?,
         mine: asked.mine,
         organizations: match asked.organization {

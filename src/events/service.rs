@@ -42,7 +42,7 @@ pub fn create_event(conn: &mut DbConnection, ctx: &Ctx, new: CreateEvent) -> App
         status: Status::Draft.as_str().to_owned(),
         expected_standings: 0,
         opens_before_s: new.opens_before_s.unwrap_or(settings.opens_before_s),
-        late_after_s: new.late_after_s.unwrap_or(settings.late_after_s),
+        late_after_s: 0,
         closes_after_s: new.closes_after_s.unwrap_or(settings.closes_after_s),
         code_window_s: new.code_window_s.unwrap_or(settings.code_window_s),
         offline_allowed: new.offline_allowed.unwrap_or(settings.offline_allowed),
@@ -62,6 +62,10 @@ pub fn create_event(conn: &mut DbConnection, ctx: &Ctx, new: CreateEvent) -> App
         closed_at: None,
         cancel_reason: None,
     };
+    // What is inherited gives way to what is asked for here.
+    row.late_after_s = new
+        .late_after_s
+        .unwrap_or(settings.late_after_s.min(row.closes_after_s));
     set_geofence(&mut row, new.geofence);
     set_window(&mut row)?;
     let expected = settle_expected(conn, ctx, &organization, new.expected)?;
@@ -144,7 +148,7 @@ pub fn update_event(
     version: Option<i32>,
     change: UpdateEvent,
 ) -> AppResult<FullEvent> {
-    let mut event = managed_event(conn, ctx, id)?;
+    let mut event = editable_event(conn, ctx, id)?;
     let row = &mut event.row;
     if version.is_some_and(|version| version != row.version) {
         return Err(Code::VersionMismatch.into());
@@ -195,7 +199,7 @@ pub fn update_event(
 
 /// A draft becomes visible to those who are expected.
 pub fn publish_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<FullEvent> {
-    let mut event = managed_event(conn, ctx, id)?;
+    let mut event = editable_event(conn, ctx, id)?;
     if event.row.status != Status::Draft.as_str() {
         return Err(Code::NotADraft.into());
     }
@@ -271,11 +275,6 @@ fn note(
     audit::record(conn, ctx, entry)
 }
 
-/// Drafts, and what was cancelled as a draft, were never called.
-pub fn was_called(row: &EventRow) -> bool {
-    row.status == Status::Published.as_str() || row.roster_frozen_at.is_some()
-}
-
 /// Would anything of this organization wait for somebody who can manage it no more? No permission asked.
 pub fn has_unfinished(
     conn: &mut DbConnection,
@@ -290,19 +289,26 @@ pub fn find_event(conn: &mut DbConnection, id: EventId) -> AppResult<EventRow> {
     store::find_event(conn, id)?.ok_or_else(AppError::not_found)
 }
 
-/// The row, if the actor has this right on its organization: 404 when the organization is out of sight.
+/// The row, if the actor has this right on its organization, archived or not: 404 when the event is out of sight.
 pub fn require_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId, right: Right) -> AppResult<EventRow> {
     let row = find_event(conn, id)?;
-    let mut has = |right| organizations::require(conn, ctx, row.organization_id, right).permitted();
+    let mut has = |right| organizations::require_ever(conn, ctx, row.organization_id, right).permitted();
     if has(right)?.is_some() {
         return Ok(row);
     }
     // Somebody who may see the event, and lacks the right, is told so; anybody else learns nothing.
-    if has(Right::View)?.is_some() || is_attendee(conn, ctx, id)? {
+    if has(Right::View)?.is_some() || is_attendee(conn, ctx, id)? || calls_my_people(conn, ctx, id)? {
         Err(AppError::forbidden())
     } else {
         Err(AppError::not_found())
     }
+}
+
+/// For what may keep an event going: nobody archives its organization meanwhile.
+fn editable_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<FullEvent> {
+    let row = require_event(conn, ctx, id, Right::ManageEvents)?;
+    organizations::require_held(conn, ctx, row.organization_id, Right::ManageEvents)?;
+    managed_event(conn, ctx, id)
 }
 
 /// Locked until the transaction ends, so that no two edits pass each other.
@@ -328,13 +334,13 @@ fn with_parts(conn: &mut DbConnection, row: EventRow, managed: bool) -> AppResul
     Ok(FullEvent { row, forms, expected })
 }
 
-/// One event, for those who manage it and for those who are expected.
+/// One event, for those who manage it, for those who are expected, and for those who administer some of these.
 pub fn view_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<FullEvent> {
     let row = find_event(conn, id)?;
     let access = Access::load(conn, ctx)?;
     let organization = organizations::find_organization(conn, row.organization_id)?;
     let managed = access.may(&organization.path, Right::View);
-    if !managed && !is_attendee(conn, ctx, row.id)? {
+    if !managed && !is_attendee(conn, ctx, row.id)? && !calls_my_people(conn, ctx, row.id)? {
         return Err(AppError::not_found());
     }
     with_parts(conn, row, managed)
@@ -361,6 +367,14 @@ pub fn is_attendee(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult
     }
 }
 
+/// Has it called people of organizations that the actor administers?
+pub fn calls_my_people(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<bool> {
+    match organizations::reach(conn, ctx, Right::View)? {
+        Some(reach) if !reach.within.is_empty() => Ok(store::calls_people(conn, id, &reach)?),
+        _ => Ok(false),
+    }
+}
+
 pub(super) fn attendee(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<Option<Attendee>> {
     if ctx.actor.is_system_admin {
         return Ok(None);
@@ -377,7 +391,7 @@ pub(super) fn attendee_for(conn: &mut DbConnection, id: MemberId) -> AppResult<A
         id,
         line,
         standing,
-        version: member.version,
+        versions: [member.version, organization.version],
     })
 }
 

@@ -8,7 +8,7 @@ use super::commands::MAX_LENGTH_S;
 use super::{CalendarFeedId, EventId};
 use crate::auth::AccountId;
 use crate::members::MemberId;
-use crate::organizations::OrganizationId;
+use crate::organizations::{OrganizationId, Reach};
 use crate::platform::db::schema::{calendar_feeds, event_forms, event_members, event_organizations, events};
 use crate::platform::db::{DbConnection, Instant, MultiBackend, Prepared, UuidList, sql as types};
 use crate::platform::page::{Found, Page};
@@ -220,8 +220,9 @@ pub fn list_named(conn: &mut DbConnection, id: EventId) -> QueryResult<Vec<Membe
 pub struct EventFilter {
     /// None means every tenant: for the system admin.
     pub tenant: Option<OrganizationId>,
-    /// Organizations whose events the actor manages, drafts included; none means all of them everywhere.
-    pub managed: Option<Vec<OrganizationId>>,
+    /// Organizations whose events the actor manages, drafts included, and whose people others may have called; none
+    /// means all of them everywhere.
+    pub managed: Option<Reach>,
     pub member: Option<Attendee>,
     /// Only events the member is expected at.
     pub mine: bool,
@@ -246,8 +247,8 @@ pub struct Attendee {
     pub id: MemberId,
     pub line: Vec<uuid::Uuid>,
     pub standing: i32,
-    /// Counts what has happened to the member.
-    pub version: i32,
+    /// Count what has happened to the member, and to their organization and its place in the tree.
+    pub versions: [i32; 2],
 }
 
 type Condition = Box<dyn diesel::BoxableExpression<events::table, MultiBackend, SqlType = Bool>>;
@@ -266,6 +267,35 @@ fn is_expected(conn: &DbConnection, who: &Attendee) -> Condition {
             .bind::<types::UuidList, _>(who.line.iter().copied().collect::<UuidList>())
             .sql(&format!("{close})))))")),
     )
+}
+
+/// Called, and some of those who were called belong to these organizations: by an organization there or above, or by
+/// name.
+fn calls(conn: &DbConnection, reach: &Reach) -> Condition {
+    let (open, close) = conn.among_parts();
+    let ids = |ids: &mut dyn Iterator<Item = &OrganizationId>| ids.copied().collect::<UuidList>();
+    let people = sql::<Bool>(&format!("(EXISTS (SELECT 1 FROM event_organizations c WHERE c.event_id = events.id AND c.organization_id {open}"))
+        .bind::<types::UuidList, _>(ids(&mut reach.within.iter().chain(&reach.above)))
+        .sql(&format!("{close}) OR EXISTS (SELECT 1 FROM event_members n JOIN members p ON p.id = n.member_id WHERE n.event_id = events.id AND p.organization_id {open}"))
+        .bind::<types::UuidList, _>(ids(&mut reach.within.iter()))
+        .sql(&format!("{close}))"));
+    Box::new(people.and(was_called()))
+}
+
+/// Has this event called people of these organizations?
+pub fn calls_people(conn: &mut DbConnection, id: EventId, reach: &Reach) -> QueryResult<bool> {
+    let called = calls(conn, reach);
+    holds(conn, id, called)
+}
+
+fn holds(conn: &mut DbConnection, id: EventId, condition: Condition) -> QueryResult<bool> {
+    let found: Option<EventId> = events::table
+        .filter(events::id.eq(id))
+        .filter(condition)
+        .select(events::id)
+        .first(conn)
+        .optional()?;
+    Ok(found.is_some())
 }
 
 fn of_organizations(conn: &DbConnection, ids: &[OrganizationId]) -> Condition {
@@ -351,7 +381,11 @@ fn narrowed<'a>(conn: &DbConnection, filter: &EventFilter) -> events::BoxedQuery
     query = match (&filter.managed, filter.mine) {
         (_, true) => query.filter(attended),
         (None, false) => query,
-        (Some(managed), false) => query.filter(of_organizations(conn, managed).or(attended)),
+        (Some(reach), false) => query.filter(
+            of_organizations(conn, &reach.within)
+                .or(attended)
+                .or(calls(conn, reach)),
+        ),
     };
     if let Some(tenant) = filter.tenant {
         query = query.filter(events::tenant_id.eq(tenant));
@@ -425,12 +459,6 @@ pub fn revoke_feeds(conn: &mut DbConnection, member: MemberId, now: Instant) -> 
 
 /// Is the member expected at what was called?
 pub fn is_attendee(conn: &mut DbConnection, id: EventId, who: &Attendee) -> QueryResult<bool> {
-    let found: Option<EventId> = events::table
-        .filter(events::id.eq(id))
-        .filter(was_called())
-        .filter(is_expected(conn, who))
-        .select(events::id)
-        .first(conn)
-        .optional()?;
-    Ok(found.is_some())
+    let expected = is_expected(conn, who).and(was_called());
+    holds(conn, id, Box::new(expected))
 }

@@ -30,7 +30,9 @@ impl SyncToken {
             hash.update(id);
         }
         // There and back again: a roster may have been frozen meanwhile.
-        hash.update(who.version.to_be_bytes());
+        for version in who.versions {
+            hash.update(version.to_be_bytes());
+        }
         hash.update(audiences.to_be_bytes());
         let digest: [u8; 32] = hash.finalize().into();
         let first = digest.first_chunk().copied().unwrap_or_default();
@@ -59,7 +61,7 @@ mod tests {
             id: MemberId(uuid::Uuid::from_u128(1)),
             line: vec![uuid::Uuid::from_u128(2), uuid::Uuid::from_u128(3)],
             standing: 1,
-            version,
+            versions: [version, 1],
         }
     }
 

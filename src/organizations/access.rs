@@ -105,6 +105,18 @@ pub fn require(
     permit(&Access::load(conn, ctx)?, row, right)
 }
 
+/// `require` for what goes on with the records of an archived organization too: somebody above it ends its events and
+/// decides what is open still.
+pub fn require_ever(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: OrganizationId,
+    right: Right,
+) -> AppResult<OrganizationRow> {
+    let row = store::find_ever(conn, id)?;
+    permit_ever(&Access::load(conn, ctx)?, row, right)
+}
+
 /// `require` for several at once, whatever their number: all of them, or the refusal of the first.
 pub fn require_all(
     conn: &mut DbConnection,
@@ -122,14 +134,23 @@ pub fn require_all(
 }
 
 fn permit(access: &Access, row: Option<OrganizationRow>, right: Right) -> AppResult<OrganizationRow> {
+    let row = permit_ever(access, row, right)?;
+    if row.archived_at.is_some() && !right.only_reads() {
+        return Err(AppError::not_found());
+    }
+    Ok(row)
+}
+
+fn permit_ever(access: &Access, row: Option<OrganizationRow>, right: Right) -> AppResult<OrganizationRow> {
     let row = row
         .filter(|row| access.sees(&row.path))
         .ok_or_else(AppError::not_found)?;
-    let may = access.may(&row.path, right);
-    match row.archived_at {
-        Some(_) if !may || !right.only_reads() => Err(AppError::not_found()),
-        _ if may => Ok(row),
-        _ => Err(AppError::forbidden()),
+    if access.may(&row.path, right) {
+        Ok(row)
+    } else if row.archived_at.is_some() {
+        Err(AppError::not_found())
+    } else {
+        Err(AppError::forbidden())
     }
 }
 
@@ -212,5 +233,49 @@ fn find_with_access(
         Ok((row, access))
     } else {
         Err(AppError::not_found())
+    }
+}
+
+/// The organizations where the actor has this right to read, archived ones included; none means everywhere.
+pub fn ids_with_right(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    right: Right,
+) -> AppResult<Option<Vec<OrganizationId>>> {
+    Ok(reach(conn, ctx, right)?.map(|reach| reach.within))
+}
+
+/// How far a right goes: the organizations where it holds, archived ones too, and those above them.
+#[derive(Debug, Clone, Default)]
+pub struct Reach {
+    pub within: Vec<OrganizationId>,
+    pub above: Vec<OrganizationId>,
+}
+
+/// None means everywhere.
+pub fn reach(conn: &mut DbConnection, ctx: &Ctx, right: Right) -> AppResult<Option<Reach>> {
+    let access = Access::load(conn, ctx)?;
+    let Some(tops) = access.tops(right) else {
+        return Ok(None);
+    };
+    let mut reach = Reach::default();
+    for top in tops {
+        reach.within.extend(store::list_ids_ever_below(conn, top)?);
+        reach
+            .above
+            .extend(ids_of_path(top).into_iter().map(OrganizationId));
+    }
+    Ok(Some(reach))
+}
+
+/// The organizations where the actor has this right, none for everywhere: 403 for whoever has it nowhere.
+pub fn require_anywhere(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    right: Right,
+) -> AppResult<Option<Vec<OrganizationId>>> {
+    match ids_with_right(conn, ctx, right)? {
+        Some(ids) if ids.is_empty() => Err(AppError::forbidden()),
+        ids => Ok(ids),
     }
 }

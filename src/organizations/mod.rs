@@ -9,14 +9,15 @@ mod service;
 mod store;
 
 pub use access::{
-    Access, above, require, require_all, require_held, require_over, visible, visible_or_archived,
+    Access, Reach, above, ids_with_right, reach, require, require_all, require_anywhere, require_ever,
+    require_held, require_over, visible, visible_or_archived,
 };
 pub use http::configure;
 pub use roles::grant_role;
 pub use rules::{Kind, Right, Role, ids_of_path, path_range};
 pub use service::{
     CreateOrganization, Settings, SettingsPatch, create_root, create_under, find_organization,
-    ids_ever_below, ids_with_right, lock_tree, names, require_anywhere, settings_of, subtree,
+    ids_ever_below, lock_tree, names, settings_of, subtree,
 };
 pub use store::OrganizationRow;
 

@@ -264,28 +264,33 @@ pub fn update_organization(
         row.name = name;
     }
     change.settings.apply(&mut row);
+    let window_changed =
+        (row.late_after_s, row.closes_after_s) != (before.late_after_s, before.closes_after_s);
     if row == before {
         let current = version.is_none_or(|version| version == row.version);
         return current.then_some(row).ok_or_else(|| Code::VersionMismatch.into());
     }
     let row = save(conn, ctx, row, version, "organization.update")?;
-    check_window(conn, ctx, &row)?;
+    if window_changed {
+        check_window(conn, ctx, &row)?;
+    }
     Ok(row)
 }
 
-/// What an event here would inherit must make a window; asked after the row was written, which a refusal undoes.
+/// What is set here must make a window with what holds here; asked after the row was written, which a refusal undoes.
 fn check_window(conn: &mut DbConnection, ctx: &Ctx, row: &OrganizationRow) -> AppResult<()> {
-    let settings = settings_of(conn, row, &ctx.config.check_in)?;
-    if settings.late_after_s <= settings.closes_after_s {
-        return Ok(());
+    let most = settings_of(conn, row, &ctx.config.check_in)?.closes_after_s;
+    match row.late_after_s {
+        Some(late) if late > most => {
+            let message = format!("must be at most closes_after_s, which is {most} here");
+            Err(AppError::invalid_field(
+                "/settings/late_after_s",
+                "too_large",
+                message,
+            ))
+        }
+        _ => Ok(()),
     }
-    let most = settings.closes_after_s;
-    let message = format!("must be at most closes_after_s, which is {most} here");
-    Err(AppError::invalid_field(
-        "/settings/late_after_s",
-        "too_large",
-        message,
-    ))
 }
 
 /// An organization without members and without others below it is put away; its history stays. Whether it is there is
@@ -399,40 +404,11 @@ pub fn list_visible(
     Ok(store::list_visible(conn, access.sight().as_ref(), page)?)
 }
 
-/// The organizations where the actor has this right to read, archived ones included; none means everywhere.
-pub fn ids_with_right(
-    conn: &mut DbConnection,
-    ctx: &Ctx,
-    right: Right,
-) -> AppResult<Option<Vec<OrganizationId>>> {
-    let access = Access::load(conn, ctx)?;
-    let Some(tops) = access.tops(right) else {
-        return Ok(None);
-    };
-    let mut ids = Vec::new();
-    for top in tops {
-        ids.extend(store::list_ids_ever_below(conn, top)?);
-    }
-    Ok(Some(ids))
-}
-
 /// What these organizations are called. No permission asked.
 pub fn names(conn: &mut DbConnection, ids: &[OrganizationId]) -> AppResult<HashMap<OrganizationId, String>> {
     let ids: HashSet<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = store::list_by_path(conn, ids)?;
     Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
-}
-
-/// The same, but 403 for whoever has this right nowhere.
-pub fn require_anywhere(
-    conn: &mut DbConnection,
-    ctx: &Ctx,
-    right: Right,
-) -> AppResult<Option<Vec<OrganizationId>>> {
-    match ids_with_right(conn, ctx, right)? {
-        Some(ids) if ids.is_empty() => Err(AppError::forbidden()),
-        ids => Ok(ids),
-    }
 }
 
 /// The settings in force at `row`, from one query over its ancestors.
@@ -445,11 +421,15 @@ pub fn settings_of(
     fn nearest<T>(line: &[OrganizationRow], pick: impl Fn(&OrganizationRow) -> Option<T>) -> Option<T> {
         line.iter().rev().find_map(pick)
     }
+    let closes_after_s = nearest(&line, |o| o.closes_after_s).unwrap_or(server.closes_after_s);
     Ok(Settings {
         time_zone: nearest(&line, |o| o.time_zone.clone()).unwrap_or_else(|| DEFAULT_TIME_ZONE.to_owned()),
         opens_before_s: nearest(&line, |o| o.opens_before_s).unwrap_or(server.opens_before_s),
-        late_after_s: nearest(&line, |o| o.late_after_s).unwrap_or(server.late_after_s),
-        closes_after_s: nearest(&line, |o| o.closes_after_s).unwrap_or(server.closes_after_s),
+        // The two may be set at different places: nobody is late after the end of check-in.
+        late_after_s: nearest(&line, |o| o.late_after_s)
+            .unwrap_or(server.late_after_s)
+            .min(closes_after_s),
+        closes_after_s,
         code_window_s: nearest(&line, |o| o.code_window_s).unwrap_or(server.code_window_s),
         offline_allowed: nearest(&line, |o| o.offline_allowed).unwrap_or(true),
     })

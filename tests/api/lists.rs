@@ -253,6 +253,29 @@ async fn who_may_have_been_taken_off_an_event_reads_the_whole_list_again() {
         .await
         .refused(410, "sync_token_outdated");
 
+    // So with the organization itself.
+    let group = json!({ "name": "第一小組", "kind": "group", "parent_id": tenant.branch_a });
+    let group = t
+        .post("/organizations", &tenant.admin, group)
+        .await
+        .expect(201)
+        .id();
+    let transfer = json!({ "organization_id": group, "reason": "調動" });
+    t.post(&path, &tenant.admin, transfer).await.expect(201);
+    let token = mine(&t, &tenant.member_b, "")
+        .await
+        .expect(200)
+        .text("/sync_token");
+    for parent in [&tenant.branch_b, &tenant.branch_a] {
+        let path = format!("/organizations/{group}/move");
+        t.post(&path, &tenant.admin, json!({ "parent_id": parent }))
+            .await
+            .expect(200);
+    }
+    mine(&t, &tenant.member_b, &token)
+        .await
+        .refused(410, "sync_token_outdated");
+
     // Nobody else's token, nothing that is none, and no filter that would hide a change.
     mine(&t, &tenant.member_a, &token)
         .await

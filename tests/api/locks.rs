@@ -2,12 +2,15 @@
 //! what comes after it must be free, or two of them can wait for each other. SQLite has one writer: nothing to see.
 
 use std::future::Future;
+use std::sync::{Mutex, mpsc};
+use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use reqwest::Method;
 use serde_json::json;
+use zhibu::events::EventId;
 
 use crate::support::{Reply, TestApp};
 
@@ -108,4 +111,44 @@ async fn accounts_of_a_sheet_of_codes_are_taken_in_the_order_of_their_ids() {
         assert_eq!(reply.expect(201).items().len(), 2);
         assert_ne!(free, Some(false));
     }
+}
+
+/// A database that does not answer is a 503 in time, for the lane as for everything else; the phone sends the same again.
+#[actix_web::test]
+async fn a_check_in_that_cannot_be_written_in_time_is_503_and_succeeds_when_it_is_sent_again() {
+    let t = TestApp::start_with(|config| config.database.deadline = Duration::from_millis(300)).await;
+    let tenant = t.tenant().await;
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    let body = t.with_code(&t.code(&tenant.admin, &event).await);
+    let (db, locked) = (t.app.db.clone(), event.parse::<EventId>().unwrap());
+    let (go, wait) = mpsc::channel::<()>();
+    let (held, is_held) = tokio::sync::oneshot::channel();
+    let (held, wait) = (Mutex::new(Some(held)), Mutex::new(wait));
+    let holder = std::thread::spawn(move || {
+        db.write_blocking(|conn| {
+            zhibu::events::lock_events(conn, &[locked])?;
+            if let Some(held) = held.lock().unwrap().take() {
+                held.send(()).unwrap();
+            }
+            let _ = wait.lock().unwrap().recv();
+            Ok(())
+        })
+    });
+    is_held.await.unwrap();
+    let refused = t.post("/check-ins", &tenant.member_a, body.clone()).await;
+    assert_eq!(refused.status, 503, "{}", refused.json);
+    assert_ne!(refused.header("retry-after"), "");
+    go.send(()).unwrap();
+    holder.join().unwrap().unwrap();
+    // The first may have been committed since: then this is its repeat.
+    let again = t.post("/check-ins", &tenant.member_a, body).await;
+    assert!(matches!(again.status, 200 | 201), "{}", again.json);
+    let sheet = t
+        .get(
+            &format!("/events/{event}/attendance?status=present"),
+            &tenant.admin,
+        )
+        .await
+        .expect(200);
+    assert_eq!(sheet.items().len(), 1);
 }

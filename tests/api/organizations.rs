@@ -501,3 +501,71 @@ async fn lateness_cannot_begin_after_check_in_has_closed() {
     let seen = t.get(&branch, &tenant.admin).await.expect(200);
     assert!(seen.json["settings"]["late_after_s"].as_i64() < Some(7_200));
 }
+
+#[actix_web::test]
+async fn lateness_that_is_inherited_gives_way_to_the_end_of_check_in() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let branch = format!("/organizations/{}", tenant.branch_a);
+    let root = format!("/organizations/{}", tenant.root);
+    let late = json!({ "settings": { "late_after_s": 3_000, "closes_after_s": 3_600 } });
+    t.patch(&branch, &tenant.admin, "*", late).await.expect(200);
+    let late = json!({ "settings": { "closes_after_s": null } });
+    t.patch(&branch, &tenant.admin, "*", late).await.expect(200);
+    let shorter = json!({ "settings": { "late_after_s": 600, "closes_after_s": 1_800 } });
+    t.patch(&root, &tenant.admin, "*", shorter).await.expect(200);
+    let seen = t.get(&branch, &tenant.admin).await.expect(200);
+    assert_eq!(seen.json["settings"]["late_after_s"], 1_800);
+    let name = json!({ "name": "改名的支部" });
+    t.patch(&branch, &tenant.admin, "*", name).await.expect(200);
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    let event = t
+        .get(&format!("/events/{event}"), &tenant.admin)
+        .await
+        .expect(200);
+    assert_eq!(event.json["late_from"], event.json["check_in_closes_at"]);
+    t.open_event(&tenant.admin, &tenant.branch_a, json!({ "closes_after_s": 60 }))
+        .await;
+}
+
+#[actix_web::test]
+async fn what_an_archived_organization_left_open_is_decided_by_those_above() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let group = json!({ "name": "第一小組", "kind": "group", "parent_id": tenant.branch_a });
+    let group = t
+        .post("/organizations", &tenant.admin, group)
+        .await
+        .expect(201)
+        .id();
+    let named = json!({ "expected": { "member_ids": [tenant.member_a_id] } });
+    let event = t.open_event(&tenant.admin, &group, named).await;
+    let scanned = json!({ "items": [t.with_code(&t.code(&tenant.admin, &event).await)] });
+    t.advance_s(40_000);
+    t.act(&format!("/organizations/{group}/archive"), &tenant.admin)
+        .await
+        .expect(204);
+    let uploaded = t
+        .post("/check-ins/batch", &tenant.member_a, scanned)
+        .await
+        .expect(200);
+    assert_eq!(uploaded.items()[0]["outcome"], "review", "{}", uploaded.json);
+    let id = uploaded.text("/items/0/check_in/id");
+    t.act(&format!("/check-ins/{id}/accept"), &tenant.secretary_a)
+        .await
+        .expect(200);
+    t.post(
+        &format!("/check-ins/{id}/annul"),
+        &tenant.secretary_a,
+        json!({ "reason": "代簽" }),
+    )
+    .await
+    .expect(200);
+    let event = format!("/events/{event}");
+    t.patch(&event, &tenant.admin, "*", json!({ "title": "x" }))
+        .await
+        .refused(404, "not_found");
+    t.act(&format!("{event}/close"), &tenant.secretary_a)
+        .await
+        .expect(200);
+}

@@ -29,6 +29,7 @@ async fn a_secretary_sees_their_own_people_on_the_sheet_of_an_event_that_the_com
         (&json!(2), &json!(1))
     );
     let file = t.get_as(&path, &tenant.secretary_b, "text/csv").await.expect(200);
+    assert!(file.header("content-disposition").contains("-part"));
     let text = String::from_utf8(file.bytes).unwrap();
     assert!(text.contains("乙成員") && !text.contains("甲"), "{text}");
 
@@ -40,6 +41,37 @@ async fn a_secretary_sees_their_own_people_on_the_sheet_of_an_event_that_the_com
     let others = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
     let path = format!("/events/{others}/attendance");
     t.get(&path, &tenant.secretary_b).await.refused(404, "not_found");
+    t.get(&format!("/events/{others}"), &tenant.secretary_b)
+        .await
+        .refused(404, "not_found");
+
+    // Not expected themselves, the secretary still hears of what their people are called to.
+    let called = json!({ "expected": { "organization_ids": [tenant.root], "standings": ["activist"] } });
+    let activists = t.open_event(&tenant.admin, &tenant.root, called).await;
+    let named = json!({ "expected": { "member_ids": [tenant.member_b_id] } });
+    let named = t.open_event(&tenant.admin, &tenant.root, named).await;
+    let list = t.get("/events", &tenant.secretary_b).await.expect(200);
+    let listed: Vec<_> = list.items().iter().map(|event| event["id"].clone()).collect();
+    for (id, lines) in [(&event, 2), (&activists, 0), (&named, 1)] {
+        assert!(listed.contains(&json!(id)));
+        let one = t
+            .get(&format!("/events/{id}"), &tenant.secretary_b)
+            .await
+            .expect(200);
+        assert_eq!(one.json.get("expected"), None);
+        let sheet = t
+            .get(&format!("/events/{id}/attendance"), &tenant.secretary_b)
+            .await
+            .expect(200);
+        assert_eq!(sheet.items().len(), lines);
+    }
+    assert!(!listed.contains(&json!(others)));
+    let own = t.get("/events?mine=true", &tenant.secretary_b).await.expect(200);
+    assert_eq!(
+        own.items().len(),
+        1,
+        "called, and expected oneself, are two things"
+    );
 
     // A draft is nobody's business but its makers'.
     let draft = json!({
@@ -48,4 +80,6 @@ async fn a_secretary_sees_their_own_people_on_the_sheet_of_an_event_that_the_com
     let draft = t.post("/events", &tenant.admin, draft).await.expect(201).id();
     let path = format!("/events/{draft}/attendance");
     t.get(&path, &tenant.secretary_b).await.refused(404, "not_found");
+    let list = t.get("/events", &tenant.secretary_b).await.expect(200);
+    assert!(list.items().iter().all(|event| event["id"] != json!(draft)));
 }

@@ -268,7 +268,7 @@ async fn recorded_before(
     let account = actor.account;
     let found = app
         .db
-        .write(move |conn| service::find_recorded(conn, account, id))
+        .read_fresh(move |conn| service::find_recorded(conn, account, id))
         .await?;
     let row = found.ok_or(refusal)?;
     if about.is_some_and(|event| event != row.event_id) {

@@ -144,7 +144,7 @@ pub async fn list_attendance(
     if let Wanted::Sheet(format) = wanted {
         let export = move |conn: &mut _| export::load(conn, &ctx, id.0, keep);
         let sheet = app.db.read(export).await?;
-        let name = format!("attendance-{}", sheet.event_id());
+        let name = sheet.file_name();
         // Thousands of rows are work: not on a thread that others wait for.
         let bytes = web::block(move || sheet.write(format))
             .await

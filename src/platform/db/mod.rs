@@ -98,6 +98,11 @@ impl Db {
         self.0.backend
     }
 
+    /// How long a caller waits for an answer, before 503.
+    pub fn deadline(&self) -> Duration {
+        self.0.deadline
+    }
+
     /// One consistent look at the database: a read-only transaction, possibly on a replica that lags behind.
     /// Never use it to read what the same request has just written.
     pub async fn read<T, F>(&self, work: F) -> AppResult<T>

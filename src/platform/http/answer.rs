@@ -122,7 +122,8 @@ impl<T: Serialize> Responder for Tagged<T> {
         let Ok(body) = serde_json::to_vec(&self.0) else {
             return HttpResponse::from_error(AppError::internal("a view that cannot be written"));
         };
-        let tag = format!("\"{}\"", digest(&body));
+        // Weak: the compressed forms of one body share it.
+        let tag = format!("W/\"{}\"", digest(&body));
         if has_it(request, &tag) {
             return not_modified(tag);
         }
@@ -155,7 +156,8 @@ fn has_it(request: &HttpRequest, tag: &str) -> bool {
 
 fn matches(value: &HeaderValue, tag: &str) -> bool {
     let text = value.to_str().unwrap_or_default();
+    let opaque = tag.trim_start_matches("W/");
     text.split(',')
         .map(|t| t.trim().trim_start_matches("W/"))
-        .any(|t| t == tag || t == "*")
+        .any(|t| t == opaque || t == "*")
 }
