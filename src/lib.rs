@@ -1,7 +1,7 @@
 //! zhibu (支部, 'branch'): study and check-in for grass-roots membership organisations.
 //!
 //! One crate over one small `platform`; each slice has the same inner order `http -> service -> store`, and a slice
-//! calls another slice's service inside the caller's transaction, never its store. `routes` is the whole URL map.
+//! calls another slice's service inside the caller's transaction, never its store. `routes` names the slices and the pages.
 
 pub mod app;
 pub mod attendance;

@@ -2,11 +2,14 @@
 
 use actix_web::App as ActixApp;
 use utoipa::ToSchema;
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::{
-    ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, Ref, RefOr, ResponseBuilder, Responses,
+    ContentBuilder, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Required,
+    ResponseBuilder, Responses,
 };
 use utoipa_actix_web::AppExt;
 
@@ -15,16 +18,47 @@ use crate::platform::http::Problem;
 use crate::routes;
 
 /// Answers that any operation may give, beside its own.
-const COMMON: [(&str, &str); 6] = [
+const COMMON: [(&str, &str); 7] = [
     ("400", "malformed_json, bad_request"),
     ("401", "unauthorized"),
     ("404", "not_found: missing, or outside my line of administration"),
     ("422", "invalid_fields: `errors` names each of them"),
     ("429", "rate_limited, with Retry-After"),
+    ("500", "internal: our fault; `request_id` finds it in the log"),
     (
         "503",
         "overloaded, unavailable: repeat the same request after Retry-After",
     ),
+];
+
+/// Of all who must say who they are.
+const KNOWN: (&str, &str) = ("403", "forbidden: in my sight, and not mine to do");
+
+/// Of all that take a body.
+const WITH_BODY: [(&str, &str); 2] = [
+    ("413", "too_large"),
+    ("415", "unsupported_media_type, unsupported_content_encoding"),
+];
+
+/// Writes that keep no answer for an `Idempotency-Key`: they carry a `client_event_id`, their answer holds a secret, or
+/// repeating them does no harm.
+const WITHOUT_KEY: [&str; 16] = [
+    "activate_account",
+    "change_password",
+    "check_in",
+    "check_in_batch",
+    "check_in_member",
+    "create_calendar_feed",
+    "create_check_in_proof",
+    "create_device",
+    "enrol_device",
+    "import_members",
+    "issue_activation_code",
+    "issue_activation_codes",
+    "login",
+    "logout",
+    "refresh_session",
+    "verify_code",
 ];
 
 /// The document without starting a server.
@@ -50,7 +84,9 @@ pub fn finish(mut document: OpenApi) -> OpenApi {
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
             "Study and check-in for grass-roots membership organisations. Every refusal is an RFC 9457 problem \
-             document with a stable `code`; `detail` follows Accept-Language (zh-Hans, zh-Hant, en).",
+             document with a stable `code`; `detail` follows Accept-Language (zh-Hans, zh-Hant, en). What carries an \
+             `ETag` answers 304 to `If-None-Match`. Any request may also meet 405 method_not_allowed, 408 request_timeout \
+             and 431 headers_too_large.",
         ))
         .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()))
         .build();
@@ -68,18 +104,76 @@ pub fn finish(mut document: OpenApi) -> OpenApi {
     components.add_security_scheme("device", device_scheme());
     document.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
     for item in document.paths.paths.values_mut() {
-        let operations = [
-            &mut item.get,
-            &mut item.post,
-            &mut item.put,
-            &mut item.patch,
-            &mut item.delete,
-        ];
-        for operation in operations.into_iter().flatten() {
-            finish_responses(&mut operation.responses);
+        for operation in [&mut item.get, &mut item.put, &mut item.patch, &mut item.delete]
+            .into_iter()
+            .flatten()
+        {
+            finish_operation(operation);
+        }
+        if let Some(operation) = &mut item.post {
+            let name = operation.operation_id.as_deref().unwrap_or_default();
+            if !WITHOUT_KEY.contains(&name) {
+                take_idempotency_key(operation);
+            }
+            finish_operation(operation);
         }
     }
     document
+}
+
+fn take_idempotency_key(operation: &mut Operation) {
+    let words = "Made up by the client, at most 255 characters: the same key and body again within 24 hours get the same \
+                 answer, and nothing is done twice.";
+    add_header(operation, "Idempotency-Key", words, Required::False);
+    let unfit = "invalid_fields: `errors` names each of them; idempotency_key_reused: the key came with another request";
+    let answers = &mut operation.responses.responses;
+    match answers.get_mut("422") {
+        Some(RefOr::T(own)) => own.description.push_str(", idempotency_key_reused"),
+        _ => add_answer(&mut operation.responses, "422", unfit),
+    }
+}
+
+fn finish_operation(operation: &mut Operation) {
+    let answers = &operation.responses.responses;
+    if answers.contains_key("412") {
+        let words = "The `ETag` of what was read, or `*` for whatever is there.";
+        let required = if answers.contains_key("428") {
+            Required::True
+        } else {
+            Required::False
+        };
+        add_header(operation, "If-Match", words, required);
+    }
+    let is_open = operation.security == Some(vec![SecurityRequirement::default()]);
+    let known = (!is_open).then_some(KNOWN);
+    let body = operation.request_body.is_some().then_some(WITH_BODY);
+    for (status, words) in COMMON.into_iter().chain(known).chain(body.into_iter().flatten()) {
+        add_answer(&mut operation.responses, status, words);
+    }
+    finish_responses(&mut operation.responses);
+}
+
+fn add_header(operation: &mut Operation, name: &str, words: &str, required: Required) {
+    let text = ObjectBuilder::new().schema_type(Type::String).build();
+    let header = ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .required(required)
+        .description(Some(words))
+        .schema(Some(text))
+        .build();
+    operation
+        .parameters
+        .get_or_insert_default()
+        .push(RefOr::T(header));
+}
+
+/// Unless the operation has said it itself.
+fn add_answer(responses: &mut Responses, status: &str, words: &str) {
+    responses
+        .responses
+        .entry(status.to_owned())
+        .or_insert_with(|| RefOr::T(ResponseBuilder::new().description(words).build()));
 }
 
 /// HTTP schemes that OpenAPI knows by name are those of a registry; ours is a header like any other to it.
@@ -92,14 +186,8 @@ fn device_scheme() -> SecurityScheme {
     )))
 }
 
-/// What any operation may answer, problem documents on every refusal, and words where the operation had none to add.
+/// Problem documents on every refusal, and words where the operation had none to add.
 fn finish_responses(responses: &mut Responses) {
-    for (status, words) in COMMON {
-        responses
-            .responses
-            .entry(status.to_owned())
-            .or_insert_with(|| RefOr::T(ResponseBuilder::new().description(words).build()));
-    }
     for (status, response) in &mut responses.responses {
         let RefOr::T(response) = response else { continue };
         if status.starts_with('4') || status.starts_with('5') {

@@ -1,4 +1,5 @@
-//! The whole URL map on one screen. A slice's routes and their documentation are one declaration in its `http.rs`.
+//! Which slices and pages are served. A slice's routes and their documentation are one declaration in its `http.rs`;
+//! all of them together are `/docs`, or `zhibu openapi`.
 
 use actix_web::web;
 use utoipa_actix_web::service_config::ServiceConfig;

@@ -267,7 +267,7 @@ struct GrantRole {
 impl Check for GrantRole {}
 
 /// Grant a role; it holds for this organization and everything below it. Granting it again changes nothing.
-#[utoipa::path(tag = "organizations", params(("id" = OrganizationId, Path)), request_body = GrantRole, responses((status = 201, body = RoleView)))]
+#[utoipa::path(tag = "organizations", params(("id" = OrganizationId, Path)), request_body = GrantRole, responses((status = 201, body = RoleView), (status = 409, description = "member_inactive")))]
 #[post("/organizations/{id}/roles")]
 async fn grant_role(
     app: web::Data<App>,

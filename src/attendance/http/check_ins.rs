@@ -207,7 +207,7 @@ fn read_code(app: &App, text: &str, now: Instant, claimed: Instant, late_upload:
     (status = 201, description = "Checked in", body = CheckInView),
     (status = 200, description = "The same check-in, sent again", body = CheckInView),
     (status = 403, description = "not_expected, outside_area, forbidden: an account without a member"),
-    (status = 409, description = "already_checked_in (with `check_in`), not_open_yet, closed, on_leave, event_cancelled"),
+    (status = 409, description = "already_checked_in (with `check_in`), not_open_yet, closed, on_leave, event_cancelled, offline_not_allowed"),
     (status = 410, description = "expired_code"),
     (status = 422, description = "invalid_code, location_required, client_event_id_reused, invalid_fields"),
     (status = 429, description = "rate_limited: too many wrong typed codes"),

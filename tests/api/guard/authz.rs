@@ -95,7 +95,7 @@ pub fn body_of(name: &str, tenant: &Tenant) -> Value {
 }
 
 #[actix_web::test]
-async fn another_tenants_things_do_not_exist() {
+async fn another_tenants_and_a_sibling_branchs_things_do_not_exist() {
     let t = TestApp::start().await;
     let (mine, theirs) = (t.tenant().await, t.tenant().await);
     let event = t.open_event(&theirs.admin, &theirs.branch_a, json!({})).await;
@@ -122,7 +122,8 @@ async fn another_tenants_things_do_not_exist() {
     for (path, method, operation) in operations().into_iter().filter(|(path, ..)| path.contains('{')) {
         let name = operation["operationId"].as_str().unwrap();
         let body = operation.get("requestBody").map(|_| body_of(name, &mine));
-        for token in [&mine.admin, &mine.member_a] {
+        // Another tenant's people, and a sibling branch's of the same tree.
+        for token in [&mine.admin, &mine.member_a, &theirs.secretary_b, &theirs.member_b] {
             let path = fill(&path, &ids);
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             let mut request = t.request(method, path.strip_prefix("/api/v1").unwrap(), token);
@@ -135,7 +136,7 @@ async fn another_tenants_things_do_not_exist() {
             tried += 1;
         }
     }
-    assert!(tried >= 40, "only {tried} tried");
+    assert!(tried >= 80, "only {tried} tried");
 }
 
 /// Operations that name things in their query or body rather than in their path.

@@ -1,7 +1,11 @@
 //! The checked-in document is the code's, and each operation is described as API.md asks.
 
-use serde_json::Value;
+use std::collections::BTreeSet;
 
+use serde_json::Value;
+use zhibu::platform::error::Code;
+
+use super::layers::sources;
 use crate::support::{Reply, TestApp, new_uuid};
 
 pub fn document() -> Value {
@@ -31,6 +35,37 @@ fn the_checked_in_document_is_the_codes() {
         same,
         "openapi/openapi.json differs from the code: cargo run -- openapi > openapi/openapi.json"
     );
+}
+
+#[test]
+fn every_error_code_is_told_somewhere() {
+    let document = zhibu::openapi::document_json();
+    let told: BTreeSet<&str> = document
+        .split(|c: char| c != '_' && !c.is_ascii_alphanumeric())
+        .collect();
+    for code in Code::ALL {
+        assert!(told.contains(code.wire()), "{} is told nowhere", code.wire());
+    }
+}
+
+/// `Once` is the extractor that heeds the key.
+#[test]
+fn what_keeps_answers_for_a_key_says_so() {
+    let sources = sources();
+    let mut found = 0;
+    for (path, method, operation) in operations() {
+        let name = operation["operationId"].as_str().unwrap();
+        let opening = format!("async fn {name}(");
+        let Some((_, rest)) = sources.iter().find_map(|(_, text)| text.split_once(&opening)) else {
+            panic!("no handler of {method} {path}");
+        };
+        let heeds = rest.split(") -> ").next().unwrap().contains("Once<");
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        let says = parameters.iter().any(|one| one["name"] == "Idempotency-Key");
+        assert_eq!(says, heeds, "{name}");
+        found += usize::from(says);
+    }
+    assert!(found > 10);
 }
 
 /// The specification's own schema of documents (OpenAPI Initiative, 2022-10-07, Apache-2.0), unchanged.
