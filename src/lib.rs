@@ -13,6 +13,7 @@ pub mod devices;
 pub mod doctor;
 pub mod events;
 pub mod home;
+pub mod lessons;
 pub mod members;
 pub mod openapi;
 pub mod organizations;

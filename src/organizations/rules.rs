@@ -79,7 +79,7 @@ impl Role {
             Self::Secretary => !matches!(right, Right::ManageOrganization | Right::ReadAuditLog),
             Self::Organizer => matches!(right, Right::View | Right::ManageEvents),
             Self::Inspector => matches!(right, Right::View | Right::ReadAuditLog),
-            Self::Lecturer => false,
+            Self::Lecturer => matches!(right, Right::WriteLessons),
         }
     }
 }
@@ -91,6 +91,9 @@ pub enum Right {
     View,
     ManageEvents,
     ManageMembers,
+    WriteLessons,
+    /// Review and publish them, and decide whom they are for.
+    PublishLessons,
     /// Its name, settings, place in the tree, and who has which role.
     ManageOrganization,
     /// Read who did what there.
@@ -98,10 +101,12 @@ pub enum Right {
 }
 
 impl Right {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::View,
         Self::ManageEvents,
         Self::ManageMembers,
+        Self::WriteLessons,
+        Self::PublishLessons,
         Self::ManageOrganization,
         Self::ReadAuditLog,
     ];

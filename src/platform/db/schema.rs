@@ -368,6 +368,79 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    lessons (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        organization_id -> Uuid,
+        kind -> Text,
+        status -> Text,
+        title -> Text,
+        summary -> Text,
+        body -> Text,
+        transcript -> Text,
+        threshold_permille -> Integer,
+        speed_percent -> Integer,
+        audience_standings -> Integer,
+        published_number -> Nullable<Integer>,
+        version -> Integer,
+        created_at -> Instant,
+        created_by -> Nullable<Uuid>,
+        updated_at -> Instant,
+        submitted_at -> Nullable<Instant>,
+        submitted_by -> Nullable<Uuid>,
+        reviewed_at -> Nullable<Instant>,
+        reviewed_by -> Nullable<Uuid>,
+        review_note -> Nullable<Text>,
+        archived_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    lesson_versions (lesson_id, number) {
+        lesson_id -> Uuid,
+        number -> Integer,
+        tenant_id -> Uuid,
+        title -> Text,
+        summary -> Text,
+        body -> Text,
+        body_html -> Text,
+        transcript -> Text,
+        threshold_permille -> Integer,
+        speed_percent -> Integer,
+        published_at -> Instant,
+        published_by -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    lesson_tags (lesson_id, tag) {
+        lesson_id -> Uuid,
+        tag -> Text,
+        tenant_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    lesson_organizations (lesson_id, organization_id) {
+        lesson_id -> Uuid,
+        organization_id -> Uuid,
+        tenant_id -> Uuid,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     organizations,
     audit_log,
@@ -389,4 +462,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     check_ins,
     leave_requests,
     devices,
+    lessons,
+    lesson_versions,
+    lesson_tags,
+    lesson_organizations,
 );

@@ -241,6 +241,24 @@ codes! {
         "签到已开始，应到范围、时间和签到窗口不能再修改。"
         "簽到已開始，應到範圍、時間和簽到時段不能再修改。" }
 
+    // Lessons.
+    LessonInReview "lesson_in_review" 409 {
+        "It is being reviewed and stands still until it is returned or published."
+        "该课程正在审核，退回或发布之前不能修改。"
+        "該課程正在審核，退回或發布之前不能修改。" }
+    LessonNotInReview "lesson_not_in_review" 409 {
+        "Nobody has asked for a review of it. Submit it first."
+        "该课程尚未提交审核，请先提交。"
+        "該課程尚未提交審核，請先提交。" }
+    LessonIncomplete "lesson_incomplete" 409 {
+        "There is nothing to study in it yet: an article needs a body, a video or an audio its file."
+        "课程还没有可学习的内容：图文需要正文，视频或音频需要上传文件。"
+        "課程還沒有可學習的內容：圖文需要正文，影片或音訊需要上傳檔案。" }
+    LessonArchived "lesson_archived" 409 {
+        "The lesson has been archived. Make a new one."
+        "该课程已归档，请新建课程。"
+        "該課程已歸檔，請新建課程。" }
+
     // Check-in.
     InvalidCode "invalid_code" 422 {
         "This is not a check-in code of ours. Scan the code on the screen again."

@@ -86,10 +86,14 @@ pub fn body_of(name: &str, tenant: &Tenant) -> Value {
         | "update_member"
         | "archive_organization"
         | "publish_event"
+        | "publish_lesson"
+        | "submit_lesson"
+        | "update_lesson"
         | "close_event"
         | "accept_check_in"
         | "reactivate_member" => json!({}),
         "approve_leave" | "reject_leave" => json!({}),
+        "return_lesson" => json!({ "note": "x" }),
         _ => json!({ "reason": "x" }),
     }
 }
@@ -111,12 +115,20 @@ async fn another_tenants_and_a_sibling_branchs_things_do_not_exist() {
         .await
         .expect(201)
         .id();
+    let lesson = json!({ "organization_id": theirs.branch_a, "kind": "article", "title": "x", "body": "x" });
+    let lesson = t.post("/lessons", &theirs.admin, lesson).await.expect(201).id();
+    for what in ["submit", "publish"] {
+        t.act(&format!("/lessons/{lesson}/{what}"), &theirs.admin)
+            .await
+            .expect(200);
+    }
     let ids = BTreeMap::from([
         ("organizations", theirs.branch_a.clone()),
         ("events", event),
         ("members", theirs.member_a_id.clone()),
         ("check-ins", check_in),
         ("leave-requests", leave),
+        ("lessons", lesson),
     ]);
     let mut tried = 0;
     for (path, method, operation) in operations().into_iter().filter(|(path, ..)| path.contains('{')) {

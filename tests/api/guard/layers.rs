@@ -27,13 +27,14 @@ fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-const SLICES: [&str; 7] = [
+const SLICES: [&str; 8] = [
     "auth",
     "organizations",
     "members",
     "events",
     "attendance",
     "devices",
+    "lessons",
     "audit",
 ];
 

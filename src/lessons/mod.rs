@@ -1,0 +1,19 @@
+//! Lessons (微黨課): a working copy that is written and reviewed, and the versions that were published from it. Members
+//! see the newest version; whatever they study, they study a version.
+
+mod article;
+mod commands;
+mod http;
+mod rules;
+mod service;
+mod store;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+crate::id_types! {
+    LessonId,
+}
+
+pub fn configure(cfg: &mut ServiceConfig<'_>) {
+    http::configure(cfg);
+}

@@ -1,0 +1,460 @@
+//! What may happen to a lesson, in which order, and who may do it.
+
+use serde_json::{Value, json};
+
+use super::LessonId;
+use super::article;
+use super::commands::{Audience, CreateLesson, UpdateLesson};
+use super::rules::{Kind, Status};
+use super::store::{self, LessonFilter, LessonRow, Student, VersionRow};
+use crate::app::Ctx;
+use crate::audit::{self, Entry};
+use crate::members::{self, Standing};
+use crate::organizations::{self, OrganizationId, Right};
+use crate::platform::db::DbConnection;
+use crate::platform::error::{AppError, AppResult, Code, Permitted};
+use crate::platform::page::{Found, Page};
+
+/// A lesson as it is shown.
+#[derive(Debug, Clone)]
+pub struct FullLesson {
+    pub row: LessonRow,
+    pub tags: Vec<String>,
+    /// What members see.
+    pub published: Option<VersionRow>,
+    /// Does whoever asks write or inspect there? To everybody else there is no working copy.
+    pub written: bool,
+    /// Only of one lesson, and for those.
+    pub audience: Option<Audience>,
+}
+
+pub fn create_lesson(conn: &mut DbConnection, ctx: &Ctx, new: CreateLesson) -> AppResult<FullLesson> {
+    let organization = organizations::require_held(conn, ctx, new.organization_id, Right::WriteLessons)?;
+    let audience = settle_audience(conn, ctx, organization.id, new.audience, Right::WriteLessons)?;
+    let row = LessonRow {
+        id: ctx.ids.make(),
+        tenant_id: organization.tenant_id,
+        organization_id: organization.id,
+        kind: new.kind.as_str().to_owned(),
+        status: Status::Draft.as_str().to_owned(),
+        title: new.title,
+        summary: new.summary,
+        body: new.body,
+        transcript: new.transcript,
+        threshold_permille: new.threshold_permille.unwrap_or(900),
+        speed_percent: new.speed_percent.unwrap_or(200),
+        audience_standings: bits(&audience),
+        published_number: None,
+        version: 1,
+        created_at: ctx.now,
+        created_by: Some(ctx.actor.account),
+        updated_at: ctx.now,
+        submitted_at: None,
+        submitted_by: None,
+        reviewed_at: None,
+        reviewed_by: None,
+        review_note: None,
+        archived_at: None,
+    };
+    store::insert_lesson(conn, &row)?;
+    store::replace_tags(conn, &row, &new.tags)?;
+    store::replace_audience(conn, &row, &audience.organization_ids)?;
+    note(conn, ctx, "lesson.create", &row, json!({ "title": row.title }))?;
+    Ok(FullLesson {
+        row,
+        tags: new.tags,
+        published: None,
+        written: true,
+        audience: Some(audience),
+    })
+}
+
+fn bits(audience: &Audience) -> i32 {
+    audience
+        .standings
+        .iter()
+        .fold(0, |bits, standing| bits | standing.bit())
+}
+
+/// Fills in the defaults, and makes sure that the actor has this right wherever the lesson goes.
+fn settle_audience(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    organization: OrganizationId,
+    mut audience: Audience,
+    right: Right,
+) -> AppResult<Audience> {
+    if audience.organization_ids.is_empty() {
+        audience.organization_ids.push(organization);
+    }
+    if audience.standings.is_empty() {
+        audience.standings = Standing::ALL.to_vec();
+    }
+    audience.organization_ids.sort_unstable();
+    audience.organization_ids.dedup();
+    let found = organizations::require_all(conn, ctx, &audience.organization_ids, right)?;
+    let own = organizations::find_organization(conn, organization)?.tenant_id;
+    if found.iter().any(|other| other.tenant_id != own) {
+        return Err(AppError::not_found());
+    }
+    audience.standings = Standing::from_bits(bits(&audience));
+    Ok(audience)
+}
+
+/// Edits the working copy. Of what has been published, members go on seeing the published version until the next one;
+/// whom it is for holds at once, so only who may publish there changes it.
+pub fn update_lesson(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: LessonId,
+    version: Option<i32>,
+    change: UpdateLesson,
+) -> AppResult<FullLesson> {
+    let mut lesson = held_lesson(conn, ctx, id, Right::WriteLessons)?;
+    if version.is_some_and(|version| version != lesson.row.version) {
+        return Err(Code::VersionMismatch.into());
+    }
+    if !status_of(&lesson.row).is_editable() {
+        return Err(Code::LessonInReview.into());
+    }
+    let before = lesson.clone();
+    let row = &mut lesson.row;
+    set(&mut row.title, change.title);
+    set(&mut row.summary, change.summary);
+    set(&mut row.body, change.body);
+    set(&mut row.transcript, change.transcript);
+    set(&mut row.threshold_permille, change.threshold_permille);
+    set(&mut row.speed_percent, change.speed_percent);
+    if *row != before.row {
+        row.status = Status::Draft.as_str().to_owned();
+    }
+    set(&mut lesson.tags, change.tags);
+    if let Some(audience) = change.audience {
+        let right = if lesson.row.published_number.is_some() {
+            Right::PublishLessons
+        } else {
+            Right::WriteLessons
+        };
+        organizations::require(conn, ctx, lesson.row.organization_id, right)?;
+        let audience = settle_audience(conn, ctx, lesson.row.organization_id, audience, right)?;
+        lesson.row.audience_standings = bits(&audience);
+        store::replace_audience(conn, &lesson.row, &audience.organization_ids)?;
+        lesson.audience = Some(audience);
+    }
+    let changed =
+        (&lesson.row, &lesson.tags, &lesson.audience) != (&before.row, &before.tags, &before.audience);
+    if changed {
+        store::replace_tags(conn, &lesson.row, &lesson.tags)?;
+        save(conn, ctx, &mut lesson.row, "lesson.update", json!({}))?;
+    }
+    Ok(lesson)
+}
+
+fn set<T>(target: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *target = value;
+    }
+}
+
+/// Asks for a review. The words stand still until it is decided.
+pub fn submit_lesson(conn: &mut DbConnection, ctx: &Ctx, id: LessonId) -> AppResult<FullLesson> {
+    let mut lesson = held_lesson(conn, ctx, id, Right::WriteLessons)?;
+    if status_of(&lesson.row) != Status::Draft {
+        return Err(Code::NotADraft.into());
+    }
+    let is_complete = kind_of(&lesson.row) == Kind::Article && !lesson.row.body.is_empty();
+    if !is_complete {
+        return Err(Code::LessonIncomplete.into());
+    }
+    lesson.row.submitted_at = Some(ctx.now);
+    lesson.row.submitted_by = Some(ctx.actor.account);
+    turn(
+        conn,
+        ctx,
+        &mut lesson.row,
+        Status::InReview,
+        "lesson.submit",
+        json!({}),
+    )?;
+    Ok(lesson)
+}
+
+/// Gives it back to be mended, with the reviewer's words.
+pub fn return_lesson(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: LessonId,
+    words: String,
+) -> AppResult<FullLesson> {
+    let mut lesson = reviewed_lesson(conn, ctx, id, Some(words))?;
+    turn(
+        conn,
+        ctx,
+        &mut lesson.row,
+        Status::Draft,
+        "lesson.return",
+        json!({}),
+    )?;
+    Ok(lesson)
+}
+
+/// Makes the working copy the next version, which its audience sees from now on.
+pub fn publish_lesson(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: LessonId,
+    words: Option<String>,
+) -> AppResult<FullLesson> {
+    let mut lesson = reviewed_lesson(conn, ctx, id, words)?;
+    let audience = lesson.audience.clone().unwrap_or_default();
+    organizations::require_all(conn, ctx, &audience.organization_ids, Right::PublishLessons)?;
+    let number = lesson.row.published_number.unwrap_or(0) + 1;
+    let published = VersionRow {
+        lesson_id: id,
+        number,
+        tenant_id: lesson.row.tenant_id,
+        title: lesson.row.title.clone(),
+        summary: lesson.row.summary.clone(),
+        body: lesson.row.body.clone(),
+        body_html: article::render(&lesson.row.body),
+        transcript: lesson.row.transcript.clone(),
+        threshold_permille: lesson.row.threshold_permille,
+        speed_percent: lesson.row.speed_percent,
+        published_at: ctx.now,
+        published_by: Some(ctx.actor.account),
+    };
+    store::insert_version(conn, &published)?;
+    lesson.row.published_number = Some(number);
+    let detail = json!({ "number": number });
+    turn(
+        conn,
+        ctx,
+        &mut lesson.row,
+        Status::Published,
+        "lesson.publish",
+        detail,
+    )?;
+    lesson.published = Some(published);
+    Ok(lesson)
+}
+
+/// Puts it away: nobody is shown it any more, and what was studied stays on record.
+pub fn archive_lesson(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: LessonId,
+    reason: &str,
+) -> AppResult<FullLesson> {
+    let mut lesson = held_lesson(conn, ctx, id, Right::PublishLessons)?;
+    lesson.row.archived_at = Some(ctx.now);
+    let detail = json!({ "reason": reason });
+    turn(
+        conn,
+        ctx,
+        &mut lesson.row,
+        Status::Archived,
+        "lesson.archive",
+        detail,
+    )?;
+    Ok(lesson)
+}
+
+fn reviewed_lesson(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: LessonId,
+    words: Option<String>,
+) -> AppResult<FullLesson> {
+    let mut lesson = held_lesson(conn, ctx, id, Right::PublishLessons)?;
+    if status_of(&lesson.row) != Status::InReview {
+        return Err(Code::LessonNotInReview.into());
+    }
+    lesson.row.reviewed_at = Some(ctx.now);
+    lesson.row.reviewed_by = Some(ctx.actor.account);
+    lesson.row.review_note = words;
+    Ok(lesson)
+}
+
+fn turn(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    row: &mut LessonRow,
+    status: Status,
+    action: &str,
+    detail: Value,
+) -> AppResult<()> {
+    row.status = status.as_str().to_owned();
+    save(conn, ctx, row, action, detail)
+}
+
+fn save(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    row: &mut LessonRow,
+    action: &str,
+    detail: Value,
+) -> AppResult<()> {
+    row.updated_at = ctx.now;
+    store::update_lesson(conn, row)?;
+    note(conn, ctx, action, row, detail)
+}
+
+fn note(conn: &mut DbConnection, ctx: &Ctx, action: &str, row: &LessonRow, detail: Value) -> AppResult<()> {
+    let entry = Entry::of(action, row.id.0, row.tenant_id, row.organization_id, detail);
+    audit::record(conn, ctx, entry)
+}
+
+fn status_of(row: &LessonRow) -> Status {
+    Status::parse(&row.status).unwrap_or(Status::Draft)
+}
+
+fn kind_of(row: &LessonRow) -> Kind {
+    Kind::parse(&row.kind).unwrap_or(Kind::Article)
+}
+
+/// Locked until the transaction ends, with its parts; 409 once it is archived.
+fn held_lesson(conn: &mut DbConnection, ctx: &Ctx, id: LessonId, right: Right) -> AppResult<FullLesson> {
+    let seen = store::find_lesson(conn, id)?.ok_or_else(AppError::not_found)?;
+    let allowed = organizations::require(conn, ctx, seen.organization_id, right).permitted()?;
+    if allowed.is_none() {
+        // Who may see it is told that they may not; to anybody else it is not there.
+        view_lesson(conn, ctx, id)?;
+        return Err(AppError::forbidden());
+    }
+    let row = store::lock_lesson(conn, id)?.ok_or_else(AppError::not_found)?;
+    if row.archived_at.is_some() {
+        return Err(Code::LessonArchived.into());
+    }
+    with_parts(conn, row, true)
+}
+
+fn with_parts(conn: &mut DbConnection, row: LessonRow, written: bool) -> AppResult<FullLesson> {
+    let published = store::list_published(conn, &[row.id])?.pop();
+    let tags = store::list_tags(conn, &[row.id])?
+        .into_iter()
+        .map(|(_, tag)| tag)
+        .collect();
+    let audience = if written {
+        Some(Audience {
+            organization_ids: store::list_audience(conn, row.id)?,
+            standings: Standing::from_bits(row.audience_standings),
+        })
+    } else {
+        None
+    };
+    Ok(FullLesson {
+        row,
+        tags,
+        published,
+        written,
+        audience,
+    })
+}
+
+/// One lesson: for those who write or inspect there, and, when it is published, for those it is meant for.
+pub fn view_lesson(conn: &mut DbConnection, ctx: &Ctx, id: LessonId) -> AppResult<FullLesson> {
+    let row = store::find_lesson(conn, id)?.ok_or_else(AppError::not_found)?;
+    let mut has = |right| organizations::require_ever(conn, ctx, row.organization_id, right).permitted();
+    if has(Right::WriteLessons)?.is_some() || has(Right::View)?.is_some() {
+        return with_parts(conn, row, true);
+    }
+    let is_for_me = match student(conn, ctx)? {
+        Some(who) => store::is_for_student(conn, id, &who)?,
+        None => false,
+    };
+    if is_for_me {
+        with_parts(conn, row, false)
+    } else {
+        Err(AppError::not_found())
+    }
+}
+
+/// All that was ever published of it, for those who write or inspect there.
+pub fn list_versions(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: LessonId,
+    page: &Page<i32>,
+) -> AppResult<Found<VersionRow>> {
+    if !view_lesson(conn, ctx, id)?.written {
+        return Err(AppError::forbidden());
+    }
+    Ok(store::list_versions(conn, id, page)?)
+}
+
+fn student(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<Option<Student>> {
+    if ctx.actor.is_system_admin {
+        return Ok(None);
+    }
+    let member = members::find_member(conn, ctx.actor.member()?)?;
+    let organization = organizations::find_organization(conn, member.organization_id)?;
+    Ok(Some(Student {
+        line: organizations::ids_of_path(&organization.path),
+        standing: Standing::parse(&member.standing).map_or(0, Standing::bit),
+    }))
+}
+
+/// What a client may narrow the list to.
+#[derive(Debug, Clone, Default)]
+pub struct ListLessons {
+    pub organization: Option<OrganizationId>,
+    pub kind: Option<Kind>,
+    pub status: Option<Status>,
+    pub tag: Option<String>,
+    pub mine: bool,
+    pub page: Page<LessonId>,
+}
+
+pub fn list_lessons(conn: &mut DbConnection, ctx: &Ctx, asked: &ListLessons) -> AppResult<Found<FullLesson>> {
+    let managed = match (
+        organizations::ids_with_right(conn, ctx, Right::WriteLessons)?,
+        organizations::ids_with_right(conn, ctx, Right::View)?,
+    ) {
+        (Some(mut write), Some(view)) => {
+            write.extend(view);
+            Some(write)
+        }
+        _ => None,
+    };
+    let filter = LessonFilter {
+        tenant: ctx.actor.tenant,
+        managed: managed.clone(),
+        student: student(conn, ctx)?,
+        mine: asked.mine,
+        organizations: match asked.organization {
+            None => None,
+            Some(id) => {
+                let top = organizations::visible_or_archived(conn, ctx, id)?;
+                Some(organizations::ids_ever_below(conn, &top)?)
+            }
+        },
+        kind: asked.kind.map(Kind::as_str),
+        status: asked.status.map(Status::as_str),
+        tag: asked.tag.clone(),
+        page: asked.page.clone(),
+    };
+    let found = store::list_lessons(conn, &filter)?;
+    let ids: Vec<LessonId> = found.rows.iter().map(|row| row.id).collect();
+    let mut versions = store::list_published(conn, &ids)?;
+    let tags = store::list_tags(conn, &ids)?;
+    let full = |row: LessonRow| FullLesson {
+        tags: tags
+            .iter()
+            .filter(|(id, _)| *id == row.id)
+            .map(|(_, tag)| tag.clone())
+            .collect(),
+        published: versions
+            .iter()
+            .position(|version| version.lesson_id == row.id)
+            .map(|at| versions.swap_remove(at)),
+        written: managed
+            .as_ref()
+            .is_none_or(|managed| managed.contains(&row.organization_id)),
+        audience: None,
+        row,
+    };
+    Ok(Found {
+        rows: found.rows.into_iter().map(full).collect(),
+        count: found.count,
+    })
+}

@@ -1,0 +1,295 @@
+//! Rows and queries of lessons, their published versions, tags and audience.
+
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::{Bool, Integer, Text};
+
+use super::LessonId;
+use crate::auth::AccountId;
+use crate::organizations::OrganizationId;
+use crate::platform::db::schema::{lesson_organizations, lesson_tags, lesson_versions, lessons};
+use crate::platform::db::{DbConnection, Instant, MultiBackend, UuidList, sql as types};
+use crate::platform::page::{Found, Page};
+
+/// The working copy.
+#[derive(Debug, Clone, PartialEq, Queryable, Insertable, AsChangeset, QueryableByName)]
+#[diesel(table_name = lessons, treat_none_as_null = true)]
+pub struct LessonRow {
+    pub id: LessonId,
+    pub tenant_id: OrganizationId,
+    pub organization_id: OrganizationId,
+    pub kind: String,
+    pub status: String,
+    pub title: String,
+    pub summary: String,
+    pub body: String,
+    pub transcript: String,
+    pub threshold_permille: i32,
+    pub speed_percent: i32,
+    pub audience_standings: i32,
+    pub published_number: Option<i32>,
+    pub version: i32,
+    pub created_at: Instant,
+    pub created_by: Option<AccountId>,
+    pub updated_at: Instant,
+    pub submitted_at: Option<Instant>,
+    pub submitted_by: Option<AccountId>,
+    pub reviewed_at: Option<Instant>,
+    pub reviewed_by: Option<AccountId>,
+    pub review_note: Option<String>,
+    pub archived_at: Option<Instant>,
+}
+
+/// What was published; never changed.
+#[derive(Debug, Clone, PartialEq, Queryable, Insertable, QueryableByName)]
+#[diesel(table_name = lesson_versions, treat_none_as_default_value = false)]
+pub struct VersionRow {
+    pub lesson_id: LessonId,
+    pub number: i32,
+    pub tenant_id: OrganizationId,
+    pub title: String,
+    pub summary: String,
+    pub body: String,
+    pub body_html: String,
+    pub transcript: String,
+    pub threshold_permille: i32,
+    pub speed_percent: i32,
+    pub published_at: Instant,
+    pub published_by: Option<AccountId>,
+}
+
+pub fn insert_lesson(conn: &mut DbConnection, row: &LessonRow) -> QueryResult<usize> {
+    diesel::insert_into(lessons::table).values(row).execute(conn)
+}
+
+pub fn find_lesson(conn: &mut DbConnection, id: LessonId) -> QueryResult<Option<LessonRow>> {
+    lessons::table.find(id).first(conn).optional()
+}
+
+/// The row, locked until the transaction ends.
+pub fn lock_lesson(conn: &mut DbConnection, id: LessonId) -> QueryResult<Option<LessonRow>> {
+    let query = format!("SELECT * FROM lessons WHERE id = $1{}", conn.for_update());
+    diesel::sql_query(query)
+        .bind::<types::Uuid, _>(id)
+        .get_result(conn)
+        .optional()
+}
+
+/// Writes the whole row, which the caller holds locked, and counts its version up.
+pub fn update_lesson(conn: &mut DbConnection, row: &mut LessonRow) -> QueryResult<usize> {
+    row.version += 1;
+    diesel::update(lessons::table.find(row.id))
+        .set(&*row)
+        .execute(conn)
+}
+
+pub fn insert_version(conn: &mut DbConnection, row: &VersionRow) -> QueryResult<usize> {
+    diesel::insert_into(lesson_versions::table)
+        .values(row)
+        .execute(conn)
+}
+
+/// What members see of these lessons.
+pub fn list_published(conn: &mut DbConnection, ids: &[LessonId]) -> QueryResult<Vec<VersionRow>> {
+    let query = format!(
+        "SELECT v.* FROM lesson_versions v JOIN lessons l ON l.id = v.lesson_id AND l.published_number = v.number \
+         WHERE l.id {}",
+        conn.among("$1")
+    );
+    diesel::sql_query(query)
+        .bind::<types::UuidList, _>(ids.iter().copied().collect::<UuidList>())
+        .load(conn)
+}
+
+/// All that was ever published of a lesson, the newest first.
+pub fn list_versions(
+    conn: &mut DbConnection,
+    id: LessonId,
+    page: &Page<i32>,
+) -> QueryResult<Found<VersionRow>> {
+    let of_lesson = || lesson_versions::table.filter(lesson_versions::lesson_id.eq(id));
+    let mut query = of_lesson()
+        .order(lesson_versions::number.desc())
+        .limit(page.fetch())
+        .into_boxed();
+    if let Some(number) = page.after {
+        query = query.filter(lesson_versions::number.lt(number));
+    }
+    let count = page.count.then(|| of_lesson().count().get_result(conn));
+    Ok(Found {
+        rows: query.load(conn)?,
+        count: count.transpose()?,
+    })
+}
+
+pub fn replace_tags(conn: &mut DbConnection, lesson: &LessonRow, tags: &[String]) -> QueryResult<()> {
+    use lesson_tags::dsl as t;
+    diesel::delete(t::lesson_tags.filter(t::lesson_id.eq(lesson.id))).execute(conn)?;
+    for tag in tags {
+        diesel::insert_into(t::lesson_tags)
+            .values((
+                t::lesson_id.eq(lesson.id),
+                t::tag.eq(tag),
+                t::tenant_id.eq(lesson.tenant_id),
+            ))
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
+pub fn list_tags(conn: &mut DbConnection, ids: &[LessonId]) -> QueryResult<Vec<(LessonId, String)>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = types::Uuid)]
+        lesson_id: LessonId,
+        #[diesel(sql_type = Text)]
+        tag: String,
+    }
+    let query = format!(
+        "SELECT lesson_id, tag FROM lesson_tags WHERE lesson_id {} ORDER BY lesson_id, tag",
+        conn.among("$1")
+    );
+    let rows: Vec<Row> = diesel::sql_query(query)
+        .bind::<types::UuidList, _>(ids.iter().copied().collect::<UuidList>())
+        .load(conn)?;
+    Ok(rows.into_iter().map(|row| (row.lesson_id, row.tag)).collect())
+}
+
+pub fn replace_audience(
+    conn: &mut DbConnection,
+    lesson: &LessonRow,
+    organizations: &[OrganizationId],
+) -> QueryResult<()> {
+    use lesson_organizations::dsl as o;
+    diesel::delete(o::lesson_organizations.filter(o::lesson_id.eq(lesson.id))).execute(conn)?;
+    for organization in organizations {
+        diesel::insert_into(o::lesson_organizations)
+            .values((
+                o::lesson_id.eq(lesson.id),
+                o::organization_id.eq(*organization),
+                o::tenant_id.eq(lesson.tenant_id),
+            ))
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
+pub fn list_audience(conn: &mut DbConnection, id: LessonId) -> QueryResult<Vec<OrganizationId>> {
+    use lesson_organizations::dsl as o;
+    o::lesson_organizations
+        .filter(o::lesson_id.eq(id))
+        .select(o::organization_id)
+        .order(o::organization_id)
+        .load(conn)
+}
+
+/// A member as far as 'for me?' goes: the organizations from the root down to theirs, and the standing's bit.
+#[derive(Debug, Clone)]
+pub struct Student {
+    pub line: Vec<uuid::Uuid>,
+    pub standing: i32,
+}
+
+/// What a list is narrowed to. Who may see what is part of the query, so that pages stay full.
+#[derive(Debug, Clone, Default)]
+pub struct LessonFilter {
+    /// None means every tenant: for the system admin.
+    pub tenant: Option<OrganizationId>,
+    /// Organizations whose lessons the actor may write or inspect; none means all of them everywhere.
+    pub managed: Option<Vec<OrganizationId>>,
+    pub student: Option<Student>,
+    /// Only what is published for the actor.
+    pub mine: bool,
+    pub organizations: Option<Vec<OrganizationId>>,
+    pub kind: Option<&'static str>,
+    /// None: all but the archived.
+    pub status: Option<&'static str>,
+    pub tag: Option<String>,
+    pub page: Page<LessonId>,
+}
+
+type Condition = Box<dyn diesel::BoxableExpression<lessons::table, MultiBackend, SqlType = Bool>>;
+
+/// Published, not put away, and for such a member.
+fn is_for(conn: &DbConnection, who: &Student) -> Condition {
+    let (open, close) = conn.among_parts();
+    Box::new(
+        sql::<Bool>("(lessons.published_number IS NOT NULL AND lessons.archived_at IS NULL AND (lessons.audience_standings & ")
+            .bind::<Integer, _>(who.standing)
+            .sql(&format!(") <> 0 AND EXISTS (SELECT 1 FROM lesson_organizations a WHERE a.lesson_id = lessons.id AND a.organization_id {open}"))
+            .bind::<types::UuidList, _>(who.line.iter().copied().collect::<UuidList>())
+            .sql(&format!("{close}))")),
+    )
+}
+
+fn of_organizations(conn: &DbConnection, ids: &[OrganizationId]) -> Condition {
+    let (open, close) = conn.among_parts();
+    Box::new(
+        sql::<Bool>(&format!("(lessons.organization_id {open}"))
+            .bind::<types::UuidList, _>(ids.iter().copied().collect::<UuidList>())
+            .sql(&format!("{close})")),
+    )
+}
+
+/// The newest first.
+pub fn list_lessons(conn: &mut DbConnection, filter: &LessonFilter) -> QueryResult<Found<LessonRow>> {
+    let page = &filter.page;
+    let count = page
+        .count
+        .then(|| narrowed(conn, filter).count().get_result(conn));
+    let mut query = narrowed(conn, filter)
+        .order(lessons::id.desc())
+        .limit(page.fetch());
+    if let Some(id) = page.after {
+        query = query.filter(lessons::id.lt(id));
+    }
+    Ok(Found {
+        rows: query.load(conn)?,
+        count: count.transpose()?,
+    })
+}
+
+fn narrowed<'a>(conn: &DbConnection, filter: &LessonFilter) -> lessons::BoxedQuery<'a, MultiBackend> {
+    let mut query = lessons::table.into_boxed();
+    let mine = match &filter.student {
+        Some(who) => is_for(conn, who),
+        None => Box::new(sql::<Bool>("1 = 0")),
+    };
+    query = match (&filter.managed, filter.mine) {
+        (_, true) => query.filter(mine),
+        (None, false) => query,
+        (Some(managed), false) => query.filter(of_organizations(conn, managed).or(mine)),
+    };
+    if let Some(tenant) = filter.tenant {
+        query = query.filter(lessons::tenant_id.eq(tenant));
+    }
+    if let Some(organizations) = &filter.organizations {
+        query = query.filter(of_organizations(conn, organizations));
+    }
+    if let Some(kind) = filter.kind {
+        query = query.filter(lessons::kind.eq(kind));
+    }
+    query = match filter.status {
+        Some(status) => query.filter(lessons::status.eq(status)),
+        None => query.filter(lessons::archived_at.is_null()),
+    };
+    if let Some(tag) = &filter.tag {
+        query = query.filter(
+            sql::<Bool>("EXISTS (SELECT 1 FROM lesson_tags t WHERE t.lesson_id = lessons.id AND t.tag = ")
+                .bind::<Text, _>(tag.clone())
+                .sql(")"),
+        );
+    }
+    query
+}
+
+/// Is it published for such a member?
+pub fn is_for_student(conn: &mut DbConnection, id: LessonId, who: &Student) -> QueryResult<bool> {
+    let found: Option<LessonId> = lessons::table
+        .filter(lessons::id.eq(id))
+        .filter(is_for(conn, who))
+        .select(lessons::id)
+        .first(conn)
+        .optional()?;
+    Ok(found.is_some())
+}
