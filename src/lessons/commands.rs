@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::article;
 use super::rules::Kind;
 use crate::members::Standing;
 use crate::organizations::OrganizationId;
@@ -9,7 +10,8 @@ use crate::platform::text::{Check, Problems, present};
 
 const MAX_ORGANIZATIONS: usize = 200;
 const MAX_TAGS: usize = 20;
-const MAX_BODY: usize = 50_000;
+/// Characters; in Chinese 60 KB, what a request may hold.
+const MAX_BODY: usize = 20_000;
 
 /// Whom a lesson is for: the members of these organizations and all below them, of these standings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, utoipa::ToSchema)]
@@ -82,7 +84,7 @@ impl Check for CreateLesson {
     fn check(&mut self, problems: &mut Problems) {
         problems.line("/title", &mut self.title, 1, 200);
         problems.paragraph("/summary", &mut self.summary, 0, 1_000);
-        problems.paragraph("/body", &mut self.body, 0, MAX_BODY);
+        check_body(problems, &mut self.body);
         problems.paragraph("/transcript", &mut self.transcript, 0, MAX_BODY);
         check_tags(problems, &mut self.tags);
         check_audience(problems, &self.audience);
@@ -99,7 +101,7 @@ impl Check for UpdateLesson {
             problems.paragraph("/summary", summary, 0, 1_000);
         }
         if let Some(body) = &mut self.body {
-            problems.paragraph("/body", body, 0, MAX_BODY);
+            check_body(problems, body);
         }
         if let Some(transcript) = &mut self.transcript {
             problems.paragraph("/transcript", transcript, 0, MAX_BODY);
@@ -111,6 +113,13 @@ impl Check for UpdateLesson {
             check_audience(problems, audience);
         }
         check_numbers(problems, self.threshold_permille, self.speed_percent);
+    }
+}
+
+fn check_body(problems: &mut Problems, body: &mut String) {
+    problems.paragraph("/body", body, 0, MAX_BODY);
+    if body.chars().count() <= MAX_BODY && article::is_too_deep(body) {
+        problems.add("/body", "nested_too_deep", "has quotes or lists nested too deep");
     }
 }
 
