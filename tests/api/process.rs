@@ -543,3 +543,26 @@ async fn what_was_acknowledged_survives_kill_9() {
         "{first:?}"
     );
 }
+
+/// A Redis behind TLS that hangs up: said in words, and no panic.
+#[test]
+fn redis_over_tls_is_spoken() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (hello, heard) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut first = [0];
+            let _ = std::io::Read::read(&mut stream.unwrap(), &mut first);
+            let _ = hello.send(first[0]);
+        }
+    });
+    let (_, said) = run(zhibu(folder.path())
+        .arg("doctor")
+        .env("REDIS_URL", format!("rediss://{address}")));
+    assert!(said.contains("Redis does not answer"), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+    // The first byte of a TLS handshake.
+    assert_eq!(heard.recv().unwrap(), 22);
+}
