@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::LessonId;
+use super::article::Section;
 use super::commands::{Audience, CreateLesson, UpdateLesson};
 use super::rules::{Kind, Status};
 use super::service::{self, FullLesson, ListLessons};
@@ -30,6 +31,24 @@ pub fn configure(cfg: &mut ServiceConfig<'_>) {
         .service(list_lesson_versions);
 }
 
+/// A part of an article, from one heading to the next.
+#[derive(Serialize, utoipa::ToSchema)]
+struct SectionView {
+    /// Empty for what stands above the first heading.
+    title: String,
+    /// The least time that reading it takes.
+    duration_s: f64,
+}
+
+impl From<Section> for SectionView {
+    fn from(section: Section) -> Self {
+        Self {
+            title: section.title,
+            duration_s: f64::from(section.ms) / 1_000.0,
+        }
+    }
+}
+
 /// What was published under this number; it never changes.
 #[derive(Serialize, utoipa::ToSchema)]
 struct LessonVersionView {
@@ -37,11 +56,16 @@ struct LessonVersionView {
     #[schema(example = "五分鐘微黨課")]
     title: String,
     summary: String,
-    /// Clean HTML, without scripts, styles and pictures. Only of one lesson, not in lists.
+    /// Clean HTML, without scripts, styles and pictures; section 0 is `<section id="section-0">`. Only of one lesson, not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     body_html: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     transcript: Option<String>,
+    /// Seconds it plays; of an article the least that reading all of it takes.
+    duration_s: f64,
+    /// Of an article, in order; empty for what is played. Only of one lesson.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sections: Option<Vec<SectionView>>,
     /// How much must be covered, in thousandths.
     threshold_permille: i32,
     /// How fast it may be played, in hundredths of wall-clock time.
@@ -54,17 +78,21 @@ impl LessonVersionView {
         Self {
             body_html: None,
             transcript: None,
+            sections: None,
             ..Self::whole(row)
         }
     }
 
     fn whole(row: VersionRow) -> Self {
+        let sections = row.sections();
         Self {
             number: row.number,
             title: row.title,
             summary: row.summary,
             body_html: Some(row.body_html),
             transcript: Some(row.transcript),
+            duration_s: f64::from(row.duration_ms) / 1_000.0,
+            sections: Some(sections.into_iter().map(SectionView::from).collect()),
             threshold_permille: row.threshold_permille,
             speed_percent: row.speed_percent,
             published_at: row.published_at,

@@ -11,7 +11,7 @@ use crate::app::Ctx;
 use crate::audit::{self, Entry};
 use crate::members::{self, Standing};
 use crate::organizations::{self, OrganizationId, Right};
-use crate::platform::db::DbConnection;
+use crate::platform::db::{DbConnection, Json};
 use crate::platform::error::{AppError, AppResult, Code, Permitted};
 use crate::platform::page::{Found, Page};
 
@@ -41,6 +41,7 @@ pub fn create_lesson(conn: &mut DbConnection, ctx: &Ctx, new: CreateLesson) -> A
         summary: new.summary,
         body: new.body,
         transcript: new.transcript,
+        media_id: None,
         threshold_permille: new.threshold_permille.unwrap_or(900),
         speed_percent: new.speed_percent.unwrap_or(200),
         audience_standings: bits(&audience),
@@ -209,6 +210,7 @@ pub fn publish_lesson(
     let audience = lesson.audience.clone().unwrap_or_default();
     organizations::require_all(conn, ctx, &audience.organization_ids, Right::PublishLessons)?;
     let number = lesson.row.published_number.unwrap_or(0) + 1;
+    let article = article::render(&lesson.row.body);
     let published = VersionRow {
         lesson_id: id,
         number,
@@ -216,8 +218,15 @@ pub fn publish_lesson(
         title: lesson.row.title.clone(),
         summary: lesson.row.summary.clone(),
         body: lesson.row.body.clone(),
-        body_html: article::render(&lesson.row.body),
+        body_html: article.html,
         transcript: lesson.row.transcript.clone(),
+        media_id: lesson.row.media_id,
+        duration_ms: article
+            .sections
+            .iter()
+            .map(|section| section.ms.cast_signed())
+            .sum(),
+        sections: Json(json!(article.sections)),
         threshold_permille: lesson.row.threshold_permille,
         speed_percent: lesson.row.speed_percent,
         published_at: ctx.now,

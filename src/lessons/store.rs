@@ -5,10 +5,11 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bool, Integer, Text};
 
 use super::LessonId;
+use super::article::Section;
 use crate::auth::AccountId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{lesson_organizations, lesson_tags, lesson_versions, lessons};
-use crate::platform::db::{DbConnection, Instant, MultiBackend, UuidList, sql as types};
+use crate::platform::db::{AnyId, DbConnection, Instant, Json, MultiBackend, UuidList, sql as types};
 use crate::platform::page::{Found, Page};
 
 /// The working copy.
@@ -24,6 +25,7 @@ pub struct LessonRow {
     pub summary: String,
     pub body: String,
     pub transcript: String,
+    pub media_id: Option<AnyId>,
     pub threshold_permille: i32,
     pub speed_percent: i32,
     pub audience_standings: i32,
@@ -52,10 +54,19 @@ pub struct VersionRow {
     pub body: String,
     pub body_html: String,
     pub transcript: String,
+    pub media_id: Option<AnyId>,
+    pub duration_ms: i32,
+    pub sections: Json,
     pub threshold_permille: i32,
     pub speed_percent: i32,
     pub published_at: Instant,
     pub published_by: Option<AccountId>,
+}
+
+impl VersionRow {
+    pub fn sections(&self) -> Vec<Section> {
+        serde_json::from_value(self.sections.0.clone()).unwrap_or_default()
+    }
 }
 
 pub fn insert_lesson(conn: &mut DbConnection, row: &LessonRow) -> QueryResult<usize> {

@@ -96,8 +96,13 @@ async fn a_lesson_is_written_reviewed_and_published() {
     assert_eq!(seen.json["tags"], json!(["黨史"]));
     let html = seen.text("/published/body_html");
     assert!(
-        html.contains("<h1>要點</h1>") && !html.contains("<script"),
+        html.contains("<section id=\"section-0\">\n<h1>要點</h1>") && !html.contains("<script"),
         "{html}"
+    );
+    assert_eq!(seen.json["published"]["sections"][0]["title"], "要點");
+    assert_eq!(
+        seen.json["published"]["duration_s"],
+        seen.json["published"]["sections"][0]["duration_s"]
     );
     assert_eq!(seen.json.get("working_copy"), None);
     act(&t, &tenant.member_a, &lesson, "submit")

@@ -9,6 +9,7 @@ CREATE TABLE lessons (
     summary text NOT NULL,
     body text NOT NULL, -- of an article: Markdown
     transcript text NOT NULL,
+    media_id uuid, -- of a video or audio
     threshold_permille integer NOT NULL, -- of it must be covered
     speed_percent integer NOT NULL, -- of wall-clock time may be credited
     audience_standings integer NOT NULL, -- bits: 1 full, 2 probationary, 4 activist, 8 guest
@@ -37,6 +38,9 @@ CREATE TABLE lesson_versions (
     body text NOT NULL,
     body_html text NOT NULL, -- sanitised when it was written
     transcript text NOT NULL,
+    media_id uuid,
+    duration_ms integer NOT NULL, -- of an article the least time that reading it takes
+    sections jsonb NOT NULL, -- of an article: [{"title", "ms"}]
     threshold_permille integer NOT NULL,
     speed_percent integer NOT NULL,
     published_at timestamptz NOT NULL,

@@ -9,6 +9,7 @@ CREATE TABLE lessons (
     summary TEXT NOT NULL,
     body TEXT NOT NULL, -- of an article: Markdown
     transcript TEXT NOT NULL,
+    media_id BLOB, -- of a video or audio
     threshold_permille INTEGER NOT NULL, -- of it must be covered
     speed_percent INTEGER NOT NULL, -- of wall-clock time may be credited
     audience_standings INTEGER NOT NULL, -- bits: 1 full, 2 probationary, 4 activist, 8 guest
@@ -37,6 +38,9 @@ CREATE TABLE lesson_versions (
     body TEXT NOT NULL,
     body_html TEXT NOT NULL, -- sanitised when it was written
     transcript TEXT NOT NULL,
+    media_id BLOB,
+    duration_ms INTEGER NOT NULL, -- of an article the least time that reading it takes
+    sections TEXT NOT NULL, -- of an article: [{"title", "ms"}]
     threshold_permille INTEGER NOT NULL,
     speed_percent INTEGER NOT NULL,
     published_at INTEGER NOT NULL,
