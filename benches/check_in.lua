@@ -1,5 +1,5 @@
--- wrk script: a distinct member and token for each request. Arguments: FOLDER KIND CODE EVENT, KIND one of
--- health, verify, check_in.
+-- wrk script: a distinct member and token for each request. Arguments: FOLDER KIND CODE, KIND one of health, verify,
+-- check_in, progress; CODE is the event's, or the lesson's id.
 local threads = 0
 
 function setup(thread)
@@ -32,6 +32,10 @@ function request()
   local headers = { ["Authorization"] = "Bearer " .. tokens[next_token], ["Content-Type"] = "application/json" }
   if kind == "verify" then
     return wrk.format("POST", "/api/v1/check-in-codes/verify", headers, '{"code":"' .. code .. '"}')
+  end
+  if kind == "progress" then
+    local body = string.format('{"session_id":"%s","played":[[0,15.2],[30,61.5]],"position":61.5,"occurred_at":"%s"}', uuid(), when)
+    return wrk.format("PUT", "/api/v1/lessons/" .. code .. "/progress", headers, body)
   end
   local body = string.format('{"code":"%s","client_event_id":"%s","occurred_at":"%s"}', code, uuid(), when)
   return wrk.format("POST", "/api/v1/check-ins", headers, body)

@@ -1,7 +1,8 @@
 //! Prepares a database for `scripts/bench.sh`: a tenant of many members, one event open to all of them, and an access
-//! token for each. Not part of the server.
+//! token for each, and a lesson for all of them. Not part of the server.
 //!
-//! `seed FOLDER MEMBERS` with the settings of the environment writes FOLDER/tokens.txt, FOLDER/admin.txt, FOLDER/event.txt.
+//! `seed FOLDER MEMBERS` with the settings of the environment writes FOLDER/tokens.txt, FOLDER/admin.txt, FOLDER/event.txt,
+//! FOLDER/lesson.txt.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -91,6 +92,12 @@ async fn seed(folder: PathBuf, count: usize, config: Config) -> Result<(), Failu
     app.db
         .write_long(move |conn| events::publish_event(conn, &ctx, event).map(|_| ()))
         .await?;
+    let for_lesson = app.ctx(Actor::operator());
+    let lesson = app
+        .db
+        .write_long(move |conn| insert_lesson(conn, &for_lesson, root))
+        .await?;
+    std::fs::write(folder.join("lesson.txt"), lesson.to_string())?;
     let now = app.clock.now();
     let token = |member: uuid::Uuid| {
         let session = SessionId(app.ids.make());
@@ -109,6 +116,42 @@ async fn seed(folder: PathBuf, count: usize, config: Config) -> Result<(), Failu
     std::fs::write(folder.join("admin.txt"), token(admin.0)?)?;
     std::fs::write(folder.join("event.txt"), event.to_string())?;
     Ok(())
+}
+
+/// A published lesson of five minutes, without its file.
+fn insert_lesson(
+    conn: &mut DbConnection,
+    ctx: &zhibu::app::Ctx,
+    root: organizations::OrganizationId,
+) -> zhibu::platform::error::AppResult<uuid::Uuid> {
+    let id: uuid::Uuid = ctx.ids.make();
+    let literal = |id: uuid::Uuid, conn: &DbConnection| match conn {
+        DbConnection::Sqlite(_) => format!("x'{}'", id.simple()),
+        DbConnection::Pg(_) => format!("'{id}'::uuid"),
+    };
+    let now = match conn {
+        DbConnection::Sqlite(_) => ctx.now.micros().to_string(),
+        DbConnection::Pg(_) => "now()".to_owned(),
+    };
+    let (lesson, tenant) = (literal(id, conn), literal(root.0, conn));
+    for statement in [
+        format!(
+            "INSERT INTO lessons (id, tenant_id, organization_id, kind, status, title, summary, body, transcript, \
+             threshold_permille, speed_percent, audience_standings, published_number, created_at, updated_at) VALUES \
+             ({lesson}, {tenant}, {tenant}, 'video', 'published', '微黨課', '', '', '', 900, 200, 15, 1, {now}, {now})"
+        ),
+        format!(
+            "INSERT INTO lesson_versions (lesson_id, number, tenant_id, title, summary, body, body_html, transcript, \
+             duration_ms, sections, threshold_permille, speed_percent, published_at) VALUES \
+             ({lesson}, 1, {tenant}, '微黨課', '', '', '', '', 300000, '[]', 900, 200, {now})"
+        ),
+        format!(
+            "INSERT INTO lesson_organizations (lesson_id, organization_id, tenant_id) VALUES ({lesson}, {tenant}, {tenant})"
+        ),
+    ] {
+        diesel::sql_query(statement).execute(conn)?;
+    }
+    Ok(id)
 }
 
 /// Many rows at once, below the services: 100,000 members in seconds.

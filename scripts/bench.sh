@@ -56,6 +56,7 @@ scenario() { # LABEL KIND CONNECTIONS FOLDER
   local code before after result good
   code="$(curl -sf "$url/api/v1/events/$(cat "$4/event.txt")/code" -H "Authorization: Bearer $(cat "$4/admin.txt")" | sed 's/.*"code":"\([^"]*\)".*/\1/')"
   before="$(all_ticks)"
+  [ "$2" != progress ] || code="$(cat "$4/lesson.txt")"
   result="$(wrk -t2 -c"$3" -d"${seconds}s" -s benches/check_in.lua "$url" -- "$4" "$2" "$code" 2>"$work/wrk.txt" | sed -n 's/^RESULT //p')"
   after="$(all_ticks)"
   good="$(sed 's/.* good=\([0-9]*\).*/\1/' <<<"$result")"
@@ -71,14 +72,17 @@ backend() { # sqlite|postgres
       prepare "$1-$connections-$lane"
       folder="$work/$1-$connections-$lane"
       if [ "$lane" = control ]; then export ZHIBU__CHECK_IN__LANE_BATCH=0; else unset ZHIBU__CHECK_IN__LANE_BATCH; fi
+      if [ "$lane" = control ]; then export ZHIBU__STUDY__LANE_BATCH=0; else unset ZHIBU__STUDY__LANE_BATCH; fi
       start_server "$1-$connections-$lane"
       if [ "$lane" = lane ]; then
         echo "ready after ${ready_ms} ms with $members members"
         scenario "(a) $1 healthz" health "$connections" "$folder"
         scenario "(b) $1 token and code, no write" verify "$connections" "$folder"
         scenario "(c/d) $1 check-in" check_in "$connections" "$folder"
+        scenario "(f) $1 study progress" progress "$connections" "$folder"
       else
         scenario "(e) $1 check-in, a transaction each" check_in "$connections" "$folder"
+        scenario "(g) $1 study progress, a transaction each" progress "$connections" "$folder"
       fi
       stop_server
       if [ -n "${DATABASE_URL:-}" ]; then

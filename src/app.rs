@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::attendance::{CheckInLane, LiveHub};
+use crate::attendance::{self, CheckInLane, LiveHub};
 use crate::auth::{Actor, Auth};
 use crate::devices::RoomDevice;
 use crate::platform::cache::Cache;
@@ -15,6 +15,7 @@ use crate::platform::error::AppResult;
 use crate::platform::http::{Answer, Key, current_request_id};
 use crate::platform::ids::Ids;
 use crate::platform::keys::Keys;
+use crate::study::{self, StudyLane};
 
 const ROSTERS_AT_ONCE: usize = 2;
 
@@ -27,6 +28,7 @@ pub struct App {
     pub keys: Arc<Keys>,
     pub auth: Auth,
     pub check_ins: CheckInLane,
+    pub study: StudyLane,
     pub live: LiveHub,
     /// Turns at unpacking and reading an uploaded roster, which takes a core and some tens of MiB.
     pub roster_turns: Arc<Semaphore>,
@@ -51,7 +53,7 @@ pub enum BuildError {
     Keys(#[from] std::io::Error),
     #[error("cannot open the database: {0}")]
     Database(#[from] r2d2::Error),
-    #[error("cannot start the lane of check-ins: {0}")]
+    #[error("cannot start a lane: {0}")]
     Lane(#[source] std::io::Error),
     #[error("cannot use REDIS_URL: {0}")]
     Cache(#[from] redis::RedisError),
@@ -66,7 +68,7 @@ impl App {
         let cache = Cache::open(&config.cache)?;
         let auth = Auth::new(&config, keys.clone());
         let live = LiveHub::new(db.clone(), cache.clone());
-        let check_ins = CheckInLane::start(
+        let check_ins = attendance::start_lane(
             &config.check_in,
             db.clone(),
             ids.clone(),
@@ -75,6 +77,8 @@ impl App {
             cache.clone(),
         )
         .map_err(BuildError::Lane)?;
+        let study = study::start_lane(&config.study, db.clone(), ids.clone(), clock.clone())
+            .map_err(BuildError::Lane)?;
         Ok(Self {
             config,
             db,
@@ -84,6 +88,7 @@ impl App {
             keys,
             auth,
             check_ins,
+            study,
             live,
             roster_turns: Arc::new(Semaphore::new(ROSTERS_AT_ONCE)),
         })

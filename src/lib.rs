@@ -20,3 +20,4 @@ pub mod organizations;
 pub mod platform;
 pub mod routes;
 pub mod server;
+pub mod study;

@@ -42,7 +42,7 @@ const WITH_BODY: [(&str, &str); 2] = [
 
 /// Writes that keep no answer for an `Idempotency-Key`: they carry a `client_event_id`, their answer holds a secret, or
 /// repeating them does no harm.
-const WITHOUT_KEY: [&str; 16] = [
+const WITHOUT_KEY: [&str; 17] = [
     "activate_account",
     "change_password",
     "check_in",
@@ -57,6 +57,7 @@ const WITHOUT_KEY: [&str; 16] = [
     "issue_activation_codes",
     "login",
     "logout",
+    "record_progress_batch",
     "refresh_session",
     "verify_code",
 ];

@@ -5,7 +5,7 @@ use actix_web::web;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::platform::http::configure_error_pages;
-use crate::{attendance, audit, auth, devices, events, home, lessons, members, organizations};
+use crate::{attendance, audit, auth, devices, events, home, lessons, members, organizations, study};
 
 /// Everything under `/api/v1`.
 pub fn api(cfg: &mut ServiceConfig) {
@@ -17,6 +17,7 @@ pub fn api(cfg: &mut ServiceConfig) {
     attendance::configure(cfg);
     devices::configure(cfg);
     lessons::configure(cfg);
+    study::configure(cfg);
     audit::configure(cfg);
 }
 

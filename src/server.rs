@@ -108,6 +108,7 @@ fn start_jobs(app: &web::Data<App>) -> Jobs {
         let app = gauges.clone();
         async move {
             metrics::gauge!("zhibu_check_in_lane_waiting").set(app.check_ins.waiting() as f64);
+            metrics::gauge!("zhibu_study_lane_waiting").set(app.study.waiting() as f64);
             metrics::gauge!("zhibu_database_connections_in_use").set(f64::from(app.db.connections_in_use()));
             Ok(())
         }
@@ -133,9 +134,12 @@ pub async fn run(app: web::Data<App>, running: Running) -> std::io::Result<()> {
     server.await?;
     drop(jobs);
     // Blocks: in a thread of its own, so that the runtime can still answer what the lanes finish.
-    tokio::task::spawn_blocking(move || app.check_ins.finish())
-        .await
-        .map_err(std::io::Error::other)?;
+    tokio::task::spawn_blocking(move || {
+        app.check_ins.finish();
+        app.study.finish();
+    })
+    .await
+    .map_err(std::io::Error::other)?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -168,10 +172,10 @@ async fn healthz() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain").body("ok\n")
 }
 
-/// Check-ins are taken, the database answers, and has at least the version of this binary (see `migrate::is_current`). Redis holds no truth, so its absence is told but is no reason to stop.
+/// Check-ins and progress are taken, the database answers, and has at least the version of this binary (see `migrate::is_current`). Redis holds no truth, so its absence is told but is no reason to stop.
 async fn readyz(app: web::Data<App>) -> AppResult<HttpResponse> {
-    if !app.check_ins.is_running() {
-        return Err(AppError::unavailable().caused_by("the lane of check-ins has ended"));
+    if !app.check_ins.is_running() || !app.study.is_running() {
+        return Err(AppError::unavailable().caused_by("a lane has ended"));
     }
     app.db
         .read(|conn| {

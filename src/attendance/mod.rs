@@ -14,7 +14,7 @@ mod sheet;
 mod store;
 
 pub use http::{MyAttendanceView, configure, configure_pages};
-pub use lane::CheckInLane;
+pub use lane::{CheckInLane, start_lane};
 pub use live::{LiveHub, news_of};
 pub use roster::{freeze_due_rosters, freeze_now};
 pub use rules::Source;

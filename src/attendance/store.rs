@@ -5,7 +5,6 @@ use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Nullable, Text};
-use uuid::Uuid;
 
 use super::{CheckInId, LeaveRequestId};
 use crate::auth::AccountId;
@@ -13,7 +12,7 @@ use crate::events::EventId;
 use crate::members::MemberId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{check_ins, leave_requests, roster_entries};
-use crate::platform::db::{AnyId, DbConnection, Instant, Prepared, UuidList, sql};
+use crate::platform::db::{AnyId, DbConnection, Instant, PairQuery, sql};
 use crate::platform::page::{Found, Page};
 
 #[derive(Debug, Clone, Queryable, QueryableByName, Insertable)]
@@ -82,69 +81,6 @@ pub struct Pair {
     pub event_id: EventId,
     #[diesel(sql_type = sql::Uuid)]
     pub member_id: MemberId,
-}
-
-/// Where many pairs of ids are looked up at once.
-struct PairQuery {
-    columns: &'static str,
-    table: &'static str,
-    /// The columns of the pair.
-    keys: (&'static str, &'static str),
-    condition: &'static str,
-    order: &'static str,
-}
-
-impl PairQuery {
-    const fn of(columns: &'static str, table: &'static str, keys: (&'static str, &'static str)) -> Self {
-        Self {
-            columns,
-            table,
-            keys,
-            condition: "",
-            order: "",
-        }
-    }
-
-    /// PostgreSQL looks each pair up by both columns whatever it knows of the table (two `= ANY` made it walk all
-    /// check-ins of an event until the first ANALYZE: 3 ms instead of 0.2); SQLite walks the product of both lists in
-    /// one index, and may tell of pairs nobody asked for.
-    fn load<T, A, B>(&self, conn: &mut DbConnection, pairs: &[(A, B)]) -> QueryResult<Vec<T>>
-    where
-        T: diesel::deserialize::QueryableByName<crate::platform::db::MultiBackend> + 'static,
-        A: Into<Uuid> + Copy,
-        B: Into<Uuid> + Copy,
-    {
-        let Self {
-            columns,
-            table,
-            keys: (a, b),
-            condition,
-            order,
-        } = self;
-        let first = UuidList::in_order(pairs.iter().map(|(a, _)| *a));
-        let second = UuidList::in_order(pairs.iter().map(|(_, b)| *b));
-        let query = match conn {
-            DbConnection::Pg(_) => Prepared::default()
-                .sql(format!("SELECT {columns} FROM unnest("))
-                .ids(first)
-                .sql(", ")
-                .ids(second)
-                .sql(format!(
-                    ") AS p(a, b) CROSS JOIN LATERAL (SELECT {columns} FROM {table} \
-                     WHERE {a} = p.a AND {b} = p.b{condition} OFFSET 0) AS t{order}"
-                )),
-            DbConnection::Sqlite(_) => {
-                let (open, close) = conn.among_parts();
-                Prepared::default()
-                    .sql(format!("SELECT {columns} FROM {table} WHERE {a} {open}"))
-                    .ids(first)
-                    .sql(format!("{close} AND {b} {open}"))
-                    .ids(second)
-                    .sql(format!("{close}{condition}{order}"))
-            }
-        };
-        query.load(conn)
-    }
 }
 
 const BY_PERSON: (&str, &str) = ("event_id", "member_id");

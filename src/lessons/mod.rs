@@ -3,10 +3,15 @@
 
 mod article;
 mod commands;
+mod courses;
 mod http;
 mod rules;
 mod service;
 mod store;
+
+pub use courses::{CourseVersion, admitted, versions_of};
+pub use rules::Kind;
+pub use service::may_see;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 

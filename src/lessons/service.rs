@@ -378,6 +378,11 @@ pub fn view_lesson(conn: &mut DbConnection, ctx: &Ctx, id: LessonId) -> AppResul
     }
 }
 
+/// Is this lesson there for whoever asks? Else 404.
+pub fn may_see(conn: &mut DbConnection, ctx: &Ctx, id: LessonId) -> AppResult<()> {
+    view_lesson(conn, ctx, id).map(|_| ())
+}
+
 /// All that was ever published of it, for those who write or inspect there.
 pub fn list_versions(
     conn: &mut DbConnection,

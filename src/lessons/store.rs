@@ -2,14 +2,17 @@
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Integer, Text};
+use diesel::sql_types::{Bool, Integer, Nullable, Text};
+use serde::Deserialize;
 
 use super::LessonId;
 use super::article::Section;
 use crate::auth::AccountId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{lesson_organizations, lesson_tags, lesson_versions, lessons};
-use crate::platform::db::{AnyId, DbConnection, Instant, Json, MultiBackend, UuidList, sql as types};
+use crate::platform::db::{
+    AnyId, DbConnection, Instant, Json, MultiBackend, Prepared, UuidList, sql as types,
+};
 use crate::platform::page::{Found, Page};
 
 /// The working copy.
@@ -42,6 +45,42 @@ pub struct LessonRow {
     pub archived_at: Option<Instant>,
 }
 
+/// A published version without its words.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct CourseRow {
+    #[diesel(sql_type = types::Uuid)]
+    pub lesson_id: LessonId,
+    #[diesel(sql_type = Integer)]
+    pub number: i32,
+    #[diesel(sql_type = types::Uuid)]
+    pub tenant_id: OrganizationId,
+    #[diesel(sql_type = Text)]
+    pub kind: String,
+    #[diesel(sql_type = Text)]
+    pub title: String,
+    #[diesel(sql_type = Integer)]
+    pub duration_ms: i32,
+    #[diesel(sql_type = types::Json)]
+    sections: Json,
+    #[diesel(sql_type = Integer)]
+    pub threshold_permille: i32,
+    #[diesel(sql_type = Integer)]
+    pub speed_percent: i32,
+    #[diesel(sql_type = Nullable<Integer>)]
+    pub published_number: Option<i32>,
+}
+
+/// An organization that a published lesson is for, and the standings.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct AudienceRow {
+    #[diesel(sql_type = types::Uuid)]
+    pub lesson_id: LessonId,
+    #[diesel(sql_type = types::Uuid)]
+    pub organization_id: OrganizationId,
+    #[diesel(sql_type = Integer)]
+    pub audience_standings: i32,
+}
+
 /// What was published; never changed.
 #[derive(Debug, Clone, PartialEq, Queryable, Insertable, QueryableByName)]
 #[diesel(table_name = lesson_versions, treat_none_as_default_value = false)]
@@ -65,8 +104,18 @@ pub struct VersionRow {
 
 impl VersionRow {
     pub fn sections(&self) -> Vec<Section> {
-        serde_json::from_value(self.sections.0.clone()).unwrap_or_default()
+        sections_in(&self.sections)
     }
+}
+
+impl CourseRow {
+    pub fn sections(&self) -> Vec<Section> {
+        sections_in(&self.sections)
+    }
+}
+
+fn sections_in(json: &Json) -> Vec<Section> {
+    Vec::deserialize(&json.0).unwrap_or_default()
 }
 
 pub fn insert_lesson(conn: &mut DbConnection, row: &LessonRow) -> QueryResult<usize> {
@@ -109,6 +158,33 @@ pub fn list_published(conn: &mut DbConnection, ids: &[LessonId]) -> QueryResult<
     );
     diesel::sql_query(query)
         .bind::<types::UuidList, _>(ids.iter().copied().collect::<UuidList>())
+        .load(conn)
+}
+
+/// All published versions of these lessons.
+pub fn list_courses(conn: &mut DbConnection, lessons: UuidList) -> QueryResult<Vec<CourseRow>> {
+    let (open, close) = conn.among_parts();
+    Prepared::default()
+        .sql(format!(
+            "SELECT v.lesson_id, v.number, v.tenant_id, l.kind, v.title, v.duration_ms, v.sections, v.threshold_permille, \
+             v.speed_percent, l.published_number FROM lessons l JOIN lesson_versions v ON v.lesson_id = l.id WHERE l.id {open}"
+        ))
+        .ids(lessons)
+        .sql(close)
+        .load(conn)
+}
+
+/// Whom these lessons are for, if they are published and not put away.
+pub fn list_audiences(conn: &mut DbConnection, lessons: UuidList) -> QueryResult<Vec<AudienceRow>> {
+    let (open, close) = conn.among_parts();
+    Prepared::default()
+        .sql(format!(
+            "SELECT a.lesson_id, a.organization_id, l.audience_standings FROM lessons l \
+             JOIN lesson_organizations a ON a.lesson_id = l.id \
+             WHERE l.published_number IS NOT NULL AND l.archived_at IS NULL AND l.id {open}"
+        ))
+        .ids(lessons)
+        .sql(close)
         .load(conn)
 }
 

@@ -6,9 +6,9 @@ use diesel::dsl::sql as fragment;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
-use super::MemberId;
+use super::{MemberId, Standing};
 use crate::app::Ctx;
-use crate::organizations::{Access, OrganizationId, Right};
+use crate::organizations::{Access, OrganizationId, Right, ids_of_path};
 use crate::platform::db::schema::{members, organizations};
 use crate::platform::db::{DbConnection, UuidList, sql};
 use crate::platform::error::{AppError, AppResult};
@@ -24,6 +24,17 @@ pub struct MemberBrief {
     pub organization_id: OrganizationId,
     pub organization_name: String,
     organization_path: String,
+}
+
+impl MemberBrief {
+    /// The organizations from the root down to their own.
+    pub fn line(&self) -> Vec<uuid::Uuid> {
+        ids_of_path(&self.organization_path)
+    }
+
+    pub fn standing_bit(&self) -> i32 {
+        Standing::parse(&self.standing).map_or(0, Standing::bit)
+    }
 }
 
 /// No permission asked: for services that decide on their own. Whoever does not exist is left out.

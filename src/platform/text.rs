@@ -24,6 +24,16 @@ impl Problems {
         });
     }
 
+    /// The problems of a part, under its pointer.
+    pub fn within(&mut self, part: &str, check: impl FnOnce(&mut Self)) {
+        let mut inner = Self::default();
+        check(&mut inner);
+        for mut problem in inner.0 {
+            problem.field.insert_str(0, part);
+            self.0.push(problem);
+        }
+    }
+
     /// Text of `min` to `max` characters on one line.
     pub fn line(&mut self, field: &str, text: &mut String, min: usize, max: usize) {
         self.text(field, text, min, max, false);

@@ -26,5 +26,6 @@ mod process;
 mod races;
 mod roster;
 mod sheet;
+mod study;
 mod support;
 mod throttle;

@@ -558,11 +558,14 @@ fn redis_over_tls_is_spoken() {
             let _ = hello.send(first[0]);
         }
     });
-    let (_, said) = run(zhibu(folder.path())
-        .arg("doctor")
-        .env("REDIS_URL", format!("rediss://{address}")));
-    assert!(said.contains("Redis does not answer"), "{said}");
-    assert!(!said.contains("panicked"), "{said}");
-    // The first byte of a TLS handshake.
-    assert_eq!(heard.recv().unwrap(), 22);
+    // The first byte of a TLS handshake; on a busy machine one try may be over before it has said anything.
+    let is_greeted = (0..20).any(|_| {
+        let (_, said) = run(zhibu(folder.path())
+            .arg("doctor")
+            .env("REDIS_URL", format!("rediss://{address}")));
+        assert!(said.contains("Redis does not answer"), "{said}");
+        assert!(!said.contains("panicked"), "{said}");
+        heard.try_iter().any(|first| first == 22)
+    });
+    assert!(is_greeted);
 }

@@ -301,15 +301,16 @@ fn lane_of_numbers(db: &Db, start: std::sync::mpsc::Receiver<()>) -> Lane<i64, i
         batch: 64,
         deadline: std::time::Duration::from_secs(10),
     };
+    let start = std::sync::Mutex::new(start);
     let apply = move |conn: &mut DbConnection, batch: &[i64]| {
         if batch == [0] {
-            let _ = start.recv();
+            let _ = start.lock().unwrap().recv();
         }
         for n in batch {
             assert!(*n != 4, "this is the panic of the test");
             diesel::sql_query(format!("INSERT INTO fussy (n) VALUES ({n})")).execute(conn)?;
         }
-        Ok(batch.to_vec())
+        Ok(batch.iter().copied().map(Ok).collect())
     };
     Lane::start("numbers", db.clone(), limits, apply, |_| {}).unwrap()
 }

@@ -8,6 +8,7 @@ mod database;
 mod log;
 mod network;
 mod server;
+mod study;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,6 +21,7 @@ use check_in::RawCheckIn;
 use database::RawDatabase;
 use log::RawLog;
 use server::RawServer;
+use study::RawStudy;
 
 pub use auth::AuthConfig;
 pub use cache::CacheConfig;
@@ -28,6 +30,7 @@ pub use database::DatabaseConfig;
 pub use log::LogConfig;
 pub use network::Network;
 pub use server::ServerConfig;
+pub use study::StudyConfig;
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -36,6 +39,7 @@ pub struct Config {
     pub cache: CacheConfig,
     pub auth: AuthConfig,
     pub check_in: CheckInConfig,
+    pub study: StudyConfig,
     pub log: LogConfig,
 }
 
@@ -161,6 +165,7 @@ struct Raw {
     cache: RawCache,
     auth: RawAuth,
     check_in: RawCheckIn,
+    study: RawStudy,
     log: RawLog,
 }
 
@@ -173,6 +178,7 @@ impl Raw {
             cache: self.cache.validate()?,
             auth: self.auth.validate()?,
             check_in: self.check_in.validate()?,
+            study: self.study.validate()?,
             log: self.log.validate()?,
         })
     }

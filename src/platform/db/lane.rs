@@ -18,36 +18,32 @@ enum Message<C, O> {
     Stop,
 }
 
-/// Handle to a lane; clones share it. Commands are answered in order of arrival, after the commit.
-pub struct Lane<C, O> {
-    queue: mpsc::Sender<Message<C, O>>,
-    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
-    deadline: Duration,
-}
+/// A lane. Commands are answered in order of arrival, after the commit.
+pub struct Lane<C, O>(How<C, O>);
 
-impl<C, O> Clone for Lane<C, O> {
-    fn clone(&self) -> Self {
-        Self {
-            queue: self.queue.clone(),
-            thread: self.thread.clone(),
-            deadline: self.deadline,
-        }
-    }
+enum How<C, O> {
+    Queue {
+        queue: mpsc::Sender<Message<C, O>>,
+        thread: Mutex<Option<JoinHandle<()>>>,
+        deadline: Duration,
+    },
+    /// A transaction for each command: what the benchmark compares a lane with.
+    Each(Arc<Worker<C, O>>),
 }
 
 #[derive(Debug, Clone, Copy)]
 pub struct LaneLimits {
     /// Commands that may wait; one more is answered 503 with Retry-After.
     pub queue: usize,
-    /// Commands in one transaction.
+    /// Commands in one transaction; 0: a transaction for each, without a queue.
     pub batch: usize,
     /// How long a caller waits. After it the outcome is unknown to the caller, who repeats with the same id.
     pub deadline: Duration,
 }
 
-impl<C: Send + 'static, O: Send + 'static> Lane<C, O> {
-    /// `apply` gives one outcome for each command, in order, in the transaction it is called in; it may be called
-    /// again. `committed` runs after the commit and before the callers are answered: for news, never for truth.
+impl<C: Send + Sync + 'static, O: Send + Sync + 'static> Lane<C, O> {
+    /// `apply` gives one outcome for each command, in order, in the transaction it is called in; a refusal is an outcome,
+    /// an error ends the transaction. It may be called again. `committed` runs after the commit and before the callers are answered: for news, never for truth.
     /// A command whose `apply` panics is answered with an error; the lane lives on.
     pub fn start<A, F>(
         name: &'static str,
@@ -57,34 +53,41 @@ impl<C: Send + 'static, O: Send + 'static> Lane<C, O> {
         committed: F,
     ) -> std::io::Result<Self>
     where
-        A: Fn(&mut DbConnection, &[C]) -> AppResult<Vec<O>> + Send + 'static,
-        F: Fn(&[O]) + Send + 'static,
+        A: Fn(&mut DbConnection, &[C]) -> AppResult<Vec<AppResult<O>>> + Send + Sync + 'static,
+        F: Fn(&[AppResult<O>]) + Send + Sync + 'static,
     {
-        let (queue, receiver) = mpsc::channel(limits.queue);
         let worker = Worker {
             name,
             db,
             batch: limits.batch,
-            apply,
-            committed,
+            apply: Box::new(apply),
+            committed: Box::new(committed),
         };
+        if limits.batch == 0 {
+            return Ok(Self(How::Each(Arc::new(worker))));
+        }
+        let (queue, receiver) = mpsc::channel(limits.queue);
         let thread = std::thread::Builder::new()
             .name(format!("lane-{name}"))
             .spawn(move || worker.run(receiver))?;
-        Ok(Self {
+        Ok(Self(How::Queue {
             queue,
-            thread: Arc::new(Mutex::new(Some(thread))),
+            thread: Mutex::new(Some(thread)),
             deadline: limits.deadline,
-        })
+        }))
     }
 
     /// Hands a command in and waits for its outcome, which is durable when it comes.
     pub async fn submit(&self, command: C) -> AppResult<O> {
+        let (queue, deadline) = match &self.0 {
+            How::Queue { queue, deadline, .. } => (queue, *deadline),
+            How::Each(worker) => return apply_one(worker.clone(), command).await,
+        };
         let (reply, answer) = oneshot::channel();
-        self.queue
+        queue
             .try_send(Message::Command(command, reply))
             .map_err(|_| AppError::overloaded())?;
-        match tokio::time::timeout(self.deadline, answer).await {
+        match tokio::time::timeout(deadline, answer).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) | Err(_) => Err(AppError::unavailable()),
         }
@@ -92,39 +95,62 @@ impl<C: Send + 'static, O: Send + 'static> Lane<C, O> {
 
     /// Commands waiting now, for `/metrics`.
     pub fn waiting(&self) -> usize {
-        self.queue.max_capacity() - self.queue.capacity()
+        match &self.0 {
+            How::Queue { queue, .. } => queue.max_capacity() - queue.capacity(),
+            How::Each(_) => 0,
+        }
     }
 
     /// Does the thread still take commands? For `/readyz`: a server without its lane must get no requests.
     pub fn is_running(&self) -> bool {
-        let thread = self.thread.lock();
+        let How::Queue { thread, .. } = &self.0 else {
+            return true;
+        };
+        let thread = thread.lock();
         thread.is_ok_and(|thread| thread.as_ref().is_some_and(|thread| !thread.is_finished()))
     }
 
     /// Lets what is queued finish, then ends the thread. Blocks; call it when no request is in flight any more.
     pub fn finish(&self) {
-        let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
+        let How::Queue { queue, thread, .. } = &self.0 else {
+            return;
+        };
+        let thread = thread.lock().ok().and_then(|mut thread| thread.take());
         let Some(thread) = thread else { return };
-        if self.queue.blocking_send(Message::Stop).is_ok() && thread.join().is_err() {
+        if queue.blocking_send(Message::Stop).is_ok() && thread.join().is_err() {
             tracing::error!("a lane ended abnormally");
         }
     }
 }
 
-struct Worker<A, F> {
+async fn apply_one<C, O>(worker: Arc<Worker<C, O>>, command: C) -> AppResult<O>
+where
+    C: Send + Sync + 'static,
+    O: Send + Sync + 'static,
+{
+    let applied = worker.clone();
+    let outcomes = worker
+        .db
+        .write(move |conn| (applied.apply)(conn, std::slice::from_ref(&command)))
+        .await?;
+    (worker.committed)(&outcomes);
+    let outcome = outcomes.into_iter().next();
+    outcome.unwrap_or_else(|| Err(AppError::internal("no outcome")))
+}
+
+type Apply<C, O> = dyn Fn(&mut DbConnection, &[C]) -> AppResult<Vec<AppResult<O>>> + Send + Sync;
+type Committed<O> = dyn Fn(&[AppResult<O>]) + Send + Sync;
+
+struct Worker<C, O> {
     name: &'static str,
     db: Db,
     batch: usize,
-    apply: A,
-    committed: F,
+    apply: Box<Apply<C, O>>,
+    committed: Box<Committed<O>>,
 }
 
-impl<A, F> Worker<A, F> {
-    fn run<C, O>(self, mut receiver: mpsc::Receiver<Message<C, O>>)
-    where
-        A: Fn(&mut DbConnection, &[C]) -> AppResult<Vec<O>>,
-        F: Fn(&[O]),
-    {
+impl<C, O> Worker<C, O> {
+    fn run(self, mut receiver: mpsc::Receiver<Message<C, O>>) {
         let mut stopping = false;
         while !stopping {
             let (mut commands, mut replies) = (Vec::new(), Vec::new());
@@ -151,20 +177,13 @@ impl<A, F> Worker<A, F> {
 
     /// The batch in one transaction. A panic is an error like any other: its transaction ends with its connection,
     /// which the pool does not take back while its thread unwinds.
-    fn write<C, O>(&self, commands: &[C]) -> AppResult<Vec<O>>
-    where
-        A: Fn(&mut DbConnection, &[C]) -> AppResult<Vec<O>>,
-    {
+    fn write(&self, commands: &[C]) -> AppResult<Vec<AppResult<O>>> {
         let work = || self.db.write_blocking(|conn| (self.apply)(conn, commands));
         catch_unwind(AssertUnwindSafe(work))
             .unwrap_or_else(|_| Err(AppError::internal("a batch of a lane panicked")))
     }
 
-    fn apply_all<C, O>(&self, commands: &[C], replies: Vec<Reply<O>>)
-    where
-        A: Fn(&mut DbConnection, &[C]) -> AppResult<Vec<O>>,
-        F: Fn(&[O]),
-    {
+    fn apply_all(&self, commands: &[C], replies: Vec<Reply<O>>) {
         match self.write(commands) {
             Ok(outcomes) if outcomes.len() == replies.len() => {
                 // What is committed is committed: news that cannot be told changes no answer.
@@ -173,7 +192,7 @@ impl<A, F> Worker<A, F> {
                 }
                 for (outcome, reply) in outcomes.into_iter().zip(replies) {
                     // A caller that has gone away asks again with the same id.
-                    let _ = reply.send(Ok(outcome));
+                    let _ = reply.send(outcome);
                 }
             }
             Ok(_) => fail_all(replies, || {

@@ -4,6 +4,7 @@
 mod conn;
 mod lane;
 pub mod migrate;
+mod pairs;
 mod prepared;
 pub mod schema;
 pub mod types;
@@ -17,6 +18,7 @@ use tokio::sync::Semaphore;
 
 pub use conn::{Backend, ConnectError, DbConnection, Manager, MultiBackend, Target};
 pub use lane::{Lane, LaneLimits};
+pub use pairs::PairQuery;
 pub use prepared::Prepared;
 pub use types::{AnyId, Instant, Json, UuidList, sql};
 

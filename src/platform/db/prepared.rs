@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::Untyped;
+use diesel::sql_types::{Text, Untyped};
 use diesel::{QueryResult, RunQueryDsl};
 
 use super::conn::{DbConnection, MultiBackend};
@@ -19,6 +19,7 @@ pub struct Prepared(Vec<Part>);
 enum Part {
     Sql(Cow<'static, str>),
     Ids(UuidList),
+    Text(String),
 }
 
 impl Prepared {
@@ -32,6 +33,12 @@ impl Prepared {
     #[must_use]
     pub fn ids(mut self, ids: UuidList) -> Self {
         self.0.push(Part::Ids(ids));
+        self
+    }
+
+    #[must_use]
+    pub fn text(mut self, text: String) -> Self {
+        self.0.push(Part::Text(text));
         self
     }
 }
@@ -53,6 +60,7 @@ impl QueryFragment<MultiBackend> for Prepared {
         for part in &self.0 {
             match part {
                 Part::Sql(text) => out.push_sql(text),
+                Part::Text(text) => out.push_bind_param::<Text, _>(text)?,
                 Part::Ids(ids) => out.push_bind_param::<sql::UuidList, _>(ids)?,
             }
         }

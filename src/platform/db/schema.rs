@@ -445,6 +445,77 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    study_clocks (member_id) {
+        member_id -> Uuid,
+        tenant_id -> Uuid,
+        slots -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    lesson_progress (member_id, lesson_id, number) {
+        member_id -> Uuid,
+        lesson_id -> Uuid,
+        number -> Integer,
+        tenant_id -> Uuid,
+        played -> Binary,
+        covered_ms -> Integer,
+        sessions -> Binary,
+        position_ms -> Integer,
+        position_at -> Nullable<Instant>,
+        started_at -> Instant,
+        updated_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    lesson_completions (member_id, lesson_id) {
+        member_id -> Uuid,
+        lesson_id -> Uuid,
+        number -> Integer,
+        tenant_id -> Uuid,
+        rule -> Text,
+        threshold_permille -> Integer,
+        covered_ms -> Integer,
+        occurred_at -> Instant,
+        received_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    study_reviews (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        organization_id -> Uuid,
+        member_id -> Uuid,
+        lesson_id -> Uuid,
+        number -> Integer,
+        session_id -> Uuid,
+        doubt -> Text,
+        played -> Binary,
+        claimed_ms -> Integer,
+        occurred_at -> Instant,
+        received_at -> Instant,
+        status -> Text,
+        decided_at -> Nullable<Instant>,
+        decided_by -> Nullable<Uuid>,
+        note -> Nullable<Text>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     organizations,
     audit_log,
@@ -470,4 +541,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     lesson_versions,
     lesson_tags,
     lesson_organizations,
+    study_clocks,
+    lesson_progress,
+    lesson_completions,
+    study_reviews,
 );

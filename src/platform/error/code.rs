@@ -259,6 +259,12 @@ codes! {
         "该课程已归档，请新建课程。"
         "該課程已歸檔，請新建課程。" }
 
+    // Study.
+    ReviewAlreadyDecided "review_already_decided" 409 {
+        "This has been decided, or was credited meanwhile."
+        "该项已处理，或已自动计入。"
+        "該項已處理，或已自動計入。" }
+
     // Check-in.
     InvalidCode "invalid_code" 422 {
         "This is not a check-in code of ours. Scan the code on the screen again."

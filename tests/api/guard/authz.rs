@@ -88,12 +88,16 @@ pub fn body_of(name: &str, tenant: &Tenant) -> Value {
         | "publish_event"
         | "publish_lesson"
         | "submit_lesson"
+        | "accept_study_review"
         | "update_lesson"
         | "close_event"
         | "accept_check_in"
         | "reactivate_member" => json!({}),
         "approve_leave" | "reject_leave" => json!({}),
         "return_lesson" => json!({ "note": "x" }),
+        "update_progress" => {
+            json!({ "session_id": client_event_id, "played": [[0, 1]], "occurred_at": "2026-11-24T01:00:00Z" })
+        }
         _ => json!({ "reason": "x" }),
     }
 }
@@ -122,7 +126,14 @@ async fn another_tenants_and_a_sibling_branchs_things_do_not_exist() {
             .await
             .expect(200);
     }
+    let ahead = json!({ "session_id": new_uuid(), "sections": [0], "occurred_at": t.in_s(86_400) });
+    t.put(&format!("/lessons/{lesson}/progress"), &theirs.member_a, ahead)
+        .await
+        .expect(200);
+    let reviews = t.get("/study-reviews", &theirs.secretary_a).await.expect(200);
+    let review = reviews.text("/items/0/id");
     let ids = BTreeMap::from([
+        ("study-reviews", review),
         ("organizations", theirs.branch_a.clone()),
         ("events", event),
         ("members", theirs.member_a_id.clone()),

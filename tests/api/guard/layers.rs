@@ -27,7 +27,7 @@ fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-const SLICES: [&str; 8] = [
+const SLICES: [&str; 9] = [
     "auth",
     "organizations",
     "members",
@@ -35,6 +35,7 @@ const SLICES: [&str; 8] = [
     "attendance",
     "devices",
     "lessons",
+    "study",
     "audit",
 ];
 

@@ -101,6 +101,10 @@ impl TestApp {
         Reply::of(self.request(Method::POST, path, token)).await
     }
 
+    pub async fn put(&self, path: &str, token: &str, body: Value) -> Reply {
+        Reply::of(self.request(Method::PUT, path, token).json(&body)).await
+    }
+
     pub async fn patch(&self, path: &str, token: &str, version: &str, body: Value) -> Reply {
         let request = self.request(Method::PATCH, path, token).json(&body);
         Reply::of(if version.is_empty() {

@@ -1,0 +1,84 @@
+//! Published versions for those who study them, many at once: one query whatever their number.
+
+use std::collections::{HashMap, HashSet};
+
+use super::LessonId;
+use super::rules::Kind;
+use super::store::{self, CourseRow};
+use crate::members::{self, MemberId};
+use crate::organizations::OrganizationId;
+use crate::platform::db::DbConnection;
+use crate::platform::error::AppResult;
+
+/// A published version, as far as studying goes.
+#[derive(Debug, Clone)]
+pub struct CourseVersion {
+    pub lesson: LessonId,
+    pub number: i32,
+    pub tenant: OrganizationId,
+    pub kind: Kind,
+    pub title: String,
+    /// Of an article the least that reading it takes.
+    pub duration_ms: u32,
+    /// Of an article: the least reading time of each section.
+    pub sections_ms: Vec<u32>,
+    pub threshold_permille: u32,
+    pub speed_percent: u32,
+    /// The one that members are shown.
+    pub is_current: bool,
+}
+
+impl From<CourseRow> for CourseVersion {
+    fn from(row: CourseRow) -> Self {
+        let positive = |number: i32| u32::try_from(number).unwrap_or(0);
+        Self {
+            is_current: row.published_number == Some(row.number),
+            kind: Kind::parse(&row.kind).unwrap_or(Kind::Article),
+            sections_ms: row.sections().iter().map(|section| section.ms).collect(),
+            lesson: row.lesson_id,
+            number: row.number,
+            tenant: row.tenant_id,
+            title: row.title,
+            duration_ms: positive(row.duration_ms),
+            threshold_permille: positive(row.threshold_permille),
+            speed_percent: positive(row.speed_percent),
+        }
+    }
+}
+
+/// All published versions of these lessons. No permission asked: for services that decide on their own.
+pub fn versions_of(
+    conn: &mut DbConnection,
+    lessons: impl IntoIterator<Item = LessonId>,
+) -> AppResult<Vec<CourseVersion>> {
+    let rows = store::list_courses(conn, lessons.into_iter().collect())?;
+    Ok(rows.into_iter().map(CourseVersion::from).collect())
+}
+
+/// Which of these lessons are published for which of these members: what an archived one is not any more.
+pub fn admitted(
+    conn: &mut DbConnection,
+    asked: &[(MemberId, LessonId)],
+) -> AppResult<HashSet<(MemberId, LessonId)>> {
+    if asked.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let members: Vec<MemberId> = asked.iter().map(|(member, _)| *member).collect();
+    let people = members::briefs(conn, &members)?;
+    let mut audiences: HashMap<LessonId, Vec<(OrganizationId, i32)>> = HashMap::new();
+    for row in store::list_audiences(conn, asked.iter().map(|(_, lesson)| *lesson).collect())? {
+        let audience = audiences.entry(row.lesson_id).or_default();
+        audience.push((row.organization_id, row.audience_standings));
+    }
+    let is_for = |member: &MemberId, lesson: &LessonId| {
+        let (Some(person), Some(audience)) = (people.get(member), audiences.get(lesson)) else {
+            return false;
+        };
+        let (line, standing) = (person.line(), person.standing_bit());
+        audience
+            .iter()
+            .any(|(organization, standings)| standings & standing != 0 && line.contains(&organization.0))
+    };
+    let admitted = asked.iter().filter(|(member, lesson)| is_for(member, lesson));
+    Ok(admitted.copied().collect())
+}

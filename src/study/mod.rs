@@ -1,0 +1,23 @@
+//! Study (學習): what was really played of a lesson, on whatever phone and in whatever order it is told, credited once
+//! and never lost; completions; and what does not fit the clock, for a person to decide.
+//!
+//! `rules` credits one claim, purely; `desk` does it for a batch between two rounds of set-based statements; the lane
+//! makes a transaction of whatever has queued up.
+
+mod clock;
+mod desk;
+mod http;
+mod lane;
+mod played;
+mod rules;
+mod service;
+mod sessions;
+mod store;
+mod varint;
+
+pub use http::configure;
+pub use lane::{StudyLane, start_lane};
+
+crate::id_types! {
+    StudyReviewId,
+}

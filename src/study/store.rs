@@ -1,0 +1,415 @@
+//! Rows and queries of progress, completions and reviews. What the lane reads and writes is set-based: one statement
+//! each for a whole batch.
+
+use diesel::dsl::sql as fragment;
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sql_types::{Array, Binary, Bool, Integer, Nullable};
+
+use super::StudyReviewId;
+use crate::auth::AccountId;
+use crate::lessons::LessonId;
+use crate::members::MemberId;
+use crate::organizations::OrganizationId;
+use crate::platform::db::schema::{lesson_completions, lesson_progress, study_clocks, study_reviews};
+use crate::platform::db::{AnyId, DbConnection, Instant, PairQuery, Prepared, UuidList, sql};
+use crate::platform::page::{Found, Page};
+
+#[derive(Debug, Clone, Queryable, QueryableByName, Insertable)]
+#[diesel(table_name = study_clocks)]
+pub struct ClockRow {
+    pub member_id: MemberId,
+    pub tenant_id: OrganizationId,
+    pub slots: Vec<u8>,
+}
+
+#[derive(Debug, Clone, PartialEq, Queryable, QueryableByName, Insertable, AsChangeset)]
+#[diesel(table_name = lesson_progress, treat_none_as_null = true)]
+pub struct ProgressRow {
+    pub member_id: MemberId,
+    pub lesson_id: LessonId,
+    pub number: i32,
+    pub tenant_id: OrganizationId,
+    pub played: Vec<u8>,
+    pub covered_ms: i32,
+    pub sessions: Vec<u8>,
+    pub position_ms: i32,
+    pub position_at: Option<Instant>,
+    pub started_at: Instant,
+    pub updated_at: Instant,
+}
+
+#[derive(Debug, Clone, PartialEq, Queryable, QueryableByName, Insertable)]
+#[diesel(table_name = lesson_completions)]
+pub struct CompletionRow {
+    pub member_id: MemberId,
+    pub lesson_id: LessonId,
+    pub number: i32,
+    pub tenant_id: OrganizationId,
+    pub rule: String,
+    pub threshold_permille: i32,
+    pub covered_ms: i32,
+    pub occurred_at: Instant,
+    pub received_at: Instant,
+}
+
+#[derive(Debug, Clone, PartialEq, Queryable, QueryableByName, Insertable, AsChangeset)]
+#[diesel(table_name = study_reviews, treat_none_as_null = true)]
+pub struct ReviewRow {
+    pub id: StudyReviewId,
+    pub tenant_id: OrganizationId,
+    pub organization_id: OrganizationId,
+    pub member_id: MemberId,
+    pub lesson_id: LessonId,
+    pub number: i32,
+    pub session_id: AnyId,
+    pub doubt: String,
+    pub played: Vec<u8>,
+    pub claimed_ms: i32,
+    pub occurred_at: Instant,
+    pub received_at: Instant,
+    pub status: String,
+    pub decided_at: Option<Instant>,
+    pub decided_by: Option<AccountId>,
+    pub note: Option<String>,
+}
+
+/// The clocks of these members, locked until the transaction ends in the order of their ids; of members who never
+/// studied, new ones.
+pub fn lock_clocks(
+    conn: &mut DbConnection,
+    members: &[(MemberId, OrganizationId)],
+) -> QueryResult<Vec<ClockRow>> {
+    let found = lock_existing(conn, members.iter().map(|(member, _)| *member))?;
+    let missing: Vec<ClockRow> = members
+        .iter()
+        .filter(|(member, _)| !found.iter().any(|row| row.member_id == *member))
+        .map(|(member_id, tenant_id)| ClockRow {
+            member_id: *member_id,
+            tenant_id: *tenant_id,
+            slots: Vec::new(),
+        })
+        .collect();
+    if missing.is_empty() {
+        return Ok(found);
+    }
+    match conn {
+        DbConnection::Pg(c) => diesel::insert_into(study_clocks::table)
+            .values(&missing)
+            .on_conflict_do_nothing()
+            .execute(c)?,
+        // Nobody else writes meanwhile.
+        DbConnection::Sqlite(c) => diesel::insert_into(study_clocks::table)
+            .values(&missing)
+            .execute(c)?,
+    };
+    lock_existing(conn, members.iter().map(|(member, _)| *member))
+}
+
+fn lock_existing(
+    conn: &mut DbConnection,
+    members: impl Iterator<Item = MemberId>,
+) -> QueryResult<Vec<ClockRow>> {
+    let (open, close) = conn.among_parts();
+    Prepared::default()
+        .sql(format!(
+            "SELECT member_id, tenant_id, slots FROM study_clocks WHERE member_id {open}"
+        ))
+        .ids(members.collect::<UuidList>())
+        .sql(format!("{close} ORDER BY member_id{}", conn.for_update()))
+        .load(conn)
+}
+
+const BY_LESSON: (&str, &str) = ("member_id", "lesson_id");
+
+const PROGRESS: &str = "member_id, lesson_id, number, tenant_id, played, covered_ms, sessions, position_ms, position_at, started_at, updated_at";
+
+/// What these members have played of these lessons, in all versions.
+pub fn list_progress(
+    conn: &mut DbConnection,
+    asked: &[(MemberId, LessonId)],
+) -> QueryResult<Vec<ProgressRow>> {
+    PairQuery::of(PROGRESS, "lesson_progress", BY_LESSON).load(conn, asked)
+}
+
+pub fn list_completions(
+    conn: &mut DbConnection,
+    asked: &[(MemberId, LessonId)],
+) -> QueryResult<Vec<CompletionRow>> {
+    let columns = "member_id, lesson_id, number, tenant_id, rule, threshold_permille, covered_ms, occurred_at, received_at";
+    PairQuery::of(columns, "lesson_completions", BY_LESSON).load(conn, asked)
+}
+
+/// What of theirs waits for a person or was refused by one.
+pub fn list_doubted(conn: &mut DbConnection, asked: &[(MemberId, LessonId)]) -> QueryResult<Vec<ReviewRow>> {
+    let columns = "id, tenant_id, organization_id, member_id, lesson_id, number, session_id, doubt, played, claimed_ms, \
+         occurred_at, received_at, status, decided_at, decided_by, note";
+    PairQuery {
+        condition: " AND status IN ('pending', 'refused')",
+        ..PairQuery::of(columns, "study_reviews", BY_LESSON)
+    }
+    .load(conn, asked)
+}
+
+pub fn save_clocks(conn: &mut DbConnection, rows: &[ClockRow]) -> QueryResult<()> {
+    use study_clocks::dsl as c;
+    match conn {
+        DbConnection::Sqlite(conn) => {
+            for row in rows {
+                diesel::update(c::study_clocks.find(row.member_id))
+                    .set(c::slots.eq(&row.slots))
+                    .execute(conn)?;
+            }
+        }
+        DbConnection::Pg(conn) => {
+            let columns = ClockColumns {
+                members: rows.iter().map(|row| AnyId(row.member_id.0)).collect(),
+                slots: rows.iter().map(|row| row.slots.as_slice()).collect(),
+            };
+            columns.execute(conn)?;
+        }
+    }
+    Ok(())
+}
+
+struct ClockColumns<'a> {
+    members: Vec<AnyId>,
+    slots: Vec<&'a [u8]>,
+}
+
+impl QueryId for ClockColumns<'_> {
+    type QueryId = ClockColumns<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl RunQueryDsl<PgConnection> for ClockColumns<'_> {}
+
+impl QueryFragment<Pg> for ClockColumns<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("UPDATE study_clocks SET slots = n.slots FROM unnest(");
+        out.push_bind_param::<Array<sql::Uuid>, _>(&self.members)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Binary>, _>(&self.slots)?;
+        out.push_sql(") AS n(member_id, slots) WHERE study_clocks.member_id = n.member_id");
+        Ok(())
+    }
+}
+
+/// Writes these rows, whether they were there before or not.
+pub fn save_progress(conn: &mut DbConnection, rows: &[ProgressRow]) -> QueryResult<()> {
+    use lesson_progress::dsl as p;
+    match conn {
+        DbConnection::Sqlite(conn) => {
+            for row in rows {
+                diesel::insert_into(p::lesson_progress)
+                    .values(row)
+                    .on_conflict((p::member_id, p::lesson_id, p::number))
+                    .do_update()
+                    .set((
+                        p::played.eq(&row.played),
+                        p::covered_ms.eq(row.covered_ms),
+                        p::sessions.eq(&row.sessions),
+                        p::position_ms.eq(row.position_ms),
+                        p::position_at.eq(row.position_at),
+                        p::updated_at.eq(row.updated_at),
+                    ))
+                    .execute(conn)?;
+            }
+            Ok(())
+        }
+        DbConnection::Pg(conn) => ProgressColumns::from(rows).execute(conn).map(|_| ()),
+    }
+}
+
+/// The rows turned into columns: one array a bind, so that the statement is planned once, whatever the batch's size.
+struct ProgressColumns<'a> {
+    ids: [Vec<AnyId>; 3],
+    numbers: [Vec<i32>; 3],
+    blobs: [Vec<&'a [u8]>; 2],
+    position_at: Vec<Option<Instant>>,
+    times: [Vec<Instant>; 2],
+}
+
+impl<'a> From<&'a [ProgressRow]> for ProgressColumns<'a> {
+    fn from(rows: &'a [ProgressRow]) -> Self {
+        fn column<'a, T>(rows: &'a [ProgressRow], pick: impl Fn(&'a ProgressRow) -> T) -> Vec<T> {
+            rows.iter().map(pick).collect()
+        }
+        Self {
+            ids: [
+                column(rows, |r| AnyId(r.member_id.0)),
+                column(rows, |r| AnyId(r.lesson_id.0)),
+                column(rows, |r| AnyId(r.tenant_id.0)),
+            ],
+            numbers: [
+                column(rows, |r| r.number),
+                column(rows, |r| r.covered_ms),
+                column(rows, |r| r.position_ms),
+            ],
+            blobs: [
+                column(rows, |r| r.played.as_slice()),
+                column(rows, |r| r.sessions.as_slice()),
+            ],
+            position_at: column(rows, |r| r.position_at),
+            times: [column(rows, |r| r.started_at), column(rows, |r| r.updated_at)],
+        }
+    }
+}
+
+impl QueryId for ProgressColumns<'_> {
+    type QueryId = ProgressColumns<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl RunQueryDsl<PgConnection> for ProgressColumns<'_> {}
+
+impl QueryFragment<Pg> for ProgressColumns<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(
+            "INSERT INTO lesson_progress (member_id, lesson_id, tenant_id, number, covered_ms, position_ms, played, \
+             sessions, position_at, started_at, updated_at) SELECT * FROM unnest(",
+        );
+        for ids in &self.ids {
+            out.push_bind_param::<Array<sql::Uuid>, _>(ids)?;
+            out.push_sql(", ");
+        }
+        for numbers in &self.numbers {
+            out.push_bind_param::<Array<Integer>, _>(numbers)?;
+            out.push_sql(", ");
+        }
+        for blobs in &self.blobs {
+            out.push_bind_param::<Array<Binary>, _>(blobs)?;
+            out.push_sql(", ");
+        }
+        out.push_bind_param::<Array<Nullable<sql::Instant>>, _>(&self.position_at)?;
+        for times in &self.times {
+            out.push_sql(", ");
+            out.push_bind_param::<Array<sql::Instant>, _>(times)?;
+        }
+        out.push_sql(
+            ") ON CONFLICT (member_id, lesson_id, number) DO UPDATE SET played = EXCLUDED.played, \
+             covered_ms = EXCLUDED.covered_ms, sessions = EXCLUDED.sessions, position_ms = EXCLUDED.position_ms, \
+             position_at = EXCLUDED.position_at, updated_at = EXCLUDED.updated_at",
+        );
+        Ok(())
+    }
+}
+
+/// Records completions that are new; there is one for each member and lesson, whoever comes first.
+pub fn insert_completions(conn: &mut DbConnection, rows: &[CompletionRow]) -> QueryResult<()> {
+    match conn {
+        DbConnection::Sqlite(conn) => {
+            for row in rows {
+                diesel::insert_into(lesson_completions::table)
+                    .values(row)
+                    .on_conflict_do_nothing()
+                    .execute(conn)?;
+            }
+        }
+        DbConnection::Pg(conn) => {
+            diesel::insert_into(lesson_completions::table)
+                .values(rows)
+                .on_conflict_do_nothing()
+                .execute(conn)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a review, whether it was there before or not. The caller holds its member's clock.
+pub fn save_review(conn: &mut DbConnection, row: &ReviewRow) -> QueryResult<()> {
+    let changed = diesel::update(study_reviews::table.find(row.id))
+        .set(row)
+        .execute(conn)?;
+    if changed == 0 {
+        diesel::insert_into(study_reviews::table)
+            .values(row)
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
+pub fn find_review(conn: &mut DbConnection, id: StudyReviewId) -> QueryResult<Option<ReviewRow>> {
+    study_reviews::table.find(id).first(conn).optional()
+}
+
+/// Whose reviews are listed. Who may see what is part of the query, so that pages stay full.
+#[derive(Debug, Clone, Default)]
+pub struct ReviewFilter {
+    /// None means every tenant: for the system admin.
+    pub tenant: Option<OrganizationId>,
+    /// None means everywhere.
+    pub within: Option<Vec<OrganizationId>>,
+    pub organizations: Option<Vec<OrganizationId>>,
+    pub status: Option<&'static str>,
+    pub page: Page<StudyReviewId>,
+}
+
+/// The newest first.
+pub fn list_reviews(conn: &mut DbConnection, filter: &ReviewFilter) -> QueryResult<Found<ReviewRow>> {
+    let page = &filter.page;
+    let count = page
+        .count
+        .then(|| narrowed(conn, filter).count().get_result(conn));
+    let mut query = narrowed(conn, filter)
+        .order(study_reviews::id.desc())
+        .limit(page.fetch());
+    if let Some(id) = page.after {
+        query = query.filter(study_reviews::id.lt(id));
+    }
+    Ok(Found {
+        rows: query.load(conn)?,
+        count: count.transpose()?,
+    })
+}
+
+fn narrowed<'a>(
+    conn: &DbConnection,
+    filter: &ReviewFilter,
+) -> study_reviews::BoxedQuery<'a, crate::platform::db::MultiBackend> {
+    let (open, close) = conn.among_parts();
+    let mut query = study_reviews::table.into_boxed();
+    if let Some(tenant) = filter.tenant {
+        query = query.filter(study_reviews::tenant_id.eq(tenant));
+    }
+    for ids in [&filter.within, &filter.organizations].into_iter().flatten() {
+        query = query.filter(
+            fragment::<Bool>(&format!("study_reviews.organization_id {open}"))
+                .bind::<sql::UuidList, _>(ids.iter().copied().collect::<UuidList>())
+                .sql(close),
+        );
+    }
+    if let Some(status) = filter.status {
+        query = query.filter(study_reviews::status.eq(status));
+    }
+    query
+}
+
+/// What a member has begun, the latest first.
+pub fn list_mine(
+    conn: &mut DbConnection,
+    member: MemberId,
+    page: &Page<(Instant, LessonId)>,
+) -> QueryResult<Found<ProgressRow>> {
+    let mine = || lesson_progress::table.filter(lesson_progress::member_id.eq(member));
+    let mut query = mine()
+        .order((
+            lesson_progress::started_at.desc(),
+            lesson_progress::lesson_id.desc(),
+        ))
+        .limit(page.fetch())
+        .into_boxed();
+    if let Some((at, lesson)) = page.after {
+        query = query.filter(
+            lesson_progress::started_at.lt(at).or(lesson_progress::started_at
+                .eq(at)
+                .and(lesson_progress::lesson_id.lt(lesson))),
+        );
+    }
+    let count = page.count.then(|| mine().count().get_result(conn));
+    Ok(Found {
+        rows: query.load(conn)?,
+        count: count.transpose()?,
+    })
+}
