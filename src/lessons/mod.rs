@@ -6,6 +6,7 @@ mod commands;
 mod courses;
 mod http;
 mod rules;
+mod series;
 mod service;
 mod store;
 
@@ -15,10 +16,14 @@ pub use service::may_see;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
+pub use series::prerequisites;
+
 crate::id_types! {
     LessonId,
+    SeriesId,
 }
 
 pub fn configure(cfg: &mut ServiceConfig<'_>) {
     http::configure(cfg);
+    series::http::configure(cfg);
 }

@@ -6,7 +6,7 @@ use super::LessonId;
 use super::article;
 use super::commands::{Audience, CreateLesson, UpdateLesson};
 use super::rules::{Kind, Status};
-use super::store::{self, LessonFilter, LessonRow, Student, VersionRow};
+use super::store::{self, LessonFilter, LessonRow, Sight, Student, VersionRow};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
 use crate::members::{self, Standing};
@@ -408,6 +408,25 @@ fn student(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<Option<Student>> {
     }))
 }
 
+/// Which lessons the actor may see.
+pub fn sight(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<Sight> {
+    let managed = match (
+        organizations::ids_with_right(conn, ctx, Right::WriteLessons)?,
+        organizations::ids_with_right(conn, ctx, Right::View)?,
+    ) {
+        (Some(mut write), Some(view)) => {
+            write.extend(view);
+            Some(write)
+        }
+        _ => None,
+    };
+    Ok(Sight {
+        tenant: ctx.actor.tenant,
+        managed,
+        student: student(conn, ctx)?,
+    })
+}
+
 /// What a client may narrow the list to.
 #[derive(Debug, Clone, Default)]
 pub struct ListLessons {
@@ -420,20 +439,9 @@ pub struct ListLessons {
 }
 
 pub fn list_lessons(conn: &mut DbConnection, ctx: &Ctx, asked: &ListLessons) -> AppResult<Found<FullLesson>> {
-    let managed = match (
-        organizations::ids_with_right(conn, ctx, Right::WriteLessons)?,
-        organizations::ids_with_right(conn, ctx, Right::View)?,
-    ) {
-        (Some(mut write), Some(view)) => {
-            write.extend(view);
-            Some(write)
-        }
-        _ => None,
-    };
+    let sight = sight(conn, ctx)?;
     let filter = LessonFilter {
-        tenant: ctx.actor.tenant,
-        managed: managed.clone(),
-        student: student(conn, ctx)?,
+        sight: sight.clone(),
         mine: asked.mine,
         organizations: match asked.organization {
             None => None,
@@ -461,9 +469,7 @@ pub fn list_lessons(conn: &mut DbConnection, ctx: &Ctx, asked: &ListLessons) -> 
             .iter()
             .position(|version| version.lesson_id == row.id)
             .map(|at| versions.swap_remove(at)),
-        written: managed
-            .as_ref()
-            .is_none_or(|managed| managed.contains(&row.organization_id)),
+        written: sight.manages(row.organization_id),
         audience: None,
         row,
     };

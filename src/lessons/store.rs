@@ -277,14 +277,49 @@ pub struct Student {
     pub standing: i32,
 }
 
-/// What a list is narrowed to. Who may see what is part of the query, so that pages stay full.
+/// Who looks, as far as lessons go.
 #[derive(Debug, Clone, Default)]
-pub struct LessonFilter {
+pub struct Sight {
     /// None means every tenant: for the system admin.
     pub tenant: Option<OrganizationId>,
     /// Organizations whose lessons the actor may write or inspect; none means all of them everywhere.
     pub managed: Option<Vec<OrganizationId>>,
     pub student: Option<Student>,
+}
+
+impl Sight {
+    pub fn manages(&self, organization: OrganizationId) -> bool {
+        self.managed
+            .as_ref()
+            .is_none_or(|managed| managed.contains(&organization))
+    }
+
+    /// For a condition that says '$n is true, or the organization is one of $m'; nothing is managed when only `mine` is asked.
+    pub fn managed_binds(&self, mine: bool) -> (bool, UuidList) {
+        let ids = self.managed.iter().flatten().copied().filter(|_| !mine);
+        (self.managed.is_none() && !mine, ids.collect())
+    }
+
+    /// For `for_student`: nobody is no member of anything.
+    pub fn student_binds(&self) -> (i32, UuidList) {
+        let line = self.student.iter().flat_map(|who| who.line.iter().copied());
+        (
+            self.student.as_ref().map_or(0, |who| who.standing),
+            line.collect(),
+        )
+    }
+
+    /// For a condition that says '$n is true, or the tenant is $m'.
+    pub fn tenant_binds(&self) -> (bool, AnyId) {
+        let tenant = self.tenant.map_or(uuid::Uuid::nil(), |tenant| tenant.0);
+        (self.tenant.is_none(), AnyId(tenant))
+    }
+}
+
+/// What a list is narrowed to. Who may see what is part of the query, so that pages stay full.
+#[derive(Debug, Clone, Default)]
+pub struct LessonFilter {
+    pub sight: Sight,
     /// Only what is published for the actor.
     pub mine: bool,
     pub organizations: Option<Vec<OrganizationId>>,
@@ -297,15 +332,37 @@ pub struct LessonFilter {
 
 type Condition = Box<dyn diesel::BoxableExpression<lessons::table, MultiBackend, SqlType = Bool>>;
 
-/// Published, not put away, and for such a member.
-fn is_for(conn: &DbConnection, who: &Student) -> Condition {
+/// Published, not put away, and for a member: the SQL before, between and after the binds of the standing's bit and of
+/// the line of organizations, for the lesson called `name` in the query.
+fn for_student_parts(conn: &DbConnection, name: &str) -> [String; 3] {
     let (open, close) = conn.among_parts();
+    [
+        format!(
+            "({name}.published_number IS NOT NULL AND {name}.archived_at IS NULL AND ({name}.audience_standings & "
+        ),
+        format!(
+            ") <> 0 AND EXISTS (SELECT 1 FROM lesson_organizations a WHERE a.lesson_id = {name}.id AND a.organization_id {open}"
+        ),
+        format!("{close}))"),
+    ]
+}
+
+/// The same condition for a query written out, with the numbers of its two binds.
+pub fn for_student(conn: &DbConnection, name: &str, standing: &str, line: &str) -> String {
+    let [before, between, after] = for_student_parts(conn, name);
+    [&before, standing, &between, line, &after]
+        .map(|part| part.to_owned())
+        .concat()
+}
+
+fn is_for(conn: &DbConnection, who: &Student) -> Condition {
+    let [before, between, after] = for_student_parts(conn, "lessons");
     Box::new(
-        sql::<Bool>("(lessons.published_number IS NOT NULL AND lessons.archived_at IS NULL AND (lessons.audience_standings & ")
+        sql::<Bool>(&before)
             .bind::<Integer, _>(who.standing)
-            .sql(&format!(") <> 0 AND EXISTS (SELECT 1 FROM lesson_organizations a WHERE a.lesson_id = lessons.id AND a.organization_id {open}"))
+            .sql(&between)
             .bind::<types::UuidList, _>(who.line.iter().copied().collect::<UuidList>())
-            .sql(&format!("{close}))")),
+            .sql(&after),
     )
 }
 
@@ -338,16 +395,16 @@ pub fn list_lessons(conn: &mut DbConnection, filter: &LessonFilter) -> QueryResu
 
 fn narrowed<'a>(conn: &DbConnection, filter: &LessonFilter) -> lessons::BoxedQuery<'a, MultiBackend> {
     let mut query = lessons::table.into_boxed();
-    let mine = match &filter.student {
+    let mine = match &filter.sight.student {
         Some(who) => is_for(conn, who),
         None => Box::new(sql::<Bool>("1 = 0")),
     };
-    query = match (&filter.managed, filter.mine) {
+    query = match (&filter.sight.managed, filter.mine) {
         (_, true) => query.filter(mine),
         (None, false) => query,
         (Some(managed), false) => query.filter(of_organizations(conn, managed).or(mine)),
     };
-    if let Some(tenant) = filter.tenant {
+    if let Some(tenant) = filter.sight.tenant {
         query = query.filter(lessons::tenant_id.eq(tenant));
     }
     if let Some(organizations) = &filter.organizations {

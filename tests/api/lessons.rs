@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Reply, Tenant, TestApp};
 
-async fn lecturer(t: &TestApp, tenant: &Tenant) -> String {
+pub async fn lecturer(t: &TestApp, tenant: &Tenant) -> String {
     t.person(
         tenant,
         &tenant.branch_a,
@@ -16,7 +16,7 @@ async fn lecturer(t: &TestApp, tenant: &Tenant) -> String {
     .1
 }
 
-async fn draft(t: &TestApp, token: &str, organization: &str, change: Value) -> String {
+pub async fn draft(t: &TestApp, token: &str, organization: &str, change: Value) -> String {
     let mut body = json!({
         "organization_id": organization, "kind": "article", "title": "五分鐘微黨課", "body": "# 要點\n\n第一點",
     });
@@ -30,12 +30,12 @@ async fn act(t: &TestApp, token: &str, lesson: &str, what: &str) -> Reply {
     t.act(&format!("/lessons/{lesson}/{what}"), token).await
 }
 
-async fn publish(t: &TestApp, tenant: &Tenant, lesson: &str) {
+pub async fn publish(t: &TestApp, tenant: &Tenant, lesson: &str) {
     act(t, &tenant.admin, lesson, "submit").await.expect(200);
     act(t, &tenant.admin, lesson, "publish").await.expect(200);
 }
 
-fn ids(reply: &Reply) -> Vec<&str> {
+pub fn ids(reply: &Reply) -> Vec<&str> {
     reply
         .items()
         .iter()

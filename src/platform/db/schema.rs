@@ -516,6 +516,39 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    lesson_series (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        organization_id -> Uuid,
+        title -> Text,
+        summary -> Text,
+        status -> Text,
+        version -> Integer,
+        created_at -> Instant,
+        created_by -> Nullable<Uuid>,
+        updated_at -> Instant,
+        published_at -> Nullable<Instant>,
+        archived_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    series_lessons (series_id, lesson_id) {
+        series_id -> Uuid,
+        lesson_id -> Uuid,
+        tenant_id -> Uuid,
+        position -> Integer,
+        prerequisite_ids -> Json,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     organizations,
     audit_log,
@@ -545,4 +578,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     lesson_progress,
     lesson_completions,
     study_reviews,
+    lesson_series,
+    series_lessons,
 );

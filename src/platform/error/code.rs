@@ -258,6 +258,14 @@ codes! {
         "The lesson has been archived. Make a new one."
         "该课程已归档，请新建课程。"
         "該課程已歸檔，請新建課程。" }
+    SeriesEmpty "series_empty" 409 {
+        "There is no lesson in the series. Put one in first."
+        "专题中还没有课程，请先加入课程。"
+        "專題中還沒有課程，請先加入課程。" }
+    SeriesArchived "series_archived" 409 {
+        "The series has been archived. Make a new one."
+        "该专题已归档，请新建专题。"
+        "該專題已歸檔，請新建專題。" }
 
     // Study.
     ReviewAlreadyDecided "review_already_decided" 409 {

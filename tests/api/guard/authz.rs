@@ -87,6 +87,8 @@ pub fn body_of(name: &str, tenant: &Tenant) -> Value {
         | "archive_organization"
         | "publish_event"
         | "publish_lesson"
+        | "publish_series"
+        | "update_series"
         | "submit_lesson"
         | "accept_study_review"
         | "update_lesson"
@@ -132,6 +134,12 @@ async fn another_tenants_and_a_sibling_branchs_things_do_not_exist() {
         .expect(200);
     let reviews = t.get("/study-reviews", &theirs.secretary_a).await.expect(200);
     let review = reviews.text("/items/0/id");
+    let series =
+        json!({ "organization_id": theirs.branch_a, "title": "x", "lessons": [{ "lesson_id": lesson }] });
+    let series = t.post("/series", &theirs.admin, series).await.expect(201).id();
+    t.act(&format!("/series/{series}/publish"), &theirs.admin)
+        .await
+        .expect(200);
     let ids = BTreeMap::from([
         ("study-reviews", review),
         ("organizations", theirs.branch_a.clone()),
@@ -140,6 +148,7 @@ async fn another_tenants_and_a_sibling_branchs_things_do_not_exist() {
         ("check-ins", check_in),
         ("leave-requests", leave),
         ("lessons", lesson),
+        ("series", series),
     ]);
     let mut tried = 0;
     for (path, method, operation) in operations().into_iter().filter(|(path, ..)| path.contains('{')) {
@@ -192,6 +201,12 @@ fn naming_elsewhere(
         get("/events"),
         get("/members"),
         get("/audit-log"),
+        get("/lessons"),
+        get("/series"),
+        post(
+            "/series",
+            json!({ "organization_id": organization, "title": "x" }),
+        ),
         post("/members", people),
         post(
             "/organizations",

@@ -1,0 +1,2 @@
+DROP TABLE series_lessons;
+DROP TABLE lesson_series;

@@ -1,0 +1,28 @@
+-- Lessons in an order. It has no audience of its own: of a published series a member sees the lessons that are for them.
+CREATE TABLE lesson_series (
+    id BLOB NOT NULL PRIMARY KEY,
+    tenant_id BLOB NOT NULL REFERENCES organizations (id),
+    organization_id BLOB NOT NULL REFERENCES organizations (id),
+    title TEXT NOT NULL,
+    summary TEXT NOT NULL,
+    status TEXT NOT NULL,
+    version INTEGER NOT NULL DEFAULT 1,
+    created_at INTEGER NOT NULL,
+    created_by BLOB,
+    updated_at INTEGER NOT NULL,
+    published_at INTEGER,
+    archived_at INTEGER
+) STRICT;
+CREATE INDEX lesson_series_tenant ON lesson_series (tenant_id, id);
+CREATE INDEX lesson_series_organization ON lesson_series (organization_id);
+
+CREATE TABLE series_lessons (
+    series_id BLOB NOT NULL REFERENCES lesson_series (id),
+    lesson_id BLOB NOT NULL REFERENCES lessons (id),
+    tenant_id BLOB NOT NULL REFERENCES organizations (id),
+    position INTEGER NOT NULL,
+    prerequisite_ids TEXT NOT NULL, -- lessons earlier in the same series, so there is no circle
+    PRIMARY KEY (series_id, lesson_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX series_lessons_lesson ON series_lessons (lesson_id);
+CREATE INDEX series_lessons_tenant ON series_lessons (tenant_id);
