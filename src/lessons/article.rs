@@ -135,21 +135,39 @@ pub fn render(markdown: &str) -> Article {
     }
 }
 
+/// An article's words as a reader sees them, a line for each paragraph, item and cell.
+pub fn plain(markdown: &str) -> String {
+    let arena = Arena::new();
+    let mut text = String::new();
+    for part in comrak::parse_document(&arena, markdown, &options()).descendants() {
+        let part = part.data.borrow();
+        if part.value.block() && !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        push_words(&mut text, &part.value);
+    }
+    text
+}
+
 /// The words that a reader sees, without markup.
 fn visible_text(node: Node<'_>) -> String {
     let mut text = String::new();
     for part in node.descendants() {
-        match &part.data.borrow().value {
-            NodeValue::Text(words) => text.push_str(words),
-            NodeValue::Code(code) => text.push_str(&code.literal),
-            NodeValue::CodeBlock(code) => text.push_str(&code.literal),
-            NodeValue::HtmlBlock(html) => text.push_str(&html.literal),
-            NodeValue::HtmlInline(html) => text.push_str(html),
-            NodeValue::SoftBreak | NodeValue::LineBreak => text.push(' '),
-            _ => {}
-        }
+        push_words(&mut text, &part.data.borrow().value);
     }
     text
+}
+
+fn push_words(text: &mut String, value: &NodeValue) {
+    match value {
+        NodeValue::Text(words) => text.push_str(words),
+        NodeValue::Code(code) => text.push_str(&code.literal),
+        NodeValue::CodeBlock(code) => text.push_str(&code.literal),
+        NodeValue::HtmlBlock(html) => text.push_str(&html.literal),
+        NodeValue::HtmlInline(html) => text.push_str(html),
+        NodeValue::SoftBreak | NodeValue::LineBreak => text.push(' '),
+        _ => {}
+    }
 }
 
 /// As fast as practised readers skim: 1,000 Chinese characters a minute, other scripts four letters for one of them. A
@@ -221,6 +239,13 @@ mod tests {
         for bad in ["<script", "<img", "javascript:", "data:", "<a href=\"/x\""] {
             assert!(!html.contains(bad), "{bad} in {html}");
         }
+    }
+
+    #[test]
+    fn plain_words_keep_paragraphs_items_and_cells_apart() {
+        let text = "# 要*點*\n\n黨\n史\n\n- 一\n- 二\n\n|甲|乙|\n|-|-|\n|1|[2](https://x.cn)|\n";
+        assert_eq!(plain(text), "要點\n黨 史\n一\n二\n甲\n乙\n1\n2");
+        assert_eq!(plain(""), "");
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod commands;
 mod courses;
 mod http;
 mod rules;
+mod search;
 mod series;
 mod service;
 mod store;
@@ -24,6 +25,7 @@ crate::id_types! {
 }
 
 pub fn configure(cfg: &mut ServiceConfig<'_>) {
+    search::http::configure(cfg);
     http::configure(cfg);
     series::http::configure(cfg);
 }

@@ -6,6 +6,7 @@ use super::LessonId;
 use super::article;
 use super::commands::{Audience, CreateLesson, UpdateLesson};
 use super::rules::{Kind, Status};
+use super::search;
 use super::store::{self, LessonFilter, LessonRow, Sight, Student, VersionRow};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
@@ -233,6 +234,7 @@ pub fn publish_lesson(
         published_by: Some(ctx.actor.account),
     };
     store::insert_version(conn, &published)?;
+    search::index(conn, &published)?;
     lesson.row.published_number = Some(number);
     let detail = json!({ "number": number });
     turn(
@@ -255,6 +257,7 @@ pub fn archive_lesson(
     reason: &str,
 ) -> AppResult<FullLesson> {
     let mut lesson = held_lesson(conn, ctx, id, Right::PublishLessons)?;
+    search::forget(conn, id)?;
     lesson.row.archived_at = Some(ctx.now);
     let detail = json!({ "reason": reason });
     turn(

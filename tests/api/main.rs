@@ -25,6 +25,7 @@ mod organizations;
 mod process;
 mod races;
 mod roster;
+mod search;
 mod series;
 mod sheet;
 mod study;

@@ -26,3 +26,15 @@ CREATE TABLE series_lessons (
 );
 CREATE INDEX series_lessons_lesson ON series_lessons (lesson_id);
 CREATE INDEX series_lessons_tenant ON series_lessons (tenant_id);
+
+-- What is searched, of the published and not archived. Begin of what only PostgreSQL needs.
+CREATE TABLE lesson_search (
+    lesson_id uuid NOT NULL PRIMARY KEY REFERENCES lessons (id),
+    tenant_id uuid NOT NULL REFERENCES organizations (id),
+    heading tsvector NOT NULL, -- title and summary: small, for the order of hits
+    words tsvector NOT NULL, -- everything, without places: those end at 16,383
+    line text NOT NULL -- everything as it is compared: whether words that were found stand side by side
+);
+CREATE INDEX lesson_search_words ON lesson_search USING gin (words);
+CREATE INDEX lesson_search_tenant ON lesson_search (tenant_id);
+-- End of what only PostgreSQL needs.

@@ -26,3 +26,14 @@ CREATE TABLE series_lessons (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX series_lessons_lesson ON series_lessons (lesson_id);
 CREATE INDEX series_lessons_tenant ON series_lessons (tenant_id);
+
+-- What is searched, of the published and not archived. Begin of what only SQLite needs.
+CREATE TABLE lesson_search_keys (
+    id INTEGER PRIMARY KEY, -- the rowid in lesson_search
+    lesson_id BLOB NOT NULL UNIQUE REFERENCES lessons (id)
+) STRICT;
+-- Pieces that were cut and folded before: spaces between them are all that the tokenizer has to know.
+CREATE VIRTUAL TABLE lesson_search USING fts5 (
+    title, summary, text, content = '', contentless_delete = 1, tokenize = 'ascii'
+);
+-- End of what only SQLite needs.
