@@ -1,5 +1,5 @@
 -- wrk script: a distinct member and token for each request. Arguments: FOLDER KIND CODE, KIND one of health, verify,
--- check_in, progress; CODE is the event's, or the lesson's id.
+-- check_in, progress, search; CODE is the event's, or the lesson's id; search takes its words from FOLDER/queries.txt.
 local threads = 0
 
 function setup(thread)
@@ -17,6 +17,12 @@ function init(args)
     n = n + 1
   end
   next_token = 0
+  queries, next_query = {}, number
+  if kind == "search" then
+    for line in io.lines(folder .. "/queries.txt") do
+      queries[#queries + 1] = line:gsub("[^%w]", function(byte) return string.format("%%%02X", string.byte(byte)) end)
+    end
+  end
   math.randomseed(os.time() + number)
   when = os.date("!%Y-%m-%dT%H:%M:%SZ")
 end
@@ -30,6 +36,11 @@ function request()
   if kind == "health" then return wrk.format("GET", "/healthz") end
   next_token = next_token % #tokens + 1
   local headers = { ["Authorization"] = "Bearer " .. tokens[next_token], ["Content-Type"] = "application/json" }
+  if kind == "search" then
+    -- The threads take turns.
+    next_query = (next_query + 2) % #queries
+    return wrk.format("GET", "/api/v1/lessons/search?limit=20&q=" .. queries[next_query + 1], headers)
+  end
   if kind == "verify" then
     return wrk.format("POST", "/api/v1/check-in-codes/verify", headers, '{"code":"' .. code .. '"}')
   end

@@ -1,8 +1,11 @@
 //! Prepares a database for `scripts/bench.sh`: a tenant of many members, one event open to all of them, and an access
 //! token for each, and a lesson for all of them. Not part of the server.
 //!
-//! `seed FOLDER MEMBERS` with the settings of the environment writes FOLDER/tokens.txt, FOLDER/admin.txt, FOLDER/event.txt,
-//! FOLDER/lesson.txt.
+//! `seed FOLDER MEMBERS [LESSONS]` with the settings of the environment writes FOLDER/tokens.txt, FOLDER/admin.txt,
+//! FOLDER/event.txt, FOLDER/lesson.txt; with LESSONS it publishes so many more, for `zhibu reindex`, and writes
+//! FOLDER/queries.txt.
+
+mod lessons;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -25,13 +28,14 @@ fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
     let folder = PathBuf::from(arguments.next().ok_or("seed FOLDER MEMBERS")?);
     let members: usize = arguments.next().ok_or("seed FOLDER MEMBERS")?.parse()?;
+    let lessons: usize = arguments.next().map_or(Ok(0), |number| number.parse())?;
     let config = Config::load(&Overrides::default())?;
     std::fs::create_dir_all(&config.server.data)?;
     server::migrate_now(&config)?;
-    actix_web::rt::System::new().block_on(seed(folder, members, config))
+    actix_web::rt::System::new().block_on(seed(folder, members, lessons, config))
 }
 
-async fn seed(folder: PathBuf, count: usize, config: Config) -> Result<(), Failure> {
+async fn seed(folder: PathBuf, count: usize, lessons: usize, config: Config) -> Result<(), Failure> {
     let app = App::build(config, Clock::system(), Ids::system())?;
     let ctx = app.ctx(Actor::operator());
     let made = {
@@ -98,6 +102,10 @@ async fn seed(folder: PathBuf, count: usize, config: Config) -> Result<(), Failu
         .write_long(move |conn| insert_lesson(conn, &for_lesson, root))
         .await?;
     std::fs::write(folder.join("lesson.txt"), lesson.to_string())?;
+    if lessons > 0 {
+        std::fs::write(folder.join("queries.txt"), lessons::queries())?;
+        lessons::publish(&app, root, lessons).await?;
+    }
     let now = app.clock.now();
     let token = |member: uuid::Uuid| {
         let session = SessionId(app.ids.make());

@@ -5,6 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds="${1:-8}"
 members="${BENCH_MEMBERS:-100000}"
+lessons="${BENCH_LESSONS:-20000}"
+only="${BENCH_ONLY:-}" # search: nothing else
 # shellcheck source=lib/services.sh
 . scripts/lib/services.sh
 command -v wrk >/dev/null || apt-get install -y --no-install-recommends wrk >/dev/null
@@ -47,9 +49,9 @@ start_server() { # NAME: its data folder is $work/NAME
     grep -q '"roster_frozen_at":"'; do sleep 0.2; done
 }
 
-prepare() { # NAME: fresh database with members, tokens and an open event
+prepare() { # NAME [MEMBERS] [LESSONS]: fresh database with members, tokens and an open event
   mkdir -p "$work/$1"
-  ZHIBU_DATA="$work/$1" ./target/release/examples/seed "$work/$1" "$members"
+  ZHIBU_DATA="$work/$1" ./target/release/examples/seed "$work/$1" "${2:-$members}" ${3:+"$3"}
 }
 
 scenario() { # LABEL KIND CONNECTIONS FOLDER
@@ -92,8 +94,24 @@ backend() { # sqlite|postgres
   done
 }
 
+search() { # sqlite|postgres: words of two signs in so many lessons, the first page of 20 with its passages
+  local begun
+  prepare "$1-search" 1000 "$lessons"
+  begun="$(date +%s%3N)"
+  ZHIBU_DATA="$work/$1-search" ./target/release/zhibu reindex
+  echo "indexed $lessons lessons in $(($(date +%s%3N) - begun)) ms"
+  [ -z "${DATABASE_URL:-}" ] || psql -q "$DATABASE_URL" -c 'ANALYZE'
+  start_server "$1-search"
+  for connections in 2 16; do
+    scenario "(f) $1 search" search "$connections" "$work/$1-search"
+  done
+  stop_server
+}
+
 nproc | sed 's/$/ cores/'
-backend sqlite
+if [ -z "$only" ]; then backend sqlite; fi
+search sqlite
 psql -q "$SERVICES_PG_URL" -c 'CREATE DATABASE bench'
 export DATABASE_URL="${SERVICES_PG_URL%/*}/bench" REDIS_URL="$SERVICES_REDIS_URL"
-backend postgres
+if [ -z "$only" ]; then backend postgres; fi
+search postgres

@@ -17,7 +17,7 @@ use crate::platform::config::{Config, LogConfig, Overrides};
 use crate::platform::db::{DbConnection, lock_first_start, migrate};
 use crate::platform::error::{AppResult, Code};
 use crate::platform::ids::Ids;
-use crate::{auth, members, openapi, server};
+use crate::{auth, lessons, members, openapi, server};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -61,6 +61,8 @@ enum Command {
     },
     /// Print the OpenAPI document
     Openapi,
+    /// Write the search index of lessons anew, while the server runs or not
+    Reindex,
     /// System administrators
     Admin {
         #[command(subcommand)]
@@ -211,10 +213,24 @@ async fn run(command: Command, config: Config) -> Result<ExitCode, Failure> {
             let code = reissue_code(&app, account_name.clone()).await?;
             println!("system admin '{account_name}', activation code (once): {code}");
         }
+        Command::Reindex => reindex(open(config)?.get_ref()).await?,
         Command::Doctor => return Ok(examine(&config).await),
         Command::Openapi | Command::Healthcheck => {}
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn reindex(app: &App) -> AppResult<()> {
+    let mut last = None;
+    loop {
+        last = app
+            .db
+            .write_long(move |conn| lessons::reindex(conn, last))
+            .await?;
+        if last.is_none() {
+            return Ok(());
+        }
+    }
 }
 
 /// Password hashes and the key are for this user's eyes only.

@@ -17,6 +17,7 @@ pub use service::may_see;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
+pub use search::reindex;
 pub use series::prerequisites;
 
 crate::id_types! {

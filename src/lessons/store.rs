@@ -2,7 +2,7 @@
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Integer, Nullable, Text};
+use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
 use serde::Deserialize;
 
 use super::LessonId;
@@ -185,6 +185,23 @@ pub fn list_audiences(conn: &mut DbConnection, lessons: UuidList) -> QueryResult
         ))
         .ids(lessons)
         .sql(close)
+        .load(conn)
+}
+
+/// What members see of the lessons after this one, in the order of their ids, locked until the transaction ends.
+pub fn lock_published(
+    conn: &mut DbConnection,
+    after: Option<LessonId>,
+    limit: i64,
+) -> QueryResult<Vec<VersionRow>> {
+    let query = format!(
+        "SELECT v.* FROM lesson_versions v JOIN lessons l ON l.id = v.lesson_id AND l.published_number = v.number \
+         WHERE l.id > $1 AND l.archived_at IS NULL ORDER BY l.id LIMIT $2{}",
+        conn.for_update()
+    );
+    diesel::sql_query(query)
+        .bind::<types::Uuid, _>(after.unwrap_or(LessonId(uuid::Uuid::nil())))
+        .bind::<BigInt, _>(limit)
         .load(conn)
 }
 

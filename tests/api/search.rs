@@ -281,3 +281,31 @@ async fn the_end_of_a_long_text_is_found_too() {
         );
     }
 }
+
+#[actix_web::test]
+async fn an_index_that_was_lost_is_written_anew() {
+    use diesel::RunQueryDsl;
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let lesson = published(&t, &tenant, json!({ "title": "黨史" })).await;
+    draft(&t, &tenant.admin, &tenant.root, json!({ "title": "黨史" })).await;
+    let write =
+        |work: fn(&mut zhibu::platform::db::DbConnection) -> zhibu::platform::error::AppResult<usize>| {
+            t.app.db.write(work)
+        };
+    let lose = |conn: &mut _| Ok(diesel::sql_query("DELETE FROM lesson_search").execute(conn)?);
+    write(lose).await.unwrap();
+    let reply = search(&t, &tenant.member_a, "党史", &[]).await.expect(200);
+    assert!(found(&reply).is_empty());
+    for _ in 0..2 {
+        write(|conn| {
+            let last = zhibu::lessons::reindex(conn, None)?;
+            assert_eq!(zhibu::lessons::reindex(conn, last)?, None);
+            Ok(0)
+        })
+        .await
+        .unwrap();
+        let reply = search(&t, &tenant.member_a, "党史", &[]).await.expect(200);
+        assert_eq!(found(&reply), [&*lesson]);
+    }
+}

@@ -8,4 +8,4 @@ mod service;
 mod snippet;
 mod store;
 
-pub use service::{forget, index};
+pub use service::{forget, index, reindex};

@@ -29,6 +29,15 @@ pub fn index(conn: &mut DbConnection, version: &VersionRow) -> AppResult<()> {
     Ok(store::index(conn, &document)?)
 }
 
+/// Indexes anew what is published of the lessons after this one, a few at a time: tells the last of them, none at the end.
+pub fn reindex(conn: &mut DbConnection, after: Option<LessonId>) -> AppResult<Option<LessonId>> {
+    let versions = lessons::lock_published(conn, after, 200)?;
+    for version in &versions {
+        index(conn, version)?;
+    }
+    Ok(versions.last().map(|version| version.lesson_id))
+}
+
 /// In the transaction that archives it.
 pub fn forget(conn: &mut DbConnection, lesson: LessonId) -> AppResult<()> {
     Ok(store::forget(conn, lesson)?)
