@@ -1,4 +1,4 @@
-//! Lessons of invented Chinese: 30,000 words of two signs, the n-th commonest 1/n as common as the first, so that some
+//! Lessons of invented Chinese: 30,000 words of two out of 3,000 signs, the n-th commonest 1/n as common as the first, so that some
 //! stand in every lesson and most in a few.
 
 use diesel::prelude::*;
@@ -33,7 +33,7 @@ fn word(rank: usize) -> [char; 2] {
     let mut dice = Dice(rank as u64 * 7_919 + 1);
     let mut sign = || {
         dice.roll();
-        let at = (dice.roll() * dice.roll() * 20_000.0) as u32;
+        let at = (dice.roll() * 3_000.0) as u32;
         char::from_u32(0x4E00 + at).unwrap_or('黨')
     };
     [sign(), sign()]

@@ -100,7 +100,7 @@ search() { # sqlite|postgres: words of two signs in so many lessons, the first p
   begun="$(date +%s%3N)"
   ZHIBU_DATA="$work/$1-search" ./target/release/zhibu reindex
   echo "indexed $lessons lessons in $(($(date +%s%3N) - begun)) ms"
-  [ -z "${DATABASE_URL:-}" ] || psql -q "$DATABASE_URL" -c 'ANALYZE'
+  [ -z "${DATABASE_URL:-}" ] || psql -q "$DATABASE_URL" -c 'VACUUM ANALYZE'
   start_server "$1-search"
   for connections in 2 16; do
     scenario "(f) $1 search" search "$connections" "$work/$1-search"

@@ -27,6 +27,10 @@ CREATE TABLE series_lessons (
 CREATE INDEX series_lessons_lesson ON series_lessons (lesson_id);
 CREATE INDEX series_lessons_tenant ON series_lessons (tenant_id);
 
+-- All that tells who may see a published lesson, without its texts: a search looks at every hit.
+CREATE INDEX lessons_shown ON lessons (id, tenant_id, organization_id, audience_standings, kind, published_number, archived_at)
+    WHERE published_number IS NOT NULL AND archived_at IS NULL;
+
 -- What is searched, of the published and not archived. Begin of what only PostgreSQL needs.
 CREATE TABLE lesson_search (
     lesson_id uuid NOT NULL PRIMARY KEY REFERENCES lessons (id),
@@ -35,6 +39,7 @@ CREATE TABLE lesson_search (
     words tsvector NOT NULL, -- everything, without places: those end at 16,383
     line text NOT NULL -- everything as it is compared: whether words that were found stand side by side
 );
-CREATE INDEX lesson_search_words ON lesson_search USING gin (words);
+CREATE INDEX lesson_search_words ON lesson_search USING gin (words)
+    WITH (gin_pending_list_limit = 64); -- kB; what waits there is read by each search
 CREATE INDEX lesson_search_tenant ON lesson_search (tenant_id);
 -- End of what only PostgreSQL needs.

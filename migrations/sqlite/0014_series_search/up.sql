@@ -27,6 +27,10 @@ CREATE TABLE series_lessons (
 CREATE INDEX series_lessons_lesson ON series_lessons (lesson_id);
 CREATE INDEX series_lessons_tenant ON series_lessons (tenant_id);
 
+-- All that tells who may see a published lesson, without its texts: a search looks at every hit.
+CREATE INDEX lessons_shown ON lessons (id, tenant_id, organization_id, audience_standings, kind, published_number, archived_at)
+    WHERE published_number IS NOT NULL AND archived_at IS NULL;
+
 -- What is searched, of the published and not archived. Begin of what only SQLite needs.
 CREATE TABLE lesson_search_keys (
     id INTEGER PRIMARY KEY, -- the rowid in lesson_search

@@ -131,7 +131,7 @@ fn hits(conn: &DbConnection) -> String {
         DbConnection::Pg(_) => (
             "-CAST(ts_rank('{0, 0, 0.4, 1}', s.heading, CAST($1 AS tsquery)) AS double precision)",
             "lesson_search s JOIN lessons l ON l.id = s.lesson_id WHERE s.words @@ CAST($2 AS tsquery) AND \
-             NOT EXISTS (SELECT 1 FROM jsonb_array_elements_text($3) AS p (part) WHERE strpos(s.line, p.part) = 0)",
+             ($3 = CAST('[]' AS jsonb) OR NOT EXISTS (SELECT 1 FROM jsonb_array_elements_text($3) AS p (part) WHERE strpos(s.line, p.part) = 0))",
         ),
     };
     format!(
@@ -173,6 +173,11 @@ pub fn search(conn: &mut DbConnection, filter: &SearchFilter) -> QueryResult<Fou
     struct Count {
         #[diesel(sql_type = BigInt)]
         count: i64,
+    }
+    if let DbConnection::Pg(_) = conn {
+        // The planner does not count what it takes to read vectors from outside their rows: for a common word it would
+        // read them all. Until the transaction ends.
+        diesel::sql_query("SET LOCAL enable_seqscan = off").execute(conn)?;
     }
     let page = &filter.page;
     let hits = hits(conn);
