@@ -11,6 +11,7 @@ use crate::events::{self, EventRow, EventView};
 use crate::members::{self, MemberSummary};
 use crate::platform::error::AppResult;
 use crate::platform::http::Tagged;
+use crate::study_plans::{self, DueLessonView};
 
 pub fn configure(cfg: &mut ServiceConfig) {
     cfg.service(find_home);
@@ -24,6 +25,8 @@ struct HomeView {
     check_in_open: Vec<HomeEventView>,
     /// The next ones after that, at most ten.
     upcoming: Vec<HomeEventView>,
+    /// What study plans ask of me, the first to be due first, at most twenty.
+    due_lessons: Vec<DueLessonView>,
 }
 
 /// An event with my own line of it.
@@ -34,7 +37,7 @@ struct HomeEventView {
     mine: MyAttendanceView,
 }
 
-/// A phone's first screen: who I am, where I can check in now, and what comes next.
+/// A phone's first screen: who I am, where I can check in now, what comes next, and what I am asked to study.
 #[utoipa::path(tag = "home", responses((status = 200, body = HomeView)))]
 #[get("/home")]
 async fn find_home(app: web::Data<App>, who: SignedIn) -> AppResult<Tagged<HomeView>> {
@@ -47,10 +50,12 @@ async fn find_home(app: web::Data<App>, who: SignedIn) -> AppResult<Tagged<HomeV
                     member: None,
                     check_in_open: Vec::new(),
                     upcoming: Vec::new(),
+                    due_lessons: Vec::new(),
                 });
             }
             let member = members::summary(conn, ctx.actor.member()?)?;
             let mine = events::list_mine_from_now(conn, &ctx, 20)?;
+            let due = study_plans::due_lessons(conn, &ctx, 20)?;
             let rows: Vec<EventRow> = mine.iter().map(|(row, _)| row.clone()).collect();
             let lines = attendance::mine(conn, &ctx, &rows)?;
             let is_open =
@@ -59,6 +64,7 @@ async fn find_home(app: web::Data<App>, who: SignedIn) -> AppResult<Tagged<HomeV
                 member,
                 check_in_open: Vec::new(),
                 upcoming: Vec::new(),
+                due_lessons: due.into_iter().map(DueLessonView::from).collect(),
             };
             for (event, line) in mine.into_iter().zip(lines) {
                 let list = if is_open(&event.0) {

@@ -21,3 +21,4 @@ pub mod platform;
 pub mod routes;
 pub mod server;
 pub mod study;
+pub mod study_plans;

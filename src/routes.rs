@@ -5,7 +5,9 @@ use actix_web::web;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::platform::http::configure_error_pages;
-use crate::{attendance, audit, auth, devices, events, home, lessons, members, organizations, study};
+use crate::{
+    attendance, audit, auth, devices, events, home, lessons, members, organizations, study, study_plans,
+};
 
 /// Everything under `/api/v1`.
 pub fn api(cfg: &mut ServiceConfig) {
@@ -18,6 +20,7 @@ pub fn api(cfg: &mut ServiceConfig) {
     devices::configure(cfg);
     lessons::configure(cfg);
     study::configure(cfg);
+    study_plans::configure(cfg);
     audit::configure(cfg);
 }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::LessonId;
 use super::rules::Kind;
-use super::store::{self, CourseRow};
+use super::store::{self, AudienceRow, CourseRow};
 use crate::members::{self, MemberId};
 use crate::organizations::OrganizationId;
 use crate::platform::db::DbConnection;
@@ -53,6 +53,24 @@ pub fn versions_of(
 ) -> AppResult<Vec<CourseVersion>> {
     let rows = store::list_courses(conn, lessons.into_iter().collect())?;
     Ok(rows.into_iter().map(CourseVersion::from).collect())
+}
+
+/// Which of these lessons are published for all members of such standings below the organization at the end of this line.
+pub fn meant_for(
+    conn: &mut DbConnection,
+    lessons: &[LessonId],
+    line: &[uuid::Uuid],
+    standings: i32,
+) -> AppResult<HashSet<LessonId>> {
+    let audiences = store::list_audiences(conn, lessons.iter().copied().collect())?;
+    let covers = |row: &AudienceRow| {
+        line.contains(&row.organization_id.0) && row.audience_standings & standings == standings
+    };
+    Ok(audiences
+        .iter()
+        .filter(|row| covers(row))
+        .map(|row| row.lesson_id)
+        .collect())
 }
 
 /// Which of these lessons are published for which of these members: what an archived one is not any more.

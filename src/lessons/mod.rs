@@ -11,7 +11,7 @@ mod series;
 mod service;
 mod store;
 
-pub use courses::{CourseVersion, admitted, versions_of};
+pub use courses::{CourseVersion, admitted, meant_for, versions_of};
 pub use rules::Kind;
 pub use service::may_see;
 

@@ -6,11 +6,11 @@ use diesel::dsl::sql as fragment;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
-use super::{MemberId, Standing};
+use super::{MemberId, Standing, store};
 use crate::app::Ctx;
 use crate::organizations::{Access, OrganizationId, Right, ids_of_path};
 use crate::platform::db::schema::{members, organizations};
-use crate::platform::db::{DbConnection, UuidList, sql};
+use crate::platform::db::{DbConnection, Instant, UuidList, sql};
 use crate::platform::error::{AppError, AppResult};
 
 /// What a sheet says of a person.
@@ -62,6 +62,21 @@ pub fn briefs(conn: &mut DbConnection, ids: &[MemberId]) -> AppResult<HashMap<Me
         ))
         .load(conn)?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// When those of these people came who came after `since`: by being created, or by a transfer from outside of `below`.
+pub fn came_since(
+    conn: &mut DbConnection,
+    ids: &[MemberId],
+    since: Instant,
+    below: &[OrganizationId],
+) -> AppResult<HashMap<MemberId, Instant>> {
+    let mut came = HashMap::new();
+    for row in store::list_arrivals(conn, ids, since, below)? {
+        let at = came.entry(row.member_id).or_insert(row.came_at);
+        *at = row.came_at.max(*at);
+    }
+    Ok(came)
 }
 
 /// Refuses unless all of these people are of the tenant and the actor may view each of them: else one of them is not

@@ -422,3 +422,37 @@ pub fn list_known(conn: &mut DbConnection, tenant: OrganizationId) -> QueryResul
         .select((members::all_columns, accounts::phone))
         .load(conn)
 }
+
+/// When somebody came.
+#[derive(Debug, Clone, Copy, QueryableByName)]
+pub struct ArrivalRow {
+    #[diesel(sql_type = sql::Uuid)]
+    pub member_id: MemberId,
+    #[diesel(sql_type = sql::Instant)]
+    pub came_at: Instant,
+}
+
+/// Those of these people who were created after `since`, and those who were transferred after it from elsewhere than `below`.
+pub fn list_arrivals(
+    conn: &mut DbConnection,
+    ids: &[MemberId],
+    since: Instant,
+    below: &[OrganizationId],
+) -> QueryResult<Vec<ArrivalRow>> {
+    let people: UuidList = ids.iter().copied().collect();
+    let query = format!(
+        "SELECT id AS member_id, created_at AS came_at FROM members WHERE id {} AND created_at > $2 \
+         UNION ALL SELECT member_id, transferred_at FROM member_transfers WHERE member_id {} AND transferred_at > $4 \
+         AND NOT (from_organization_id {})",
+        conn.among("$1"),
+        conn.among("$3"),
+        conn.among("$5"),
+    );
+    diesel::sql_query(query)
+        .bind::<sql::UuidList, _>(people.clone())
+        .bind::<sql::Instant, _>(since)
+        .bind::<sql::UuidList, _>(people)
+        .bind::<sql::Instant, _>(since)
+        .bind::<sql::UuidList, _>(below.iter().copied().collect::<UuidList>())
+        .load(conn)
+}

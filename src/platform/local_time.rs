@@ -1,6 +1,6 @@
 //! Days are those of an organization's own time zone, whose days have 23, 24 or 25 hours.
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, TimeZone};
 use chrono_tz::Tz;
 
 use super::db::Instant;
@@ -15,10 +15,24 @@ pub fn local_date(at: Instant, zone: Tz) -> NaiveDate {
     at.utc().with_timezone(&zone).date_naive()
 }
 
+/// The first instant after this day there: where midnight is left out by the clocks, the first one there is.
+pub fn end_of_day(date: NaiveDate, zone: Tz) -> Instant {
+    let next = date.succ_opt().unwrap_or(date);
+    let hours = (0..24).filter_map(|hour| next.and_hms_opt(hour, 0, 0));
+    let first = hours
+        .filter_map(|at| zone.from_local_datetime(&at).earliest())
+        .next();
+    let at = first.map_or_else(
+        || next.and_time(chrono::NaiveTime::MIN).and_utc(),
+        |at| at.to_utc(),
+    );
+    Instant::from(at)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::{Days, Offset, TimeZone};
+    use chrono::{Days, Offset};
     use proptest::prelude::*;
 
     const HOUR: i64 = 3_600;
@@ -38,6 +52,10 @@ mod tests {
             let days = (second + i64::from(ahead)).div_euclid(24 * HOUR);
             let date = NaiveDate::from_ymd_opt(1970, 1, 1).unwrap() + Days::new(days.try_into().unwrap());
             prop_assert_eq!(local_date(at, zone), date);
+            let end = end_of_day(date, zone);
+            prop_assert!(end > at && end.minus(at).num_seconds() <= 49 * HOUR);
+            prop_assert!(local_date(end, zone) > date);
+            prop_assert_eq!(local_date(end.plus_s(-1), zone), date);
         }
     }
 

@@ -17,6 +17,7 @@ mod varint;
 
 pub use http::configure;
 pub use lane::{StudyLane, start_lane};
+pub use service::{Studied, begun_lessons, studied};
 
 crate::id_types! {
     StudyReviewId,

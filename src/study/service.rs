@@ -1,5 +1,7 @@
 //! What may happen to study progress, in which order, and who may see and decide it.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::json;
 
 use super::StudyReviewId;
@@ -228,4 +230,35 @@ pub fn decide_review(
     audit::record(conn, ctx, entry)?;
     let full = with_names(conn, vec![row])?.pop();
     full.ok_or_else(AppError::not_found)
+}
+
+/// How far members are with some lessons.
+#[derive(Debug, Clone, Default)]
+pub struct Studied {
+    pub completed: HashMap<(MemberId, LessonId), Instant>,
+    pub begun: HashSet<MemberId>,
+}
+
+/// No permission asked: for services that decide on their own.
+pub fn studied(conn: &mut DbConnection, members: &[MemberId], lessons: &[LessonId]) -> AppResult<Studied> {
+    let completed = store::list_completed(conn, members, lessons)?;
+    let begun = store::list_begun(conn, members, lessons)?;
+    Ok(Studied {
+        completed: completed
+            .into_iter()
+            .map(|row| ((row.member_id, row.lesson_id), row.occurred_at))
+            .collect(),
+        begun: begun.into_iter().map(|row| row.member_id).collect(),
+    })
+}
+
+/// Which of these lessons a member has begun. No permission asked.
+pub fn begun_lessons(
+    conn: &mut DbConnection,
+    member: MemberId,
+    lessons: &[LessonId],
+) -> AppResult<HashSet<LessonId>> {
+    let pairs: Vec<_> = lessons.iter().map(|lesson| (member, *lesson)).collect();
+    let rows = store::list_progress(conn, &pairs)?;
+    Ok(rows.into_iter().map(|row| row.lesson_id).collect())
 }

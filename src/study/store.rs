@@ -413,3 +413,64 @@ pub fn list_mine(
         count: count.transpose()?,
     })
 }
+
+/// What one member has completed of some lessons.
+#[derive(Debug, Clone, Copy, QueryableByName)]
+pub struct CompletedRow {
+    #[diesel(sql_type = sql::Uuid)]
+    pub member_id: MemberId,
+    #[diesel(sql_type = sql::Uuid)]
+    pub lesson_id: LessonId,
+    #[diesel(sql_type = sql::Instant)]
+    pub occurred_at: Instant,
+}
+
+#[derive(Debug, Clone, Copy, QueryableByName)]
+pub struct BegunRow {
+    #[diesel(sql_type = sql::Uuid)]
+    pub member_id: MemberId,
+}
+
+/// Which of these lessons these members have completed, and when.
+pub fn list_completed(
+    conn: &mut DbConnection,
+    members: &[MemberId],
+    lessons: &[LessonId],
+) -> QueryResult<Vec<CompletedRow>> {
+    among(
+        conn,
+        "SELECT member_id, lesson_id, occurred_at FROM lesson_completions",
+        members,
+        lessons,
+    )
+}
+
+/// Who of these members has begun any of these lessons.
+pub fn list_begun(
+    conn: &mut DbConnection,
+    members: &[MemberId],
+    lessons: &[LessonId],
+) -> QueryResult<Vec<BegunRow>> {
+    among(
+        conn,
+        "SELECT DISTINCT member_id FROM lesson_progress",
+        members,
+        lessons,
+    )
+}
+
+fn among<T: diesel::deserialize::QueryableByName<crate::platform::db::MultiBackend> + 'static>(
+    conn: &mut DbConnection,
+    select: &str,
+    members: &[MemberId],
+    lessons: &[LessonId],
+) -> QueryResult<Vec<T>> {
+    let (open, close) = conn.among_parts();
+    Prepared::default()
+        .sql(format!("{select} WHERE member_id {open}"))
+        .ids(members.iter().copied().collect())
+        .sql(format!("{close} AND lesson_id {open}"))
+        .ids(lessons.iter().copied().collect())
+        .sql(close)
+        .load(conn)
+}

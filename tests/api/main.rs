@@ -29,5 +29,6 @@ mod search;
 mod series;
 mod sheet;
 mod study;
+mod study_plans;
 mod support;
 mod throttle;

@@ -549,6 +549,58 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    study_plans (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        organization_id -> Uuid,
+        title -> Text,
+        description -> Text,
+        status -> Text,
+        standings -> Integer,
+        due_on -> Date,
+        due_at -> Instant,
+        grace_days -> Integer,
+        version -> Integer,
+        created_at -> Instant,
+        created_by -> Nullable<Uuid>,
+        updated_at -> Instant,
+        published_at -> Nullable<Instant>,
+        cancelled_at -> Nullable<Instant>,
+        cancel_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    study_plan_lessons (plan_id, lesson_id) {
+        plan_id -> Uuid,
+        lesson_id -> Uuid,
+        position -> Integer,
+        tenant_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    study_plan_excuses (plan_id, member_id) {
+        plan_id -> Uuid,
+        member_id -> Uuid,
+        tenant_id -> Uuid,
+        reason -> Text,
+        excused_at -> Instant,
+        excused_by -> Uuid,
+        ended_at -> Nullable<Instant>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     organizations,
     audit_log,
@@ -580,4 +632,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     study_reviews,
     lesson_series,
     series_lessons,
+    study_plans,
+    study_plan_lessons,
+    study_plan_excuses,
 );

@@ -273,6 +273,19 @@ codes! {
         "该项已处理，或已自动计入。"
         "該項已處理，或已自動計入。" }
 
+    StudyPlanPublished "study_plan_published" 409 {
+        "The plan is published: only its words can be changed, and its day moved to a later one."
+        "计划已发布，只能修改说明，或推迟截止日期。"
+        "計劃已發布，只能修改說明，或延後截止日期。" }
+    StudyPlanNotPublished "study_plan_not_published" 409 {
+        "The plan asks nobody now. Publish it first."
+        "计划尚未生效，请先发布。"
+        "計劃尚未生效，請先發布。" }
+    StudyPlanCancelled "study_plan_cancelled" 409 {
+        "The plan has been cancelled. Make a new one."
+        "计划已取消，请新建计划。"
+        "計劃已取消，請新建計劃。" }
+
     // Check-in.
     InvalidCode "invalid_code" 422 {
         "This is not a check-in code of ours. Scan the code on the screen again."

@@ -96,6 +96,9 @@ pub fn body_of(name: &str, tenant: &Tenant) -> Value {
         | "accept_check_in"
         | "reactivate_member" => json!({}),
         "approve_leave" | "reject_leave" => json!({}),
+        "publish_study_plan" | "update_study_plan" => json!({}),
+        "excuse_member" => json!({ "member_id": tenant.member_a_id, "reason": "x" }),
+        "unexcuse_member" => json!({ "member_id": tenant.member_a_id }),
         "return_lesson" => json!({ "note": "x" }),
         "update_progress" => {
             json!({ "session_id": client_event_id, "played": [[0, 1]], "occurred_at": "2026-11-24T01:00:00Z" })
@@ -140,8 +143,16 @@ async fn another_tenants_and_a_sibling_branchs_things_do_not_exist() {
     t.act(&format!("/series/{series}/publish"), &theirs.admin)
         .await
         .expect(200);
+    let plan = json!({
+        "organization_id": theirs.branch_a, "title": "x", "lesson_ids": [lesson], "due_on": "2999-12-31",
+    });
+    let plan = t.post("/study-plans", &theirs.admin, plan).await.expect(201).id();
+    t.act(&format!("/study-plans/{plan}/publish"), &theirs.admin)
+        .await
+        .expect(200);
     let ids = BTreeMap::from([
         ("study-reviews", review),
+        ("study-plans", plan),
         ("organizations", theirs.branch_a.clone()),
         ("events", event),
         ("members", theirs.member_a_id.clone()),

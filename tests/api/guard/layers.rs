@@ -27,7 +27,7 @@ fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-const SLICES: [&str; 9] = [
+const SLICES: [&str; 10] = [
     "auth",
     "organizations",
     "members",
@@ -36,6 +36,7 @@ const SLICES: [&str; 9] = [
     "devices",
     "lessons",
     "study",
+    "study_plans",
     "audit",
 ];
 

@@ -1,0 +1,96 @@
+//! What clients may send about a plan, and what is wrong with it before anybody looks into the database.
+
+use chrono::NaiveDate;
+use serde::Deserialize;
+
+use crate::lessons::LessonId;
+use crate::members::Standing;
+use crate::organizations::OrganizationId;
+use crate::platform::text::{Check, Problems, present};
+
+const MAX_LESSONS: usize = 100;
+
+/// A new plan, a draft until it is published.
+#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"organization_id": "01a20be8-c3a0-73b6-8911-a9d308c2654c", "title": "十一月學習計劃", "lesson_ids": ["01a20be8-c3a0-73b6-8911-a9d308c2654d"], "due_on": "2026-11-30"}))]
+pub struct CreateStudyPlan {
+    /// Asked are the members of this organization and all below it.
+    pub organization_id: OrganizationId,
+    pub title: String,
+    #[serde(default)]
+    pub description: String,
+    /// In this order; at most 100. A series is planned by its lessons.
+    pub lesson_ids: Vec<LessonId>,
+    /// The last day, where the organization is.
+    pub due_on: NaiveDate,
+    /// Empty: everybody.
+    #[serde(default)]
+    pub standings: Vec<Standing>,
+    /// Whoever comes after the plan was published has at least this many days from then; 14 when left out.
+    pub grace_days: Option<i32>,
+}
+
+/// A merge patch: what is left out stays. Once a plan is published only title, description and a later day can be changed.
+#[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"due_on": "2026-12-15"}))]
+pub struct UpdateStudyPlan {
+    #[serde(default, with = "present")]
+    #[schema(nullable = false)]
+    pub title: Option<String>,
+    #[serde(default, with = "present")]
+    #[schema(nullable = false)]
+    pub description: Option<String>,
+    #[serde(default, with = "present")]
+    #[schema(nullable = false)]
+    pub lesson_ids: Option<Vec<LessonId>>,
+    #[serde(default, with = "present")]
+    #[schema(nullable = false)]
+    pub due_on: Option<NaiveDate>,
+    #[serde(default, with = "present")]
+    #[schema(nullable = false)]
+    pub standings: Option<Vec<Standing>>,
+    #[serde(default, with = "present")]
+    #[schema(nullable = false)]
+    pub grace_days: Option<i32>,
+}
+
+impl Check for CreateStudyPlan {
+    fn check(&mut self, problems: &mut Problems) {
+        problems.line("/title", &mut self.title, 1, 200);
+        problems.paragraph("/description", &mut self.description, 0, 2_000);
+        check_lessons(problems, &self.lesson_ids);
+        problems.optional_range("/grace_days", &self.grace_days, 0, 365);
+    }
+}
+
+impl Check for UpdateStudyPlan {
+    fn check(&mut self, problems: &mut Problems) {
+        if let Some(title) = &mut self.title {
+            problems.line("/title", title, 1, 200);
+        }
+        if let Some(description) = &mut self.description {
+            problems.paragraph("/description", description, 0, 2_000);
+        }
+        if let Some(lessons) = &self.lesson_ids {
+            check_lessons(problems, lessons);
+        }
+        problems.optional_range("/grace_days", &self.grace_days, 0, 365);
+    }
+}
+
+fn check_lessons(problems: &mut Problems, lessons: &[LessonId]) {
+    if lessons.is_empty() || lessons.len() > MAX_LESSONS {
+        problems.add(
+            "/lesson_ids",
+            "wrong_count",
+            format!("needs 1 to {MAX_LESSONS} items"),
+        );
+    }
+    for (n, lesson) in lessons.iter().enumerate() {
+        if lessons.iter().take(n).any(|before| before == lesson) {
+            problems.add(format!("/lesson_ids/{n}"), "duplicate", "is there twice");
+        }
+    }
+}

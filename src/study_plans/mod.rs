@@ -1,0 +1,16 @@
+//! Study plans (學習計劃): lessons that an organization asks the members of its subtree to finish by a date, and who has
+//! done, is doing, has not begun, or is late. What was studied is study's; a plan only asks for it.
+
+mod commands;
+mod export;
+mod http;
+mod rules;
+mod service;
+mod store;
+
+pub use http::{DueLessonView, configure};
+pub use service::{DueLesson, due_lessons};
+
+crate::id_types! {
+    StudyPlanId,
+}

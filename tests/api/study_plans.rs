@@ -1,0 +1,277 @@
+//! Study plans: who is asked, who stands where, who is late, whoever comes later, and what a phone's first screen shows.
+
+use reqwest::header::ACCEPT;
+use serde_json::{Value, json};
+
+use crate::support::{Reply, Tenant, TestApp, new_uuid};
+
+/// A short article, published for everybody below the root.
+async fn lesson(t: &TestApp, tenant: &Tenant, title: &str) -> String {
+    let body =
+        json!({ "organization_id": tenant.root, "kind": "article", "title": title, "body": "# 一\n\n字" });
+    let lesson = t.post("/lessons", &tenant.admin, body).await.expect(201).id();
+    for what in ["submit", "publish"] {
+        t.act(&format!("/lessons/{lesson}/{what}"), &tenant.admin)
+            .await
+            .expect(200);
+    }
+    lesson
+}
+
+async fn study(t: &TestApp, token: &str, lesson: &str) {
+    let report = json!({ "session_id": new_uuid(), "sections": [0], "occurred_at": t.in_s(0) });
+    let told = t
+        .put(&format!("/lessons/{lesson}/progress"), token, report)
+        .await
+        .expect(200);
+    assert_eq!(told.json["completed"], true, "{}", told.json);
+}
+
+/// So many days from now.
+fn day(t: &TestApp, days: i64) -> String {
+    t.in_s(days * 86_400)[..10].to_owned()
+}
+
+async fn plan(t: &TestApp, token: &str, organization: &str, lessons: &[&String], days: i64) -> Reply {
+    let body = json!({
+        "organization_id": organization, "title": "十一月學習計劃", "lesson_ids": lessons, "due_on": day(t, days),
+    });
+    t.post("/study-plans", token, body).await
+}
+
+async fn published(t: &TestApp, tenant: &Tenant, lessons: &[&String], days: i64) -> String {
+    let plan = plan(t, &tenant.admin, &tenant.root, lessons, days)
+        .await
+        .expect(201)
+        .id();
+    t.act(&format!("/study-plans/{plan}/publish"), &tenant.admin)
+        .await
+        .expect(200);
+    plan
+}
+
+async fn line(t: &TestApp, token: &str, plan: &str, member: &str) -> Value {
+    let list = t
+        .get(&format!("/study-plans/{plan}/members?limit=200"), token)
+        .await
+        .expect(200);
+    let found = list
+        .items()
+        .iter()
+        .find(|line| line["member_id"] == member)
+        .cloned();
+    found.unwrap_or(Value::Null)
+}
+
+fn due(home: &Reply) -> Vec<(&str, bool)> {
+    let due = home.json["due_lessons"].as_array().unwrap();
+    due.iter()
+        .map(|lesson| {
+            (
+                lesson["title"].as_str().unwrap(),
+                lesson["late"].as_bool().unwrap(),
+            )
+        })
+        .collect()
+}
+
+#[actix_web::test]
+async fn everybody_asked_stands_somewhere() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let (first, second) = (lesson(&t, &tenant, "甲").await, lesson(&t, &tenant, "乙").await);
+    let draft = plan(&t, &tenant.admin, &tenant.root, &[&first, &second], 7)
+        .await
+        .expect(201)
+        .id();
+    let path = format!("/study-plans/{draft}");
+    t.get(&path, &tenant.member_a).await.refused(404, "not_found");
+    assert_eq!(due(&t.get("/home", &tenant.member_a).await.expect(200)), []);
+    t.act(&format!("{path}/publish"), &tenant.member_a)
+        .await
+        .refused(404, "not_found");
+    t.act(&format!("{path}/publish"), &tenant.admin).await.expect(200);
+    t.act(&format!("{path}/publish"), &tenant.admin)
+        .await
+        .refused(409, "not_a_draft");
+    let home = t.get("/home", &tenant.member_a).await.expect(200);
+    assert_eq!(due(&home), [("甲", false), ("乙", false)]);
+    study(&t, &tenant.member_a, &first).await;
+    let home = t.get("/home", &tenant.member_a).await.expect(200);
+    assert_eq!(due(&home), [("乙", false)]);
+    let mine = line(&t, &tenant.admin, &draft, &tenant.member_a_id).await;
+    assert_eq!(
+        (&mine["state"], &mine["completed"], &mine["late"]),
+        (&json!("doing"), &json!(1), &json!(false))
+    );
+    study(&t, &tenant.member_a, &second).await;
+    let tally = t.get(&path, &tenant.admin).await.expect(200).json["tally"].clone();
+    assert_eq!(
+        (&tally["done"], &tally["doing"], &tally["late"]),
+        (&json!(1), &json!(0), &json!(0)),
+        "{tally}"
+    );
+    assert_eq!(
+        tally["members"].as_u64().unwrap() - 1,
+        tally["not_begun"].as_u64().unwrap()
+    );
+    // A branch secretary sees their own people, and a member nobody.
+    let own = t
+        .get(
+            &format!("{path}/members?count=true&state=done"),
+            &tenant.secretary_a,
+        )
+        .await
+        .expect(200);
+    assert_eq!(
+        (&own.json["count"], &own.items()[0]["member_id"]),
+        (&json!(1), &json!(tenant.member_a_id))
+    );
+    assert_eq!(
+        line(&t, &tenant.secretary_b, &draft, &tenant.member_a_id).await,
+        Value::Null
+    );
+    assert_ne!(
+        line(&t, &tenant.secretary_b, &draft, &tenant.member_b_id).await,
+        Value::Null
+    );
+    t.get(&format!("{path}/members"), &tenant.member_a)
+        .await
+        .refused(403, "forbidden");
+    assert_eq!(
+        t.get(&path, &tenant.member_a).await.expect(200).json.get("tally"),
+        None
+    );
+    let csv = t
+        .request(reqwest::Method::GET, &format!("{path}/members"), &tenant.admin)
+        .header(ACCEPT, "text/csv");
+    let csv = String::from_utf8(Reply::of(csv).await.expect(200).bytes).unwrap();
+    assert!(
+        csv.lines().count() as u64 > tally["members"].as_u64().unwrap(),
+        "{csv}"
+    );
+    assert!(csv.contains("done"), "{csv}");
+}
+
+#[actix_web::test]
+async fn late_is_late_and_whoever_comes_later_has_time() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let one = lesson(&t, &tenant, "甲").await;
+    let plan = published(&t, &tenant, &[&one], 2).await;
+    t.advance_s(5 * 86_400);
+    let (newcomer_id, newcomer) = t.person(&tenant, &tenant.branch_a, "新來的", None).await;
+    assert_eq!(
+        due(&t.get("/home", &tenant.member_a).await.expect(200)),
+        [("甲", true)]
+    );
+    assert_eq!(due(&t.get("/home", &newcomer).await.expect(200)), [("甲", false)]);
+    let is_late = |line: &Value| line["late"].as_bool();
+    assert_eq!(
+        is_late(&line(&t, &tenant.admin, &plan, &tenant.member_a_id).await),
+        Some(true)
+    );
+    assert_eq!(
+        is_late(&line(&t, &tenant.admin, &plan, &newcomer_id).await),
+        Some(false)
+    );
+    study(&t, &tenant.member_a, &one).await;
+    study(&t, &newcomer, &one).await;
+    let mine = line(&t, &tenant.admin, &plan, &tenant.member_a_id).await;
+    assert_eq!((&mine["state"], &mine["late"]), (&json!("done"), &json!(true)));
+    assert_eq!(
+        is_late(&line(&t, &tenant.admin, &plan, &newcomer_id).await),
+        Some(false)
+    );
+}
+
+#[actix_web::test]
+async fn who_is_excused_leaves_the_numbers_until_asked_again() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let one = lesson(&t, &tenant, "甲").await;
+    let plan = published(&t, &tenant, &[&one], 2).await;
+    let path = format!("/study-plans/{plan}");
+    let tally = async || t.get(&path, &tenant.admin).await.expect(200).json["tally"].clone();
+    let before = tally().await;
+    let body = json!({ "member_id": tenant.member_a_id, "reason": "住院" });
+    let excuse = format!("{path}/excuse");
+    t.post(&excuse, &tenant.secretary_b, body.clone())
+        .await
+        .refused(404, "not_found");
+    t.post(&excuse, &tenant.member_a, body.clone())
+        .await
+        .refused(403, "forbidden");
+    let done = t.post(&excuse, &tenant.secretary_a, body).await.expect(200);
+    assert_eq!(done.json["excuse"], "住院");
+    let after = tally().await;
+    assert_eq!(after["excused"], 1);
+    assert_eq!(
+        before["members"].as_u64().unwrap() - 1,
+        after["members"].as_u64().unwrap()
+    );
+    assert_eq!(due(&t.get("/home", &tenant.member_a).await.expect(200)), []);
+    t.post(
+        &format!("{path}/unexcuse"),
+        &tenant.secretary_a,
+        json!({ "member_id": tenant.member_a_id }),
+    )
+    .await
+    .expect(200);
+    assert_eq!(tally().await, before);
+}
+
+#[actix_web::test]
+async fn a_plan_asks_only_for_what_they_can_see_and_stands_once_published() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let one = lesson(&t, &tenant, "甲").await;
+    let narrow =
+        json!({ "organization_id": tenant.branch_a, "kind": "article", "title": "支部", "body": "字" });
+    let narrow = t.post("/lessons", &tenant.admin, narrow).await.expect(201).id();
+    let refused = plan(&t, &tenant.admin, &tenant.root, &[&one, &narrow], 2)
+        .await
+        .refused(422, "invalid_fields");
+    assert_eq!(refused.json["errors"][0]["field"], "/lesson_ids/1");
+    plan(&t, &tenant.admin, &tenant.root, &[&one, &one], 2)
+        .await
+        .refused(422, "invalid_fields");
+    plan(&t, &tenant.admin, &tenant.root, &[&one], -2)
+        .await
+        .refused(422, "invalid_fields");
+    plan(&t, &tenant.member_a, &tenant.root, &[&one], 2)
+        .await
+        .refused(403, "forbidden");
+    let id = published(&t, &tenant, &[&one], 5).await;
+    let path = format!("/study-plans/{id}");
+    for change in [json!({ "due_on": day(&t, 3) }), json!({ "grace_days": 1 })] {
+        t.patch(&path, &tenant.admin, "*", change)
+            .await
+            .refused(409, "study_plan_published");
+    }
+    let later = t
+        .patch(
+            &path,
+            &tenant.admin,
+            "*",
+            json!({ "due_on": day(&t, 9), "title": "延期" }),
+        )
+        .await
+        .expect(200);
+    assert_eq!(later.json["version"], 3);
+    let list = t
+        .get("/study-plans?mine=true&count=true", &tenant.member_b)
+        .await
+        .expect(200);
+    assert_eq!(
+        (&list.json["count"], &list.items()[0]["title"]),
+        (&json!(1), &json!("延期"))
+    );
+    t.post(&format!("{path}/cancel"), &tenant.admin, json!({ "reason": "x" }))
+        .await
+        .expect(200);
+    assert_eq!(due(&t.get("/home", &tenant.member_b).await.expect(200)), []);
+    t.act(&format!("{path}/publish"), &tenant.admin)
+        .await
+        .refused(409, "study_plan_cancelled");
+}
