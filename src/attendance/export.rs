@@ -131,6 +131,7 @@ fn presence(presence: Presence) -> &'static str {
         Presence::Late => "遲到",
         Presence::OnLeave => "請假",
         Presence::Absent => "缺席",
+        Presence::MadeUp => "已補課",
     }
 }
 

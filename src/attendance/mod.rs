@@ -7,6 +7,7 @@ mod http;
 mod lane;
 mod leave;
 mod live;
+mod make_up;
 mod roster;
 mod rules;
 mod service;

@@ -56,6 +56,8 @@ pub enum Presence {
     Late,
     OnLeave,
     Absent,
+    /// Absent or on leave, and answered by study since.
+    MadeUp,
 }
 
 impl Presence {
@@ -67,6 +69,15 @@ impl Presence {
             (None, true, _) => Self::OnLeave,
             (None, false, true) => Self::Absent,
             (None, false, false) => Self::Expected,
+        }
+    }
+
+    /// The same once an absence has been answered by study. Nobody becomes present by it.
+    #[must_use]
+    pub fn answered(self, by_study: bool) -> Self {
+        match self {
+            Self::OnLeave | Self::Absent if by_study => Self::MadeUp,
+            other => other,
         }
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use super::CheckInId;
+use super::make_up;
 use super::roster;
 use super::rules::{self, Act, Presence, Turnout};
-use super::store::{self, CheckInRow, LeaveRow, RosterRow};
+use super::store::{self, CheckInRow, LeaveRow, MakeUpRow, RosterRow};
 use crate::app::Ctx;
 use crate::events::{self, EventId, EventRow};
 use crate::members::{self, MemberBrief, MemberId};
@@ -91,10 +92,21 @@ fn read(conn: &mut DbConnection, ctx: &Ctx, event: EventRow) -> AppResult<Sheet>
         check_ins.into_iter().map(|row| (row.member_id, row)).collect();
 
     let mut lines = Vec::new();
-    for entry in roster::current(conn, &event)? {
+    let expected = roster::current(conn, &event)?;
+    let away: Vec<MemberId> = expected
+        .iter()
+        .map(|entry| entry.member_id)
+        .filter(|member| !came.contains_key(member))
+        .collect();
+    let make_up = make_up::make_ups_of(conn, &[id])?.remove(&id);
+    let answered = make_up::answered(conn, &event, make_up.as_ref(), &away)?;
+    for entry in expected {
         let check_in = came.remove(&entry.member_id);
         let on_leave = leave.contains(&entry.member_id);
-        lines.push(expected_line(entry, check_in, on_leave, over, &mut hints));
+        let by_study = answered.contains(&entry.member_id);
+        let mut line = expected_line(entry, check_in, on_leave, over, &mut hints);
+        line.presence = line.presence.answered(by_study);
+        lines.push(line);
     }
     let walk_ins: Vec<MemberId> = came.keys().copied().collect();
     let people = members::briefs(conn, &walk_ins)?;
@@ -194,6 +206,8 @@ pub struct Mine {
     pub check_in: Option<CheckInRow>,
     /// The newest one, whatever was decided.
     pub leave: Option<LeaveRow>,
+    /// The lesson that answers an absence, by its title.
+    pub make_up: Option<(MakeUpRow, String)>,
 }
 
 /// The actor's own line of each of these events, in their order.
@@ -209,14 +223,28 @@ pub fn mine(conn: &mut DbConnection, ctx: &Ctx, events: &[EventRow]) -> AppResul
         .into_iter()
         .map(|row| (row.event_id, row))
         .collect();
+    let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
+    let mut make_ups = HashMap::new();
+    for (id, row) in make_up::make_ups_of(conn, &ids)? {
+        let title = make_up::title_of(conn, row.lesson_id)?;
+        let event = events.iter().find(|event| event.id == id);
+        let by_study = match event {
+            Some(event) => make_up::answered(conn, event, Some(&row), &[member])?.contains(&member),
+            None => false,
+        };
+        make_ups.insert(id, (row, title, by_study));
+    }
     let line = |event: &EventRow| {
+        let make_up = make_ups.remove(&event.id);
+        let by_study = make_up.as_ref().is_some_and(|(_, _, by_study)| *by_study);
         let (check_in, leave) = (came.remove(&event.id), leave.remove(&event.id));
         let status = check_in.as_ref().map(|row| row.status.as_str());
         let on_leave = leave.as_ref().is_some_and(|row| row.status == "approved");
         Mine {
-            presence: Presence::of(status, on_leave, is_over(event, ctx.now)),
+            presence: Presence::of(status, on_leave, is_over(event, ctx.now)).answered(by_study),
             check_in,
             leave,
+            make_up: make_up.map(|(row, title, _)| (row, title)),
         }
     };
     Ok(events.iter().map(line).collect())

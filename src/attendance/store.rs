@@ -9,9 +9,10 @@ use diesel::sql_types::{Array, BigInt, Nullable, Text};
 use super::{CheckInId, LeaveRequestId};
 use crate::auth::AccountId;
 use crate::events::EventId;
+use crate::lessons::LessonId;
 use crate::members::MemberId;
 use crate::organizations::OrganizationId;
-use crate::platform::db::schema::{check_ins, leave_requests, roster_entries};
+use crate::platform::db::schema::{check_ins, leave_requests, make_ups, roster_entries};
 use crate::platform::db::{AnyId, DbConnection, Instant, PairQuery, sql};
 use crate::platform::page::{Found, Page};
 
@@ -437,4 +438,29 @@ pub fn count_roster(conn: &mut DbConnection, event: EventId) -> QueryResult<i64>
         .filter(roster_entries::event_id.eq(event))
         .count()
         .get_result(conn)
+}
+
+#[derive(Debug, Clone, Queryable, Insertable)]
+#[diesel(table_name = make_ups)]
+pub struct MakeUpRow {
+    pub event_id: EventId,
+    pub tenant_id: OrganizationId,
+    pub lesson_id: LessonId,
+    pub due_at: Instant,
+    pub set_at: Instant,
+    pub set_by: AccountId,
+}
+
+pub fn find_make_ups(conn: &mut DbConnection, events: &[EventId]) -> QueryResult<Vec<MakeUpRow>> {
+    make_ups::table
+        .filter(make_ups::event_id.eq_any(events.to_vec()))
+        .load(conn)
+}
+
+pub fn insert_make_up(conn: &mut DbConnection, row: &MakeUpRow) -> QueryResult<usize> {
+    diesel::insert_into(make_ups::table).values(row).execute(conn)
+}
+
+pub fn delete_make_up(conn: &mut DbConnection, event: EventId) -> QueryResult<usize> {
+    diesel::delete(make_ups::table.find(event)).execute(conn)
 }

@@ -275,9 +275,12 @@ impl Desk {
             lesson_id: lesson,
             number,
             tenant_id: line.tenant,
+            // Their own, filled in when it is saved.
+            organization_id: line.tenant,
             rule: "coverage".to_owned(),
             threshold_permille: i32::try_from(version.threshold_permille).unwrap_or(i32::MAX),
             covered_ms: millis(played.total_ms()),
+            played: played.encode(),
             occurred_at,
             received_at: now,
         };
@@ -321,7 +324,7 @@ impl Desk {
     }
 
     /// Writes what has changed. Says which lessons were completed now.
-    pub fn close(self, conn: &mut DbConnection) -> AppResult<Vec<CompletionRow>> {
+    pub fn close(mut self, conn: &mut DbConnection) -> AppResult<Vec<CompletionRow>> {
         let clocks: Vec<ClockRow> = self
             .clocks
             .into_values()
@@ -340,6 +343,13 @@ impl Desk {
             store::save_progress(conn, &rows)?;
         }
         if !self.completed.is_empty() {
+            let members: Vec<MemberId> = self.completed.iter().map(|row| row.member_id).collect();
+            let people = members::briefs(conn, &members)?;
+            for row in &mut self.completed {
+                if let Some(person) = people.get(&row.member_id) {
+                    row.organization_id = person.organization_id;
+                }
+            }
             store::insert_completions(conn, &self.completed)?;
         }
         let reviews: Vec<ReviewRow> = self

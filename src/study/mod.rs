@@ -14,6 +14,7 @@ mod service;
 mod sessions;
 mod store;
 mod varint;
+mod xapi;
 
 pub use http::configure;
 pub use lane::{StudyLane, start_lane};

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::StudyReviewId;
 use super::desk::{self, Desk, PENDING, Recorded, Report, Standing};
 use super::played::Played;
-use super::store::{self, ReviewFilter, ReviewRow};
+use super::store::{self, CompletionFilter, CompletionRow, ReviewFilter, ReviewRow};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
 use crate::lessons::{self, CourseVersion, LessonId};
@@ -261,4 +261,56 @@ pub fn begun_lessons(
     let pairs: Vec<_> = lessons.iter().map(|lesson| (member, *lesson)).collect();
     let rows = store::list_progress(conn, &pairs)?;
     Ok(rows.into_iter().map(|row| row.lesson_id).collect())
+}
+
+/// A completion, and the version it was earned on.
+#[derive(Debug, Clone)]
+pub struct FullCompletion {
+    pub row: CompletionRow,
+    pub version: CourseVersion,
+}
+
+/// What a record store asks for.
+#[derive(Debug, Clone, Default)]
+pub struct ReadCompletions {
+    pub since: Option<Instant>,
+    pub until: Option<Instant>,
+    pub lesson: Option<LessonId>,
+    pub ascending: bool,
+    pub page: Page<(Instant, MemberId, LessonId)>,
+}
+
+/// Those of the people whom the actor may view, and the actor's own.
+pub fn read_completions(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    asked: &ReadCompletions,
+) -> AppResult<Found<FullCompletion>> {
+    let filter = CompletionFilter {
+        tenant: ctx.actor.tenant,
+        within: organizations::ids_with_right(conn, ctx, Right::View)?,
+        member: match ctx.actor.is_system_admin {
+            true => None,
+            false => Some(ctx.actor.member()?),
+        },
+        since: asked.since,
+        until: asked.until,
+        lesson: asked.lesson,
+        ascending: asked.ascending,
+        page: asked.page.clone(),
+    };
+    let found = store::read_completions(conn, &filter)?;
+    let versions = lessons::versions_of(conn, found.rows.iter().map(|row| row.lesson_id))?;
+    let full = |row: CompletionRow| {
+        let version = versions
+            .iter()
+            .find(|version| version.lesson == row.lesson_id && version.number == row.number)
+            .cloned()
+            .ok_or_else(|| AppError::internal("a completion of a version that is not there"))?;
+        Ok(FullCompletion { row, version })
+    };
+    Ok(Found {
+        rows: found.rows.into_iter().map(full).collect::<AppResult<_>>()?,
+        count: found.count,
+    })
 }

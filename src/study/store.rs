@@ -47,9 +47,11 @@ pub struct CompletionRow {
     pub lesson_id: LessonId,
     pub number: i32,
     pub tenant_id: OrganizationId,
+    pub organization_id: OrganizationId,
     pub rule: String,
     pub threshold_permille: i32,
     pub covered_ms: i32,
+    pub played: Vec<u8>,
     pub occurred_at: Instant,
     pub received_at: Instant,
 }
@@ -137,7 +139,8 @@ pub fn list_completions(
     conn: &mut DbConnection,
     asked: &[(MemberId, LessonId)],
 ) -> QueryResult<Vec<CompletionRow>> {
-    let columns = "member_id, lesson_id, number, tenant_id, rule, threshold_permille, covered_ms, occurred_at, received_at";
+    let columns = "member_id, lesson_id, number, tenant_id, organization_id, rule, threshold_permille, covered_ms, played, \
+         occurred_at, received_at";
     PairQuery::of(columns, "lesson_completions", BY_LESSON).load(conn, asked)
 }
 
@@ -473,4 +476,74 @@ fn among<T: diesel::deserialize::QueryableByName<crate::platform::db::MultiBacke
         .ids(lessons.iter().copied().collect())
         .sql(close)
         .load(conn)
+}
+
+/// Which completions a record store reads.
+#[derive(Debug, Clone, Default)]
+pub struct CompletionFilter {
+    /// None means every tenant: for the system admin.
+    pub tenant: Option<OrganizationId>,
+    /// Organizations whose people the actor may view; none means everywhere.
+    pub within: Option<Vec<OrganizationId>>,
+    /// Whose own they are besides.
+    pub member: Option<MemberId>,
+    pub since: Option<Instant>,
+    pub until: Option<Instant>,
+    pub lesson: Option<LessonId>,
+    pub ascending: bool,
+    pub page: Page<(Instant, MemberId, LessonId)>,
+}
+
+/// In order of their arrival.
+pub fn read_completions(
+    conn: &mut DbConnection,
+    filter: &CompletionFilter,
+) -> QueryResult<Found<CompletionRow>> {
+    use lesson_completions::dsl as c;
+    let mut query = c::lesson_completions.limit(filter.page.fetch()).into_boxed();
+    if let Some(tenant) = filter.tenant {
+        query = query.filter(c::tenant_id.eq(tenant));
+    }
+    if let Some(within) = &filter.within {
+        let (open, close) = conn.among_parts();
+        let theirs = fragment::<Bool>(&format!("(lesson_completions.organization_id {open}"))
+            .bind::<sql::UuidList, _>(within.iter().copied().collect::<UuidList>())
+            .sql(&format!("{close})"));
+        query = match filter.member {
+            Some(member) => query.filter(theirs.or(c::member_id.eq(member))),
+            None => query.filter(theirs),
+        };
+    }
+    if let Some(since) = filter.since {
+        query = query.filter(c::received_at.gt(since));
+    }
+    if let Some(until) = filter.until {
+        query = query.filter(c::received_at.le(until));
+    }
+    if let Some(lesson) = filter.lesson {
+        query = query.filter(c::lesson_id.eq(lesson));
+    }
+    if let Some((at, member, lesson)) = filter.page.after {
+        let same = c::received_at.eq(at);
+        query = if filter.ascending {
+            let later = c::member_id
+                .gt(member)
+                .or(c::member_id.eq(member).and(c::lesson_id.gt(lesson)));
+            query.filter(c::received_at.gt(at).or(same.and(later)))
+        } else {
+            let later = c::member_id
+                .lt(member)
+                .or(c::member_id.eq(member).and(c::lesson_id.lt(lesson)));
+            query.filter(c::received_at.lt(at).or(same.and(later)))
+        };
+    }
+    query = if filter.ascending {
+        query.order((c::received_at, c::member_id, c::lesson_id))
+    } else {
+        query.order((c::received_at.desc(), c::member_id.desc(), c::lesson_id.desc()))
+    };
+    Ok(Found {
+        rows: query.load(conn)?,
+        count: None,
+    })
 }

@@ -535,3 +535,64 @@ async fn progress_stays_with_the_version_it_was_earned_on() {
     let other = t.person(&tenant, &tenant.branch_a, "丁", None).await.1;
     send(&t, &other, &lesson, &seen).await.refused(404, "not_found");
 }
+
+#[actix_web::test]
+async fn completions_are_read_as_xapi_statements() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let (member, lesson) = (&tenant.member_a, played_lesson(&t, &tenant).await);
+    let text = article(&t, &tenant, "字").await;
+    let mut whole = report(&t, &new_uuid(), json!([[0.0, 100.0], [110.5, 299.0]]));
+    whole["started_at"] = json!(t.in_s(-300));
+    send(&t, member, &lesson, &whole).await.expect(200);
+    t.advance_s(10);
+    let mut seen = report(&t, &new_uuid(), json!([]));
+    seen["sections"] = json!([0]);
+    send(&t, member, &text, &seen).await.expect(200);
+    t.advance_s(200);
+    let first = t
+        .get("/xapi/statements?limit=1&ascending=true", &tenant.secretary_a)
+        .await
+        .expect(200);
+    assert_eq!(first.header("x-experience-api-version"), "1.0.3");
+    let more = first.text("/more");
+    let second = t
+        .get(more.strip_prefix("/api/v1").unwrap(), &tenant.secretary_a)
+        .await
+        .expect(200);
+    assert_eq!(second.text("/more"), "");
+    let all = [&first.json["statements"][0], &second.json["statements"][0]];
+    let video = all
+        .iter()
+        .find(|s| s["object"]["id"].as_str().unwrap().ends_with(&lesson))
+        .unwrap();
+    let of = |name: &str| {
+        video["result"]["extensions"][format!("https://w3id.org/xapi/video/extensions/{name}")].clone()
+    };
+    assert_eq!(of("played-segments"), "0[.]100[,]110.5[.]299");
+    assert_eq!(video["verb"]["id"], "http://adlnet.gov/expapi/verbs/completed");
+    assert_eq!(
+        (&video["result"]["completion"], &video["actor"]["account"]["name"]),
+        (&json!(true), &json!(tenant.member_a_id))
+    );
+    // What is played later changes no statement; one's own are there for oneself, and for nobody beside.
+    let rest = report(&t, &new_uuid(), json!([[100.0, 110.5]]));
+    send(&t, member, &lesson, &rest).await.expect(200);
+    let mine = t.get("/xapi/statements", member).await.expect(200);
+    let ids = |reply: &Reply| -> std::collections::BTreeSet<String> {
+        let statements = reply.json["statements"].as_array().unwrap();
+        statements.iter().map(Value::to_string).collect()
+    };
+    assert_eq!(ids(&mine), all.iter().map(|s| s.to_string()).collect());
+    for stranger in [&tenant.member_b, &tenant.secretary_b] {
+        assert_eq!(
+            t.get("/xapi/statements", stranger).await.expect(200).json["statements"],
+            json!([])
+        );
+    }
+    let later = format!("/xapi/statements?since={}", t.in_s(0));
+    assert_eq!(
+        t.get(&later, member).await.expect(200).json["statements"],
+        json!([])
+    );
+}

@@ -275,3 +275,61 @@ async fn a_plan_asks_only_for_what_they_can_see_and_stands_once_published() {
         .await
         .refused(409, "study_plan_cancelled");
 }
+
+#[actix_web::test]
+async fn an_absence_is_answered_by_study_and_makes_nobody_present() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let one = lesson(&t, &tenant, "補課").await;
+    let late = t.person(&tenant, &tenant.branch_a, "遲來的", None).await;
+    let role = Some((tenant.root.as_str(), "admin"));
+    let (admin_id, _) = t.person(&tenant, &tenant.root, "管理員", role).await;
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    let path = format!("/events/{event}");
+    let set = json!({ "lesson_id": one });
+    t.put(&format!("{path}/make-up"), &tenant.member_a, set.clone())
+        .await
+        .refused(403, "forbidden");
+    t.advance_s(86_400);
+    t.put(&format!("{path}/make-up"), &tenant.organizer_a, set)
+        .await
+        .expect(200);
+    let status = async |token: &str| {
+        let mine = t.get(&format!("{path}/my-attendance"), token).await.expect(200);
+        (mine.text("/status"), mine.json["make_up"]["title"].clone())
+    };
+    assert_eq!(status(&tenant.member_a).await, ("absent".into(), json!("補課")));
+    let quorum = async || {
+        t.get(&format!("{path}/quorum"), &tenant.admin)
+            .await
+            .expect(200)
+            .json
+    };
+    let before = quorum().await;
+    study(&t, &tenant.member_a, &one).await;
+    assert_eq!(status(&tenant.member_a).await.0, "made_up");
+    let sheet = t
+        .get(&format!("{path}/attendance?status=made_up"), &tenant.admin)
+        .await
+        .expect(200);
+    assert_eq!(
+        (&sheet.json["counts"]["made_up"], &sheet.items()[0]["member_id"]),
+        (&json!(1), &json!(tenant.member_a_id))
+    );
+    assert_eq!(quorum().await, before);
+    // Too late: thirty days are over, and so are the access tokens.
+    let (late_id, _) = late;
+    t.advance_s(40 * 86_400);
+    study(&t, &t.token_of(&late_id, &tenant.root), &one).await;
+    let admin = t.token_of(&admin_id, &tenant.root);
+    let sheet = t
+        .get(&format!("{path}/attendance?status=made_up"), &admin)
+        .await
+        .expect(200);
+    assert_eq!(sheet.items().len(), 1);
+    t.put(&format!("{path}/make-up"), &admin, json!({ "lesson_id": null }))
+        .await
+        .expect(200);
+    let member = t.token_of(&tenant.member_a_id, &tenant.root);
+    assert_eq!(status(&member).await, ("absent".into(), Value::Null));
+}

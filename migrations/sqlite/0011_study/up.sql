@@ -28,9 +28,11 @@ CREATE TABLE lesson_completions (
     lesson_id BLOB NOT NULL,
     number INTEGER NOT NULL,
     tenant_id BLOB NOT NULL REFERENCES organizations (id),
+    organization_id BLOB NOT NULL REFERENCES organizations (id), -- the member's when it was completed
     rule TEXT NOT NULL,
     threshold_permille INTEGER NOT NULL,
     covered_ms INTEGER NOT NULL,
+    played BLOB NOT NULL, -- as it was then, see study/played.rs
     occurred_at INTEGER NOT NULL, -- the phone's claim, never later than
     received_at INTEGER NOT NULL,
     PRIMARY KEY (member_id, lesson_id),
@@ -38,6 +40,7 @@ CREATE TABLE lesson_completions (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX lesson_completions_lesson ON lesson_completions (lesson_id, number);
 CREATE INDEX lesson_completions_tenant ON lesson_completions (tenant_id, received_at);
+CREATE INDEX lesson_completions_organization ON lesson_completions (organization_id);
 
 -- What was claimed and not credited, until a person decides.
 CREATE TABLE study_reviews (

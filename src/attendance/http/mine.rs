@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::check_ins::CheckInView;
 use super::leave::LeaveView;
+use super::make_up::MakeUpView;
 use crate::app::App;
 use crate::attendance::rules::Presence;
 use crate::attendance::sheet::{self, Mine};
@@ -20,6 +21,8 @@ pub struct MyAttendanceView {
     check_in: Option<CheckInView>,
     /// My newest one, with what was decided.
     leave_request: Option<LeaveView>,
+    /// The lesson that answers an absence, where the organiser allows one.
+    make_up: Option<MakeUpView>,
 }
 
 impl From<Mine> for MyAttendanceView {
@@ -28,6 +31,7 @@ impl From<Mine> for MyAttendanceView {
             status: mine.presence,
             check_in: mine.check_in.as_ref().map(CheckInView::from),
             leave_request: mine.leave.map(LeaveView::from),
+            make_up: mine.make_up.map(|(row, title)| MakeUpView::of(&row, title)),
         }
     }
 }

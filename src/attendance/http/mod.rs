@@ -5,6 +5,7 @@ mod check_ins;
 mod codes;
 mod leave;
 mod live;
+mod make_up;
 mod mine;
 mod pages;
 mod sheet;
@@ -28,6 +29,7 @@ pub fn configure(cfg: &mut ServiceConfig) {
         .service(check_ins::accept_check_in)
         .service(sheet::list_attendance)
         .service(sheet::find_quorum)
+        .service(make_up::update_make_up)
         .service(live::watch_attendance)
         .service(mine::find_my_attendance)
         .service(leave::request_leave)

@@ -67,6 +67,8 @@ struct Counts {
     late: usize,
     on_leave: usize,
     absent: usize,
+    /// Absent or on leave, and answered by study since.
+    made_up: usize,
     in_review: usize,
 }
 
@@ -79,6 +81,7 @@ impl Counts {
             late: count(Presence::Late),
             on_leave: count(Presence::OnLeave),
             absent: count(Presence::Absent),
+            made_up: count(Presence::MadeUp),
             in_review: lines.iter().filter(|line| line.waits_for_review()).count(),
         }
     }

@@ -2,7 +2,7 @@
 //! than a word, because neither has what the other has.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Double, Integer, Text};
+use diesel::sql_types::{BigInt, Bool, Double, Integer, Nullable, Text};
 
 use super::fold::Folded;
 use super::query::Query;
@@ -95,15 +95,12 @@ fn delete(conn: &mut DbConnection, query: &str, lesson: LessonId) -> QueryResult
         .map(|_| ())
 }
 
-#[derive(Debug, Clone, QueryableByName)]
+#[derive(Debug, Clone)]
 pub struct HitRow {
-    #[diesel(sql_type = types::Uuid)]
     pub id: LessonId,
-    #[diesel(sql_type = types::Uuid)]
     pub organization_id: OrganizationId,
-    #[diesel(sql_type = Text)]
     pub kind: String,
-    #[diesel(sql_type = Double)]
+    /// The less the better.
     pub score: f64,
 }
 
@@ -118,26 +115,33 @@ pub struct SearchFilter {
     pub page: Page<(f64, LessonId)>,
 }
 
-/// The hits that the actor may see; ten binds. Both databases take the same, and PostgreSQL needs all of them.
-fn hits(conn: &DbConnection) -> String {
-    let (score, source) = match conn {
+/// How many of the best are looked at before all are: to see whether the actor may see a hit costs more than to rank it, and
+/// a common word has ten thousand hits.
+const BEST: [i64; 2] = [400, 4_000];
+const ALL: i64 = i64::MAX;
+
+/// The best hits, and those of them that the actor may see; ten binds. Both databases take the same, and PostgreSQL needs
+/// all of them.
+fn hits(conn: &DbConnection, best: i64) -> String {
+    let (ranked, key) = match conn {
         // bm25 over all that is in it; a hit in the title counts ten times, in the summary four times.
         DbConnection::Sqlite(_) => (
-            "bm25(lesson_search, 10.0, 4.0, 1.0)",
-            "lesson_search JOIN lesson_search_keys s ON s.id = lesson_search.rowid JOIN lessons l ON l.id = s.lesson_id \
-             WHERE $1 <> '' AND lesson_search MATCH $2 AND $3 <> ''",
+            "SELECT rowid AS key, rank AS score FROM lesson_search WHERE $1 <> '' AND lesson_search MATCH $2 AND $3 <> '' \
+             AND rank MATCH 'bm25(10.0, 4.0, 1.0)' ORDER BY rank",
+            "lesson_search_keys s ON s.id = best.key JOIN lessons l ON l.id = s.lesson_id",
         ),
         // ts_rank reads each vector that it ranks: those of whole texts would make it slow.
         DbConnection::Pg(_) => (
-            "-CAST(ts_rank('{0, 0, 0.4, 1}', s.heading, CAST($1 AS tsquery)) AS double precision)",
-            "lesson_search s JOIN lessons l ON l.id = s.lesson_id WHERE s.words @@ CAST($2 AS tsquery) AND \
-             ($3 = CAST('[]' AS jsonb) OR NOT EXISTS (SELECT 1 FROM jsonb_array_elements_text($3) AS p (part) WHERE strpos(s.line, p.part) = 0))",
+            "SELECT s.lesson_id AS key, -CAST(ts_rank('{0, 0, 0.4, 1}', s.heading, CAST($1 AS tsquery)) AS double precision) AS score \
+             FROM lesson_search s WHERE s.words @@ CAST($2 AS tsquery) AND ($3 = CAST('[]' AS jsonb) OR NOT EXISTS \
+             (SELECT 1 FROM jsonb_array_elements_text($3) AS p (part) WHERE strpos(s.line, p.part) = 0)) ORDER BY score",
+            "lessons l ON l.id = best.key",
         ),
     };
     format!(
-        "WITH hits AS MATERIALIZED (SELECT l.id, l.organization_id, l.kind, {score} AS score FROM {source} \
-         AND ($4 OR l.tenant_id = $5) AND l.published_number IS NOT NULL AND l.archived_at IS NULL \
-         AND ($6 OR l.organization_id {} OR {}) AND ($10 = '' OR l.kind = $10))",
+        "WITH best AS MATERIALIZED ({ranked} LIMIT {best}), hits AS MATERIALIZED (SELECT l.id, l.organization_id, l.kind, \
+         best.score FROM best JOIN {key} WHERE ($4 OR l.tenant_id = $5) AND l.published_number IS NOT NULL \
+         AND l.archived_at IS NULL AND ($6 OR l.organization_id {} OR {}) AND ($10 = '' OR l.kind = $10))",
         conn.among("$7"),
         for_student(conn, "l", "$8", "$9")
     )
@@ -180,25 +184,80 @@ pub fn search(conn: &mut DbConnection, filter: &SearchFilter) -> QueryResult<Fou
         diesel::sql_query("SET LOCAL enable_seqscan = off").execute(conn)?;
     }
     let page = &filter.page;
-    let hits = hits(conn);
-    let query = format!(
-        "{hits} SELECT id, organization_id, kind, score FROM hits \
-         WHERE $11 OR score > $12 OR (score = $12 AND id < $13) ORDER BY score, id DESC LIMIT $14"
-    );
-    let (score, id) = page
-        .after
-        .map_or((0.0, uuid::Uuid::nil()), |(score, id)| (score, id.0));
-    let rows = filtered!(conn, query, filter)
-        .bind::<Bool, _>(page.after.is_none())
-        .bind::<Double, _>(score)
-        .bind::<types::Uuid, _>(AnyId(id))
-        .bind::<BigInt, _>(page.fetch())
-        .load(conn)?;
+    let mut rows = Vec::new();
+    for best in BEST.into_iter().chain([ALL]) {
+        let found = search_among(conn, filter, best)?;
+        let is_enough =
+            found.is_all || found.rows.len() >= usize::try_from(page.fetch()).unwrap_or(usize::MAX);
+        rows = found.rows;
+        if is_enough {
+            break;
+        }
+    }
     let count = if page.count {
-        let query = format!("{hits} SELECT COUNT(*) AS count FROM hits");
+        let query = format!("{} SELECT COUNT(*) AS count FROM hits", hits(conn, ALL));
         Some(filtered!(conn, query, filter).get_result::<Count>(conn)?.count)
     } else {
         None
     };
     Ok(Found { rows, count })
+}
+
+struct Among {
+    rows: Vec<HitRow>,
+    /// There were no more hits than were looked at.
+    is_all: bool,
+}
+
+/// The page as the best hits tell it. Those that are as good as the last one looked at are left out unless all were: among
+/// equals the newest comes first, and it may not have been looked at.
+fn search_among(conn: &mut DbConnection, filter: &SearchFilter, best: i64) -> QueryResult<Among> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = BigInt)]
+        taken: i64,
+        #[diesel(sql_type = Nullable<Double>)]
+        worst: Option<f64>,
+        #[diesel(sql_type = Nullable<types::Uuid>)]
+        id: Option<LessonId>,
+        #[diesel(sql_type = Nullable<types::Uuid>)]
+        organization_id: Option<OrganizationId>,
+        #[diesel(sql_type = Nullable<Text>)]
+        kind: Option<String>,
+        #[diesel(sql_type = Nullable<Double>)]
+        score: Option<f64>,
+    }
+    let page = &filter.page;
+    let query = format!(
+        "{} SELECT m.taken, m.worst, h.id, h.organization_id, h.kind, h.score \
+         FROM (SELECT COUNT(*) AS taken, MAX(score) AS worst FROM best) m \
+         LEFT JOIN (SELECT id, organization_id, kind, score FROM hits \
+         WHERE $11 OR score > $12 OR (score = $12 AND id < $13) ORDER BY score, id DESC LIMIT $14) h ON 1 = 1 \
+         ORDER BY h.score, h.id DESC",
+        hits(conn, best)
+    );
+    let (score, id) = page
+        .after
+        .map_or((0.0, uuid::Uuid::nil()), |(score, id)| (score, id.0));
+    let rows: Vec<Row> = filtered!(conn, query, filter)
+        .bind::<Bool, _>(page.after.is_none())
+        .bind::<Double, _>(score)
+        .bind::<types::Uuid, _>(AnyId(id))
+        .bind::<BigInt, _>(page.fetch())
+        .load(conn)?;
+    let is_all = rows.first().is_none_or(|row| row.taken < best);
+    let hit = |row: Row| {
+        let score = row.score?;
+        let is_sure = is_all || row.worst.is_none_or(|worst| score < worst);
+        is_sure.then_some(HitRow {
+            id: row.id?,
+            organization_id: row.organization_id?,
+            kind: row.kind?,
+            score,
+        })
+    };
+    Ok(Among {
+        rows: rows.into_iter().filter_map(hit).collect(),
+        is_all,
+    })
 }

@@ -484,9 +484,11 @@ diesel::table! {
         lesson_id -> Uuid,
         number -> Integer,
         tenant_id -> Uuid,
+        organization_id -> Uuid,
         rule -> Text,
         threshold_permille -> Integer,
         covered_ms -> Integer,
+        played -> Binary,
         occurred_at -> Instant,
         received_at -> Instant,
     }
@@ -601,6 +603,20 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    make_ups (event_id) {
+        event_id -> Uuid,
+        tenant_id -> Uuid,
+        lesson_id -> Uuid,
+        due_at -> Instant,
+        set_at -> Instant,
+        set_by -> Uuid,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     organizations,
     audit_log,
@@ -635,4 +651,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     study_plans,
     study_plan_lessons,
     study_plan_excuses,
+    make_ups,
 );

@@ -1,9 +1,10 @@
-//! `/lessons/{id}/progress`, `/progress` and `/study-reviews`.
+//! `/lessons/{id}/progress`, `/progress`, `/study-reviews` and `/xapi/statements`.
 
 mod batch;
 mod progress;
 mod reviews;
 mod view;
+mod xapi;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -14,5 +15,6 @@ pub fn configure(cfg: &mut ServiceConfig<'_>) {
         .service(batch::record_progress_batch)
         .service(reviews::list_study_reviews)
         .service(reviews::accept_study_review)
-        .service(reviews::refuse_study_review);
+        .service(reviews::refuse_study_review)
+        .service(xapi::list_statements);
 }

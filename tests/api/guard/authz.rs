@@ -99,6 +99,7 @@ pub fn body_of(name: &str, tenant: &Tenant) -> Value {
         "publish_study_plan" | "update_study_plan" => json!({}),
         "excuse_member" => json!({ "member_id": tenant.member_a_id, "reason": "x" }),
         "unexcuse_member" => json!({ "member_id": tenant.member_a_id }),
+        "update_make_up" => json!({ "lesson_id": null }),
         "return_lesson" => json!({ "note": "x" }),
         "update_progress" => {
             json!({ "session_id": client_event_id, "played": [[0, 1]], "occurred_at": "2026-11-24T01:00:00Z" })

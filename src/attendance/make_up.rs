@@ -1,0 +1,100 @@
+//! Make-up (補課): a lesson that answers an absence. It never makes anybody present, so the quorum does not know of it.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::json;
+
+use super::store::{self, MakeUpRow};
+use crate::app::Ctx;
+use crate::audit::{self, Entry};
+use crate::events::{self, EventId, EventRow};
+use crate::lessons::{self, LessonId};
+use crate::members::MemberId;
+use crate::organizations::{self, Right};
+use crate::platform::db::DbConnection;
+use crate::platform::error::{AppError, AppResult};
+use crate::study;
+
+/// Days after an event in which an absence can be made up.
+const DUE_DAYS: i64 = 30;
+
+/// Which lesson answers an absence, or none any more. It may be said at any time, after the event too.
+pub fn set_make_up(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: EventId,
+    lesson: Option<LessonId>,
+) -> AppResult<Option<MakeUpRow>> {
+    let event = events::require_event(conn, ctx, id, Right::ManageEvents)?;
+    events::lock_events(conn, &[id])?;
+    let before = store::find_make_ups(conn, &[id])?.pop();
+    if before.as_ref().map(|row| row.lesson_id) == lesson {
+        return Ok(before);
+    }
+    store::delete_make_up(conn, id)?;
+    let row = lesson.map(|lesson_id| MakeUpRow {
+        event_id: id,
+        tenant_id: event.tenant_id,
+        lesson_id,
+        due_at: event.ends_at.plus_s(DUE_DAYS * 86_400),
+        set_at: ctx.now,
+        set_by: ctx.actor.account,
+    });
+    if let Some(row) = &row {
+        require_for_all(conn, &event, row.lesson_id)?;
+        store::insert_make_up(conn, row)?;
+    }
+    let detail = json!({ "lesson_id": lesson });
+    let entry = Entry::of(
+        "event.make_up",
+        id.0,
+        event.tenant_id,
+        event.organization_id,
+        detail,
+    );
+    audit::record(conn, ctx, entry)?;
+    Ok(row)
+}
+
+/// Nobody is sent to a lesson that they cannot open: it is published for the event's organization and whoever is expected.
+fn require_for_all(conn: &mut DbConnection, event: &EventRow, lesson: LessonId) -> AppResult<()> {
+    let organization = organizations::find_organization(conn, event.organization_id)?;
+    let line = organizations::ids_of_path(&organization.path);
+    let meant = lessons::meant_for(conn, &[lesson], &line, event.expected_standings)?;
+    if meant.contains(&lesson) {
+        return Ok(());
+    }
+    let message = "is not published for all who are expected";
+    Err(AppError::invalid_field("/lesson_id", "not_for_them", message))
+}
+
+/// What these events allow, of those that allow anything.
+pub fn make_ups_of(conn: &mut DbConnection, events: &[EventId]) -> AppResult<HashMap<EventId, MakeUpRow>> {
+    let rows = store::find_make_ups(conn, events)?;
+    Ok(rows.into_iter().map(|row| (row.event_id, row)).collect())
+}
+
+/// Who of these members has completed what the event allows, after it began and in time.
+pub fn answered(
+    conn: &mut DbConnection,
+    event: &EventRow,
+    make_up: Option<&MakeUpRow>,
+    members: &[MemberId],
+) -> AppResult<HashSet<MemberId>> {
+    let Some(make_up) = make_up else {
+        return Ok(HashSet::new());
+    };
+    let studied = study::studied(conn, members, &[make_up.lesson_id])?;
+    let in_time = studied
+        .completed
+        .into_iter()
+        .filter(|(_, at)| (event.starts_at..make_up.due_at).contains(at));
+    Ok(in_time.map(|((member, _), _)| member).collect())
+}
+
+/// For the view: what the lesson is called. No permission asked: whoever sees the event may know.
+pub fn title_of(conn: &mut DbConnection, lesson: LessonId) -> AppResult<String> {
+    let versions = lessons::versions_of(conn, [lesson])?;
+    let current = versions.into_iter().find(|version| version.is_current);
+    Ok(current.map(|version| version.title).unwrap_or_default())
+}
