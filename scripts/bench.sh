@@ -103,13 +103,16 @@ search() { # sqlite|postgres: words of two signs in so many lessons, the first p
   [ -z "${DATABASE_URL:-}" ] || psql -q "$DATABASE_URL" -c 'VACUUM ANALYZE'
   start_server "$1-search"
   for connections in 2 16; do
-    scenario "(f) $1 search" search "$connections" "$work/$1-search"
+    scenario "(h) $1 search" search "$connections" "$work/$1-search"
   done
   stop_server
 }
 
 nproc | sed 's/$/ cores/'
-if [ -z "$only" ]; then backend sqlite; fi
+if [ -z "$only" ]; then
+  ./target/release/examples/merge
+  backend sqlite
+fi
 search sqlite
 psql -q "$SERVICES_PG_URL" -c 'CREATE DATABASE bench'
 export DATABASE_URL="${SERVICES_PG_URL%/*}/bench" REDIS_URL="$SERVICES_REDIS_URL"

@@ -18,6 +18,7 @@ mod xapi;
 
 pub use http::configure;
 pub use lane::{StudyLane, start_lane};
+pub use played::{Played, Span};
 pub use service::{Studied, begun_lessons, studied};
 
 crate::id_types! {
