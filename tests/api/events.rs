@@ -315,7 +315,7 @@ async fn the_first_screen_tells_where_i_stand_in_each_event() {
     let home = t.get("/home", &tenant.member_a).await.expect(200);
     assert_eq!(
         home.json["check_in_open"][0]["mine"],
-        json!({ "status": "expected", "check_in": null, "leave_request": null })
+        json!({ "status": "expected", "check_in": null, "leave_request": null, "make_up": null })
     );
 
     let code = t.code(&tenant.organizer_a, &open).await;
