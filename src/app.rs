@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use crate::attendance::{self, CheckInLane, LiveHub};
 use crate::auth::{Actor, Auth};
 use crate::devices::RoomDevice;
+use crate::media::Media;
 use crate::platform::cache::Cache;
 use crate::platform::clock::Clock;
 use crate::platform::config::Config;
@@ -30,6 +31,7 @@ pub struct App {
     pub check_ins: CheckInLane,
     pub study: StudyLane,
     pub live: LiveHub,
+    pub media: Media,
     /// Turns at unpacking and reading an uploaded roster, which takes a core and some tens of MiB.
     pub roster_turns: Arc<Semaphore>,
 }
@@ -79,8 +81,10 @@ impl App {
         .map_err(BuildError::Lane)?;
         let study = study::start_lane(&config.study, db.clone(), ids.clone(), clock.clone())
             .map_err(BuildError::Lane)?;
+        let media = Media::new(&config.media, db.clone(), clock.clone());
         Ok(Self {
             config,
+            media,
             db,
             cache,
             clock,

@@ -14,6 +14,7 @@ pub mod doctor;
 pub mod events;
 pub mod home;
 pub mod lessons;
+pub mod media;
 pub mod members;
 pub mod openapi;
 pub mod organizations;

@@ -42,7 +42,7 @@ const WITH_BODY: [(&str, &str); 2] = [
 
 /// Writes that keep no answer for an `Idempotency-Key`: they carry a `client_event_id`, their answer holds a secret, or
 /// repeating them does no harm.
-const WITHOUT_KEY: [&str; 17] = [
+const WITHOUT_KEY: [&str; 19] = [
     "activate_account",
     "change_password",
     "check_in",
@@ -51,6 +51,7 @@ const WITHOUT_KEY: [&str; 17] = [
     "create_calendar_feed",
     "create_check_in_proof",
     "create_device",
+    "create_upload",
     "enrol_device",
     "import_members",
     "issue_activation_code",
@@ -58,6 +59,7 @@ const WITHOUT_KEY: [&str; 17] = [
     "login",
     "logout",
     "record_progress_batch",
+    "override_upload",
     "refresh_session",
     "verify_code",
 ];

@@ -6,7 +6,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::platform::http::configure_error_pages;
 use crate::{
-    attendance, audit, auth, devices, events, home, lessons, members, organizations, study, study_plans,
+    attendance, audit, auth, devices, events, home, lessons, media, members, organizations, study,
+    study_plans,
 };
 
 /// Everything under `/api/v1`.
@@ -21,6 +22,7 @@ pub fn api(cfg: &mut ServiceConfig) {
     lessons::configure(cfg);
     study::configure(cfg);
     study_plans::configure(cfg);
+    media::configure(cfg);
     audit::configure(cfg);
 }
 

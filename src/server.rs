@@ -20,7 +20,7 @@ use crate::platform::http::{
 };
 use crate::platform::jobs::Jobs;
 use crate::platform::limits::Limit;
-use crate::{attendance, audit, auth, openapi, routes};
+use crate::{attendance, audit, auth, media, openapi, routes};
 
 /// A running server: its address, what runs it, and what must outlive it.
 pub struct Running {
@@ -67,6 +67,7 @@ pub async fn start(app: web::Data<App>) -> std::io::Result<Running> {
             .wrap(from_fn(answer_head))
             .wrap(from_fn(frame))
             .wrap(Compress::default())
+            .wrap(from_fn(media::at_the_edge))
     })
     .client_request_timeout(settings.request_timeout)
     .keep_alive(Duration::from_secs(75))
@@ -95,6 +96,7 @@ fn start_jobs(app: &web::Data<App>) -> Jobs {
     let mut jobs = Jobs::default();
     auth::jobs(&mut jobs, app);
     attendance::jobs(&mut jobs, app);
+    media::jobs(&mut jobs, &app.media);
     let keys = app.clone();
     jobs.every("sweep idempotency keys", Duration::from_secs(3_600), move || {
         let app = keys.clone();

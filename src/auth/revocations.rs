@@ -29,15 +29,13 @@ struct State {
 
 impl Revocations {
     pub fn is_revoked(&self, actor: &Actor) -> bool {
+        self.is_ended(actor.account, actor.session)
+    }
+
+    pub fn is_ended(&self, account: AccountId, session: SessionId) -> bool {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        known
-            .sessions
-            .get(&actor.session)
-            .is_some_and(|state| state.is_revoked)
-            || known
-                .accounts
-                .get(&actor.account)
-                .is_some_and(|state| state.is_revoked)
+        known.sessions.get(&session).is_some_and(|state| state.is_revoked)
+            || known.accounts.get(&account).is_some_and(|state| state.is_revoked)
     }
 
     /// The date from which rows are to be read: the last successful poll less the overlap, or `memory_s` back.

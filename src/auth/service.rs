@@ -314,8 +314,8 @@ pub fn list_sign_in_candidates(
 }
 
 /// Clears away sessions a month after their end, and changes that every process knows or no longer needs.
-pub fn sweep(conn: &mut DbConnection, now: Instant, access_token_s: i64) -> AppResult<()> {
+pub fn sweep(conn: &mut DbConnection, now: Instant, longest_s: i64) -> AppResult<()> {
     store::delete_sessions_ended_before(conn, now.plus_s(-30 * 86_400))?;
-    store::delete_changes_before(conn, now.plus_s(-access_token_s - 3_600))?;
+    store::delete_changes_before(conn, now.plus_s(-longest_s - 3_600))?;
     Ok(())
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use actix_web::web;
 
-use super::Actor;
 use super::hasher::Hasher;
 use super::revocations::Revocations;
 use super::rules::RefreshToken;
 use super::tokens::Tokens;
+use super::{AccountId, Actor, SessionId};
 use super::{service, store};
 use crate::app::App;
 use crate::platform::clock::Clock;
@@ -19,8 +19,12 @@ use crate::platform::error::AppResult;
 use crate::platform::jobs::Jobs;
 use crate::platform::keys::Keys;
 
-/// How long after an access token's last second its revocation is still remembered.
+/// How long after the last second of an access token or an address its revocation is still remembered.
 const SPARE_S: i64 = 60;
+
+fn longest_s(config: &Config) -> i64 {
+    config.auth.access_token_s.max(config.media.longest_url_s())
+}
 
 /// Makes and checks tokens, hashes passwords, knows who is locked out. Clones share everything.
 #[derive(Clone)]
@@ -31,6 +35,8 @@ struct Inner {
     hasher: Hasher,
     revocations: Revocations,
     keys: Arc<Keys>,
+    /// How long what a session was given may hold: its access tokens, the addresses of files.
+    longest_s: i64,
 }
 
 impl Auth {
@@ -40,6 +46,7 @@ impl Auth {
             hasher: Hasher::new(&config.auth),
             revocations: Revocations::default(),
             keys,
+            longest_s: longest_s(config),
         }))
     }
 
@@ -49,6 +56,11 @@ impl Auth {
             .tokens
             .check(token, now)
             .filter(|actor| !self.0.revocations.is_revoked(actor))
+    }
+
+    /// Is neither the session nor the account known to have ended?
+    pub fn is_live(&self, account: AccountId, session: SessionId) -> bool {
+        !self.0.revocations.is_ended(account, session)
     }
 
     /// An access token and the seconds it lives.
@@ -70,7 +82,7 @@ impl Auth {
 
     /// Learns what other processes, and this one, have revoked since the last time.
     pub async fn catch_up(&self, db: &Db, clock: &Clock) -> AppResult<()> {
-        let (now, memory_s) = (clock.now(), self.0.tokens.lifetime_s() + SPARE_S);
+        let (now, memory_s) = (clock.now(), self.0.longest_s + SPARE_S);
         let since = self.0.revocations.since(now, memory_s);
         let rows = db
             .read_fresh(move |conn| Ok(store::list_changes(conn, since)?))
@@ -116,8 +128,8 @@ pub fn jobs(jobs: &mut Jobs, app: &web::Data<App>) {
 }
 
 async fn sweep(app: web::Data<App>) -> AppResult<()> {
-    let (now, access_token_s) = (app.clock.now(), app.config.auth.access_token_s);
+    let (now, longest_s) = (app.clock.now(), longest_s(&app.config));
     app.db
-        .write(move |conn| service::sweep(conn, now, access_token_s))
+        .write(move |conn| service::sweep(conn, now, longest_s))
         .await
 }

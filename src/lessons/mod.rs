@@ -15,6 +15,7 @@ pub use courses::{CourseVersion, admitted, meant_for, versions_of};
 pub use rules::Kind;
 pub use service::may_see;
 
+pub use service::uses_file;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub use search::reindex;

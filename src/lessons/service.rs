@@ -10,9 +10,10 @@ use super::search;
 use super::store::{self, LessonFilter, LessonRow, Sight, Student, VersionRow};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
+use crate::media::MediaId;
 use crate::members::{self, Standing};
 use crate::organizations::{self, OrganizationId, Right};
-use crate::platform::db::{DbConnection, Json};
+use crate::platform::db::{AnyId, DbConnection, Json};
 use crate::platform::error::{AppError, AppResult, Code, Permitted};
 use crate::platform::page::{Found, Page};
 
@@ -397,6 +398,11 @@ pub fn list_versions(
         return Err(AppError::forbidden());
     }
     Ok(store::list_versions(conn, id, page)?)
+}
+
+/// For files: does a lesson use this one, or did it when a version was published?
+pub fn uses_file(conn: &mut DbConnection, file: MediaId) -> AppResult<bool> {
+    Ok(store::uses_file(conn, AnyId(file.0))?)
 }
 
 fn student(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<Option<Student>> {

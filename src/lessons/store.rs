@@ -444,6 +444,15 @@ fn narrowed<'a>(conn: &DbConnection, filter: &LessonFilter) -> lessons::BoxedQue
     query
 }
 
+/// Does a lesson use this file, or did it when a version was published?
+pub fn uses_file(conn: &mut DbConnection, file: AnyId) -> QueryResult<bool> {
+    use diesel::dsl::exists;
+    let working = lessons::table.filter(lessons::media_id.eq(file));
+    let published = lesson_versions::table.filter(lesson_versions::media_id.eq(file));
+    Ok(diesel::select(exists(working)).get_result(conn)?
+        || diesel::select(exists(published)).get_result(conn)?)
+}
+
 /// Is it published for such a member?
 pub fn is_for_student(conn: &mut DbConnection, id: LessonId, who: &Student) -> QueryResult<bool> {
     let found: Option<LessonId> = lessons::table

@@ -58,6 +58,8 @@ pub struct KeySet {
     pub cursor: MacKey,
     /// Names that were typed to sign in, as they stand in the cache.
     pub sign_in: MacKey,
+    /// Addresses of files that hold for a while.
+    pub media: MacKey,
 }
 
 impl KeySet {
@@ -73,6 +75,7 @@ impl KeySet {
             typed_code: derive("typed code"),
             cursor: derive("cursor"),
             sign_in: derive("sign-in"),
+            media: derive("media"),
         }
     }
 }

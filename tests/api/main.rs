@@ -20,6 +20,7 @@ mod lessons;
 mod lists;
 mod locks;
 mod main_job;
+mod media;
 mod members;
 mod organizations;
 mod process;

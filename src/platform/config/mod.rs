@@ -6,6 +6,7 @@ mod cache;
 mod check_in;
 mod database;
 mod log;
+mod media;
 mod network;
 mod server;
 mod study;
@@ -20,6 +21,7 @@ use cache::RawCache;
 use check_in::RawCheckIn;
 use database::RawDatabase;
 use log::RawLog;
+use media::RawMedia;
 use server::RawServer;
 use study::RawStudy;
 
@@ -28,6 +30,7 @@ pub use cache::CacheConfig;
 pub use check_in::CheckInConfig;
 pub use database::DatabaseConfig;
 pub use log::LogConfig;
+pub use media::MediaConfig;
 pub use network::Network;
 pub use server::ServerConfig;
 pub use study::StudyConfig;
@@ -40,6 +43,7 @@ pub struct Config {
     pub auth: AuthConfig,
     pub check_in: CheckInConfig,
     pub study: StudyConfig,
+    pub media: MediaConfig,
     pub log: LogConfig,
 }
 
@@ -149,6 +153,7 @@ impl Config {
         config.server.data = folder.to_owned();
         config.server.public_url = "https://zhibu.test".into();
         config.database.sqlite_path = folder.join("zhibu.db");
+        config.media.folder = folder.join("media");
         config.database.connections = 4;
         config.database.deadline = Duration::from_secs(20);
         config.database.statement_timeout = Duration::from_secs(20);
@@ -166,6 +171,7 @@ struct Raw {
     auth: RawAuth,
     check_in: RawCheckIn,
     study: RawStudy,
+    media: RawMedia,
     log: RawLog,
 }
 
@@ -174,6 +180,7 @@ impl Raw {
         let server = self.server.validate()?;
         Ok(Config {
             database: self.database.validate(&server.data)?,
+            media: self.media.validate(&server.data)?,
             server,
             cache: self.cache.validate()?,
             auth: self.auth.validate()?,

@@ -617,6 +617,34 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    media_files (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        organization_id -> Uuid,
+        name -> Text,
+        state -> Text,
+        refusal -> Nullable<Text>,
+        kind -> Nullable<Text>,
+        content_type -> Nullable<Text>,
+        size_bytes -> BigInt,
+        received_bytes -> BigInt,
+        sha256 -> Nullable<Binary>,
+        duration_ms -> Nullable<Integer>,
+        upload_metadata -> Text,
+        expires_at -> Instant,
+        created_at -> Instant,
+        created_by -> Uuid,
+        updated_at -> Instant,
+        deleted_at -> Nullable<Instant>,
+        deleted_by -> Nullable<Uuid>,
+        cleared_at -> Nullable<Instant>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     organizations,
     audit_log,
@@ -652,4 +680,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     study_plan_lessons,
     study_plan_excuses,
     make_ups,
+    media_files,
 );

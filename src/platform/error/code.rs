@@ -285,6 +285,43 @@ codes! {
         "The plan has been cancelled. Make a new one."
         "计划已取消，请新建计划。"
         "計劃已取消，請新建計劃。" }
+    // Media.
+    RangeNotSatisfiable "range_not_satisfiable" 416 {
+        "The file ends before the range begins; `size_bytes` says how long it is."
+        "请求的范围超出文件大小，文件大小见 size_bytes。"
+        "請求的範圍超出檔案大小，檔案大小見 size_bytes。" }
+    MediaInUse "media_in_use" 409 {
+        "A lesson uses this file, or did when it was published. It stays for as long as the lesson is on record."
+        "该文件正被课程使用（含已发布的版本），不能删除。"
+        "該檔案正被課程使用（含已發布的版本），不能刪除。" }
+    MediaQuotaExceeded "media_quota_exceeded" 413 {
+        "The files of this organization's tree would take more room than is allowed. Delete some that no lesson uses."
+        "本组织的文件空间不足，请删除未被课程使用的文件。"
+        "本組織的檔案空間不足，請刪除未被課程使用的檔案。" }
+    MediaUrlExpired "media_url_expired" 410 {
+        "This address of a file has ended. Load the lesson again for a fresh one."
+        "文件链接已失效，请重新打开课程。"
+        "檔案連結已失效，請重新開啟課程。" }
+    TusVersion "tus_version" 412 {
+        "Uploads speak tus 1.0.0: send `Tus-Resumable: 1.0.0`."
+        "上传使用 tus 1.0.0 协议，请发送 Tus-Resumable: 1.0.0。"
+        "上傳使用 tus 1.0.0 協定，請傳送 Tus-Resumable: 1.0.0。" }
+    UploadExpired "upload_expired" 410 {
+        "This upload was left for too long and is gone. Begin again."
+        "上传中断过久，已被清除，请重新上传。"
+        "上傳中斷過久，已被清除，請重新上傳。" }
+    UploadOffset "upload_offset" 409 {
+        "The bytes do not go on where the upload stands; `offset` says where. Ask with HEAD and go on from there."
+        "续传位置不符，请用 HEAD 查询 offset 后继续。"
+        "續傳位置不符，請用 HEAD 查詢 offset 後繼續。" }
+    UploadLocked "upload_locked" 423 {
+        "Another request is writing to this upload. Wait a little, ask with HEAD, and go on."
+        "该文件正由另一请求写入，请稍候用 HEAD 查询后继续。"
+        "該檔案正由另一請求寫入，請稍候用 HEAD 查詢後繼續。" }
+    ChecksumMismatch "checksum_mismatch" 460 {
+        "The bytes were damaged on the way and are not kept. Send them again."
+        "数据在传输中损坏，未保存，请重新发送。"
+        "資料在傳輸中損壞，未儲存，請重新傳送。" }
 
     // Check-in.
     InvalidCode "invalid_code" 422 {

@@ -74,7 +74,7 @@ impl Responder for Answer {
         if let Some(version) = &self.etag {
             // What is shown may change without a new version (an organization's name in a member): so both.
             let tag = format!("\"{version}-{}\"", digest(self.body.as_bytes()));
-            if request.method() == Method::GET && has_it(request, &tag) {
+            if request.method() == Method::GET && has_tag(request, &tag) {
                 return not_modified(tag);
             }
             response.insert_header((ETAG, tag));
@@ -124,7 +124,7 @@ impl<T: Serialize> Responder for Tagged<T> {
         };
         // Weak: the compressed forms of one body share it.
         let tag = format!("W/\"{}\"", digest(&body));
-        if has_it(request, &tag) {
+        if has_tag(request, &tag) {
             return not_modified(tag);
         }
         HttpResponse::Ok()
@@ -149,7 +149,8 @@ fn not_modified(tag: String) -> HttpResponse {
         .finish()
 }
 
-fn has_it(request: &HttpRequest, tag: &str) -> bool {
+/// Does `If-None-Match` name this tag?
+pub fn has_tag(request: &HttpRequest, tag: &str) -> bool {
     let mut values = request.headers().get_all(IF_NONE_MATCH);
     values.any(|value| matches(value, tag))
 }

@@ -65,7 +65,7 @@ pub(super) fn require_json(request: &HttpRequest) -> AppResult<()> {
 }
 
 /// A compressed body would be read as what it is not; its length says nothing of what is in it.
-fn require_plain(request: &HttpRequest) -> AppResult<()> {
+pub fn require_plain(request: &HttpRequest) -> AppResult<()> {
     let mut codings = request.headers().get_all(CONTENT_ENCODING);
     let is_plain = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
     if codings.all(is_plain) {

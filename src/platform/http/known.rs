@@ -8,7 +8,7 @@ use actix_web::dev::{ResourceDef, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::ALLOW;
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpRequest, HttpResponse, web};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
 use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::{OpenApi, RefOr};
 
@@ -107,6 +107,13 @@ pub async fn refuse_stray_parameters(
     Ok(next.call(request).await?.map_into_boxed_body())
 }
 
+/// Was it a HEAD, which handlers see as the GET that it is answered as?
+pub fn was_head(request: &HttpRequest) -> bool {
+    request.extensions().contains::<WasHead>()
+}
+
+struct WasHead;
+
 /// HEAD is answered as GET is, without the body: the connection leaves a body of known length out by itself, and a
 /// stream would never end, so it is dropped here.
 pub async fn answer_head(
@@ -116,6 +123,7 @@ pub async fn answer_head(
     let is_head = request.method() == Method::HEAD;
     if is_head {
         request.head_mut().method = Method::GET;
+        request.extensions_mut().insert(WasHead);
     }
     let response = next.call(request).await?.map_into_boxed_body();
     if !is_head || response.response().body().size() != BodySize::Stream {

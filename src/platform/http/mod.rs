@@ -15,12 +15,12 @@ mod query;
 
 pub use accept::{LIST_OR_SHEET, Wanted, sheet_response, wanted};
 pub use address::client_address;
-pub use answer::{Answer, Tagged, if_match};
-pub use body::{BodyLimits, Json, RawItem, read_limited};
+pub use answer::{Answer, Tagged, has_tag, if_match};
+pub use body::{BodyLimits, Json, RawItem, read_limited, require_plain};
 pub use error_pages::configure_error_pages;
 pub use frame::{Frame, RequestId, current_request_id, frame, language};
 pub use idempotency::{Key, Once, sweep_keys};
-pub use known::{KnownPaths, answer_head, nothing_here, refuse_stray_parameters};
+pub use known::{KnownPaths, answer_head, nothing_here, refuse_stray_parameters, was_head};
 pub use page::{List, PageQuery};
 pub use problem::{Listener, Problem, problem_response};
 pub use query::{IdPath, Query, path_id};

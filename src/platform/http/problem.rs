@@ -2,7 +2,7 @@
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_LANGUAGE, RETRY_AFTER};
+use actix_web::http::header::{CONTENT_LANGUAGE, CONTENT_RANGE, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::{Value, json};
 
@@ -84,6 +84,11 @@ pub fn problem_response(error: &AppError, to: Listener<'_>) -> HttpResponse {
     }
     if code == Code::Unauthorized {
         response.insert_header(("www-authenticate", "Bearer"));
+    }
+    if code == Code::RangeNotSatisfiable
+        && let Some(size) = error.members().get("size_bytes")
+    {
+        response.insert_header((CONTENT_RANGE, format!("bytes */{size}")));
     }
     response
         .content_type("application/problem+json")

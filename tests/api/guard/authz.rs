@@ -10,13 +10,15 @@ use super::openapi::operations;
 use crate::support::{Reply, Tenant, TestApp, new_uuid};
 
 /// Operations that take no token.
-pub const OPEN: [&str; 5] = [
+pub const OPEN: [&str; 6] = [
     "login",
     "refresh_session",
     "activate_account",
     // The code itself is the right to ask.
     "create_check_in_proof",
     "enrol_device",
+    // The ticket in its address is the right to read.
+    "find_media_content",
 ];
 
 #[actix_web::test]
@@ -151,9 +153,19 @@ async fn another_tenants_and_a_sibling_branchs_things_do_not_exist() {
     t.act(&format!("/study-plans/{plan}/publish"), &theirs.admin)
         .await
         .expect(200);
+    let file = t
+        .upload(
+            &theirs.secretary_a,
+            &theirs.branch_a,
+            &crate::media::data("poster.jpg"),
+        )
+        .await
+        .id();
     let ids = BTreeMap::from([
         ("study-reviews", review),
         ("study-plans", plan),
+        ("uploads", file.clone()),
+        ("media", file),
         ("organizations", theirs.branch_a.clone()),
         ("events", event),
         ("members", theirs.member_a_id.clone()),
@@ -219,6 +231,7 @@ fn naming_elsewhere(
             "/series",
             json!({ "organization_id": organization, "title": "x" }),
         ),
+        get("/media"),
         post("/members", people),
         post(
             "/organizations",

@@ -27,7 +27,7 @@ fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-const SLICES: [&str; 10] = [
+const SLICES: [&str; 11] = [
     "auth",
     "organizations",
     "members",
@@ -37,6 +37,7 @@ const SLICES: [&str; 10] = [
     "lessons",
     "study",
     "study_plans",
+    "media",
     "audit",
 ];
 

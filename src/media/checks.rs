@@ -1,0 +1,183 @@
+//! Complete files: what they are is found out, a few at a time, and tasks that clear away what is of no use. Whatever
+//! ends a check half-way, the next round does it again.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::MediaId;
+use super::probe::{self, Probed};
+use super::rules::{MediaState, Refusal};
+use super::store::{self, FileRow};
+use super::uploads::{Media, blocking, no_file};
+use crate::platform::error::AppResult;
+use crate::platform::jobs::Jobs;
+
+const PERIOD: Duration = Duration::from_secs(60);
+/// Rows of one round.
+const ROUND: i64 = 500;
+
+/// Every minute: uploads that were left expire, bytes of no use go, and checks that were broken off begin again.
+pub fn jobs(jobs: &mut Jobs, media: &Media) {
+    let swept = media.clone();
+    jobs.every("media sweep", PERIOD, move || {
+        let media = swept.clone();
+        async move { media.sweep().await }
+    });
+    let resumed = media.clone();
+    jobs.every("media checks", PERIOD, move || {
+        let media = resumed.clone();
+        async move { media.resume_checks().await }
+    });
+}
+
+impl Media {
+    /// One round of it.
+    pub async fn sweep(&self) -> AppResult<()> {
+        let now = self.clock.now();
+        self.db
+            .write(move |conn| Ok(store::expire_uploads(conn, now)?))
+            .await?;
+        let useless = self
+            .db
+            .read_fresh(|conn| Ok(store::list_uncleared(conn, ROUND)?))
+            .await?;
+        for (id, tenant) in useless {
+            self.end_writer(id).await;
+            let folder = self.folder.clone();
+            blocking(move || folder.remove(tenant, id)).await?;
+            self.db
+                .write(move |conn| Ok(store::set_cleared(conn, id, now)?))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The bytes of one file, now rather than with the next round.
+    pub(super) async fn clear(&self, row: &FileRow) {
+        let (id, tenant, folder, now) = (row.id, row.tenant_id, self.folder.clone(), self.clock.now());
+        self.end_writer(id).await;
+        let cleared = async {
+            blocking(move || folder.remove(tenant, id)).await?;
+            self.db
+                .write(move |conn| Ok(store::set_cleared(conn, id, now)?))
+                .await
+        };
+        if let Err(error) = cleared.await {
+            tracing::warn!(%error, "a file's bytes could not be removed; the next round tries again");
+        }
+    }
+
+    /// One round of them.
+    pub async fn resume_checks(&self) -> AppResult<()> {
+        let waiting = self
+            .db
+            .read_fresh(|conn| Ok(store::list_checking(conn, ROUND)?))
+            .await?;
+        for id in waiting {
+            self.check(id, None).await?;
+        }
+        Ok(())
+    }
+
+    /// Finds out what a complete file is. `held` is the locked part, if the caller has it.
+    pub(super) async fn check(&self, id: MediaId, held: Option<Arc<File>>) -> AppResult<()> {
+        let _turn =
+            self.checks.clone().acquire_owned().await.map_err(|error| {
+                crate::platform::error::AppError::unavailable().caused_by(error.to_string())
+            })?;
+        let row = self
+            .db
+            .read_fresh(move |conn| Ok(store::find_file(conn, id)?))
+            .await?;
+        let Some(row) = row.filter(|row| row.state() == MediaState::Checking) else {
+            return Ok(());
+        };
+        let file = match held {
+            Some(file) => Some(file),
+            None => self.lock_whole(&row).await?,
+        };
+        let Some(file) = file else { return Ok(()) };
+        let longest_ms = self.config.max_duration_ms;
+        let size = row.size_bytes.unsigned_abs();
+        let looked = {
+            let file = file.clone();
+            tokio::task::spawn_blocking(move || look(&file, size, longest_ms)).await
+        };
+        // A reader that panics was broken by the file.
+        let found = match looked {
+            Ok(read) => read.map_err(no_file)?,
+            Err(_) => Err(Refusal::Unreadable),
+        };
+        let is_settled = match found {
+            Ok((probed, sha256)) => self.keep(&row, probed, sha256).await?,
+            Err(why) => self.refuse(&row, why).await?,
+        };
+        drop(file);
+        if !is_settled {
+            // Deleted meanwhile.
+            self.clear(&row).await;
+        }
+        Ok(())
+    }
+
+    /// None while somebody else looks at it.
+    async fn lock_whole(&self, row: &FileRow) -> AppResult<Option<Arc<File>>> {
+        let (folder, id, tenant) = (self.folder.clone(), row.id, row.tenant_id);
+        let is_empty = row.size_bytes == 0;
+        let locked = blocking(move || match folder.lock_whole(id) {
+            // Nothing was ever written, or it was moved before the process ended.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => match folder.open(tenant, id) {
+                Err(_) if is_empty => folder.lock_part(id),
+                opened => opened.map(Some),
+            },
+            locked => locked,
+        });
+        Ok(locked.await?.map(Arc::new))
+    }
+
+    async fn keep(&self, row: &FileRow, probed: Probed, sha256: Vec<u8>) -> AppResult<bool> {
+        let (folder, id, tenant, now) = (self.folder.clone(), row.id, row.tenant_id, self.clock.now());
+        blocking(move || folder.keep(tenant, id)).await?;
+        self.db
+            .write(move |conn| Ok(store::set_ready(conn, id, &probed, &sha256, now)?))
+            .await
+    }
+
+    async fn refuse(&self, row: &FileRow, why: Refusal) -> AppResult<bool> {
+        let (id, now) = (row.id, self.clock.now());
+        let is_settled = self
+            .db
+            .write(move |conn| Ok(store::set_refused(conn, id, why, now)?))
+            .await?;
+        self.clear(row).await;
+        Ok(is_settled)
+    }
+}
+
+/// The kind and the SHA-256 of a file that is good.
+type Looked = Result<(Probed, Vec<u8>), Refusal>;
+
+fn look(file: &File, size: u64, longest_ms: i32) -> std::io::Result<Looked> {
+    if size == 0 || file.metadata()?.len() < size {
+        return Ok(Err(Refusal::Unreadable));
+    }
+    // Most refusals need no hash.
+    let probed = match probe::probe(file, size, longest_ms) {
+        Ok(probed) => probed,
+        Err(why) => return Ok(Err(why)),
+    };
+    let (mut hash, mut piece, mut at) = (Sha256::new(), vec![0; 256 * 1024], 0);
+    while at < size {
+        let read = file.read_at(&mut piece, at)?;
+        if read == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        hash.update(piece.get(..read).unwrap_or_default());
+        at += read as u64;
+    }
+    Ok(Ok((probed, hash.finalize().to_vec())))
+}

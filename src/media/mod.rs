@@ -1,0 +1,34 @@
+//! Files of lessons (媒體): uploads that go on after a lost connection (tus 1.0), what a file is by its own bytes, and
+//! addresses that hold for a while. A file is written once and never changed; what it is for, lessons know.
+//!
+//! `uploads` receives bytes, `checks` looks at what is complete, `files` knows the folder, `probe` reads strangers'
+//! files behind a fence, `tickets` makes addresses.
+
+mod checks;
+mod files;
+mod http;
+mod probe;
+mod rules;
+mod service;
+mod store;
+mod tickets;
+mod tus;
+mod uploads;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+pub use checks::jobs;
+pub use http::{at_the_edge, url_of};
+pub use rules::MediaKind;
+pub use service::{hold_ready, list_files};
+pub use store::FileRow;
+pub use uploads::Media;
+
+crate::id_types! {
+    /// A file.
+    MediaId,
+}
+
+pub fn configure(cfg: &mut ServiceConfig<'_>) {
+    http::configure(cfg);
+}

@@ -1,0 +1,179 @@
+//! What may happen to a file, in which order, and who may do it. The bytes themselves are `uploads` and `checks`.
+
+use serde_json::json;
+
+use super::MediaId;
+use super::rules::{MediaKind, MediaState};
+use super::store::{self, FileFilter, FileRow};
+use crate::app::Ctx;
+use crate::audit::{self, Entry};
+use crate::lessons;
+use crate::organizations::{self, OrganizationId, Right};
+use crate::platform::db::DbConnection;
+use crate::platform::error::{AppError, AppResult, Code, Permitted};
+use crate::platform::page::{Found, Page};
+
+/// An upload that begins.
+#[derive(Debug, Clone)]
+pub struct NewUpload {
+    pub organization: OrganizationId,
+    pub name: String,
+    pub size_bytes: i64,
+    pub metadata: String,
+}
+
+/// Makes room for it. The tree's row is locked while its files are counted: of many who begin at once, those get in
+/// whose files fit.
+pub fn create_upload(conn: &mut DbConnection, ctx: &Ctx, new: NewUpload) -> AppResult<FileRow> {
+    let limits = &ctx.config.media;
+    if new.size_bytes > limits.file_bytes {
+        return Err(AppError::from(Code::TooLarge).with("limit_bytes", limits.file_bytes));
+    }
+    let seen = organizations::require(conn, ctx, new.organization, Right::WriteLessons)?;
+    organizations::lock_tree(conn, seen.tenant_id)?;
+    let organization = organizations::require_held(conn, ctx, new.organization, Right::WriteLessons)?;
+    let used = store::used_bytes(conn, organization.tenant_id)?;
+    if used.saturating_add(new.size_bytes) > limits.quota_bytes {
+        return Err(AppError::from(Code::MediaQuotaExceeded)
+            .with("quota_bytes", limits.quota_bytes)
+            .with("used_bytes", used));
+    }
+    let state = if new.size_bytes == 0 {
+        MediaState::Checking
+    } else {
+        MediaState::Uploading
+    };
+    let row = FileRow {
+        id: ctx.ids.make(),
+        tenant_id: organization.tenant_id,
+        organization_id: organization.id,
+        name: new.name,
+        state: state.as_str().to_owned(),
+        refusal: None,
+        kind: None,
+        content_type: None,
+        size_bytes: new.size_bytes,
+        received_bytes: 0,
+        sha256: None,
+        duration_ms: None,
+        upload_metadata: new.metadata,
+        expires_at: ctx.now.plus_s(limits.upload_s),
+        created_at: ctx.now,
+        created_by: ctx.actor.account,
+        updated_at: ctx.now,
+        deleted_at: None,
+        deleted_by: None,
+        cleared_at: None,
+    };
+    store::insert_file(conn, &row)?;
+    note(conn, ctx, "media.upload", &row)?;
+    Ok(row)
+}
+
+fn note(conn: &mut DbConnection, ctx: &Ctx, action: &str, row: &FileRow) -> AppResult<()> {
+    let detail = json!({ "name": row.name, "size_bytes": row.size_bytes });
+    let entry = Entry::of(action, row.id.0, row.tenant_id, row.organization_id, detail);
+    audit::record(conn, ctx, entry)
+}
+
+/// One file, for those who write lessons there or inspect them; to everybody else it is not there.
+pub fn view_file(conn: &mut DbConnection, ctx: &Ctx, id: MediaId) -> AppResult<FileRow> {
+    let row = store::find_file(conn, id)?.ok_or_else(AppError::not_found)?;
+    let mut has = |right| organizations::require_ever(conn, ctx, row.organization_id, right).permitted();
+    if has(Right::WriteLessons)?.is_some() || has(Right::View)?.is_some() {
+        Ok(row)
+    } else {
+        Err(AppError::not_found())
+    }
+}
+
+/// A file of one's own, or of an organization that one administers: 403 for others who may see it.
+fn own_file(conn: &mut DbConnection, ctx: &Ctx, id: MediaId) -> AppResult<FileRow> {
+    let row = view_file(conn, ctx, id)?;
+    let right = if row.created_by == ctx.actor.account {
+        Right::WriteLessons
+    } else {
+        Right::ManageOrganization
+    };
+    organizations::require_ever(conn, ctx, row.organization_id, right)?;
+    Ok(row)
+}
+
+/// An upload that the actor may go on with: 410 when it was left for too long.
+pub fn own_upload(conn: &mut DbConnection, ctx: &Ctx, id: MediaId) -> AppResult<FileRow> {
+    let row = own_file(conn, ctx, id)?;
+    let is_over = match row.state() {
+        MediaState::Expired => true,
+        MediaState::Uploading => row.expires_at <= ctx.now,
+        _ => false,
+    };
+    if is_over {
+        Err(Code::UploadExpired.into())
+    } else {
+        Ok(row)
+    }
+}
+
+/// Removes a file that no lesson uses; an upload ends. Its bytes go after the commit.
+pub fn delete_file(conn: &mut DbConnection, ctx: &Ctx, id: MediaId) -> AppResult<FileRow> {
+    own_file(conn, ctx, id)?;
+    let row = store::lock_files(conn, &[id])?
+        .pop()
+        .ok_or_else(AppError::not_found)?;
+    if lessons::uses_file(conn, id)? {
+        return Err(Code::MediaInUse.into());
+    }
+    store::delete_file(conn, id, ctx.actor.account, ctx.now)?;
+    note(conn, ctx, "media.delete", &row)?;
+    Ok(row)
+}
+
+/// What a client may narrow the list to.
+#[derive(Debug, Clone, Default)]
+pub struct ListMedia {
+    pub organization: Option<OrganizationId>,
+    pub kind: Option<MediaKind>,
+    pub state: Option<MediaState>,
+    pub page: Page<MediaId>,
+}
+
+pub fn list_media(conn: &mut DbConnection, ctx: &Ctx, asked: &ListMedia) -> AppResult<Found<FileRow>> {
+    let managed = match (
+        organizations::ids_with_right(conn, ctx, Right::WriteLessons)?,
+        organizations::ids_with_right(conn, ctx, Right::View)?,
+    ) {
+        (Some(mut write), Some(view)) => {
+            write.extend(view);
+            Some(write)
+        }
+        _ => None,
+    };
+    let filter = FileFilter {
+        tenant: ctx.actor.tenant,
+        managed,
+        organizations: match asked.organization {
+            None => None,
+            Some(id) => {
+                let top = organizations::visible_or_archived(conn, ctx, id)?;
+                Some(organizations::ids_ever_below(conn, &top)?)
+            }
+        },
+        kind: asked.kind,
+        state: asked.state,
+        page: asked.page.clone(),
+    };
+    Ok(store::list_files(conn, &filter)?)
+}
+
+/// For lessons: those of these files that are there, held until the transaction ends so that nobody deletes them.
+pub fn hold_ready(conn: &mut DbConnection, ids: &[MediaId]) -> AppResult<Vec<FileRow>> {
+    Ok(store::lock_files(conn, ids)?)
+}
+
+/// For lessons that are shown: these files, whatever has become of them.
+pub fn list_files(conn: &mut DbConnection, ids: &[MediaId]) -> AppResult<Vec<FileRow>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(store::list_by_ids(conn, ids)?)
+}
