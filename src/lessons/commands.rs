@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::article;
+use super::files::{self, Subtitles};
 use super::rules::Kind;
+use crate::media::MediaId;
 use crate::members::Standing;
 use crate::organizations::OrganizationId;
-use crate::platform::text::{Check, Problems, present};
+use crate::platform::text::{Check, Patch, Problems, patch, present};
 
 const MAX_ORGANIZATIONS: usize = 200;
 const MAX_TAGS: usize = 20;
@@ -43,6 +45,16 @@ pub struct CreateLesson {
     pub tags: Vec<String>,
     #[serde(default)]
     pub audience: Audience,
+    /// Of a video or an audio: the file that is played, uploaded before (`/uploads`). Needed to submit it.
+    pub media_id: Option<MediaId>,
+    /// A picture.
+    pub poster_id: Option<MediaId>,
+    /// WebVTT, one file a language, ten at most.
+    #[serde(default)]
+    pub subtitles: Vec<Subtitles>,
+    /// Files to read or to keep, twenty at most.
+    #[serde(default)]
+    pub attachments: Vec<MediaId>,
     /// How much must be covered, in thousandths; 900 when left out.
     pub threshold_permille: Option<i32>,
     /// How fast it may be played, in hundredths of wall-clock time; 200 when left out.
@@ -72,6 +84,16 @@ pub struct UpdateLesson {
     #[serde(default, with = "present")]
     #[schema(nullable = false)]
     pub audience: Option<Audience>,
+    #[serde(default, with = "patch")]
+    pub media_id: Patch<MediaId>,
+    #[serde(default, with = "patch")]
+    pub poster_id: Patch<MediaId>,
+    #[serde(default, with = "present")]
+    #[schema(nullable = false)]
+    pub subtitles: Option<Vec<Subtitles>>,
+    #[serde(default, with = "present")]
+    #[schema(nullable = false)]
+    pub attachments: Option<Vec<MediaId>>,
     #[serde(default, with = "present")]
     #[schema(nullable = false)]
     pub threshold_permille: Option<i32>,
@@ -88,6 +110,7 @@ impl Check for CreateLesson {
         problems.paragraph("/transcript", &mut self.transcript, 0, MAX_BODY);
         check_tags(problems, &mut self.tags);
         check_audience(problems, &self.audience);
+        files::check(problems, &self.subtitles, &self.attachments);
         check_numbers(problems, self.threshold_permille, self.speed_percent);
     }
 }
@@ -112,6 +135,12 @@ impl Check for UpdateLesson {
         if let Some(audience) = &self.audience {
             check_audience(problems, audience);
         }
+        let (subtitles, attachments) = (self.subtitles.as_deref(), self.attachments.as_deref());
+        files::check(
+            problems,
+            subtitles.unwrap_or_default(),
+            attachments.unwrap_or_default(),
+        );
         check_numbers(problems, self.threshold_permille, self.speed_percent);
     }
 }

@@ -7,14 +7,16 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::LessonId;
 use super::article::Section;
 use super::commands::{Audience, CreateLesson, UpdateLesson};
+use super::files::{Attached, FileRole, Subtitles};
 use super::rules::{Kind, Status};
 use super::service::{self, FullLesson, ListLessons};
 use super::store::VersionRow;
 use crate::app::App;
 use crate::auth::{AccountId, SignedIn};
+use crate::media::{self, MediaId};
 use crate::organizations::OrganizationId;
 use crate::platform::db::Instant;
-use crate::platform::error::AppResult;
+use crate::platform::error::{AppError, AppResult};
 use crate::platform::http::{Answer, IdPath, Json, List, Once, PageQuery, Query, Tagged, if_match};
 use crate::platform::page::Page;
 use crate::platform::text::{Check, Problems};
@@ -23,6 +25,7 @@ pub fn configure(cfg: &mut ServiceConfig<'_>) {
     cfg.service(list_lessons)
         .service(create_lesson)
         .service(find_lesson)
+        .service(find_offline_lesson)
         .service(update_lesson)
         .service(submit_lesson)
         .service(return_lesson)
@@ -49,6 +52,43 @@ impl From<Section> for SectionView {
     }
 }
 
+/// A file of a lesson.
+#[derive(Serialize, utoipa::ToSchema)]
+struct LessonFileView {
+    media_id: MediaId,
+    role: FileRole,
+    /// Of subtitles.
+    #[schema(example = "zh-Hant")]
+    language: Option<String>,
+    name: String,
+    #[schema(example = "video/mp4")]
+    content_type: Option<String>,
+    size_bytes: i64,
+    /// In hexadecimal.
+    sha256: Option<String>,
+    /// Of what is played.
+    duration_s: Option<f64>,
+    /// Where I read it for some hours without a token, in parts if I like; only where one lesson is read.
+    url: Option<String>,
+}
+
+impl From<Attached> for LessonFileView {
+    fn from(attached: Attached) -> Self {
+        let file = attached.file;
+        Self {
+            media_id: file.id,
+            role: attached.role,
+            language: attached.language,
+            content_type: file.content_type.clone(),
+            size_bytes: file.size_bytes,
+            sha256: file.sha256_hex(),
+            duration_s: file.duration_ms.map(|ms| f64::from(ms) / 1_000.0),
+            name: file.name,
+            url: None,
+        }
+    }
+}
+
 /// What was published under this number; it never changes.
 #[derive(Serialize, utoipa::ToSchema)]
 struct LessonVersionView {
@@ -66,6 +106,9 @@ struct LessonVersionView {
     /// Of an article, in order; empty for what is played. Only of one lesson.
     #[serde(skip_serializing_if = "Option::is_none")]
     sections: Option<Vec<SectionView>>,
+    /// What is played, the poster, subtitles and attachments, as `role` says. Only of one lesson.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files: Option<Vec<LessonFileView>>,
     /// How much must be covered, in thousandths.
     threshold_permille: i32,
     /// How fast it may be played, in hundredths of wall-clock time.
@@ -92,6 +135,7 @@ impl LessonVersionView {
             body_html: Some(row.body_html),
             transcript: Some(row.transcript),
             duration_s: f64::from(row.duration_ms) / 1_000.0,
+            files: None,
             sections: Some(sections.into_iter().map(SectionView::from).collect()),
             threshold_permille: row.threshold_permille,
             speed_percent: row.speed_percent,
@@ -111,6 +155,10 @@ struct WorkingCopyView {
     threshold_permille: i32,
     speed_percent: i32,
     audience: Audience,
+    media_id: Option<MediaId>,
+    poster_id: Option<MediaId>,
+    subtitles: Vec<Subtitles>,
+    attachments: Vec<MediaId>,
     submitted_at: Option<Instant>,
     submitted_by: Option<AccountId>,
     reviewed_at: Option<Instant>,
@@ -150,6 +198,7 @@ impl LessonView {
                 Status::parse(&row.status).unwrap_or(Status::Draft),
             ),
         };
+        let files = lesson.files.unwrap_or_default();
         let working_copy = lesson.audience.map(|audience| WorkingCopyView {
             title: row.title,
             summary: row.summary,
@@ -158,6 +207,10 @@ impl LessonView {
             threshold_permille: row.threshold_permille,
             speed_percent: row.speed_percent,
             audience,
+            media_id: files.media,
+            poster_id: files.poster,
+            subtitles: files.subtitles,
+            attachments: files.attachments,
             submitted_at: row.submitted_at,
             submitted_by: row.submitted_by,
             reviewed_at: row.reviewed_at,
@@ -180,9 +233,20 @@ impl LessonView {
     }
 }
 
+/// With its files. Their addresses are given to whoever reads the lesson, see `find_lesson`: the answer to a write is
+/// kept for a repeat, and keeps no secret.
+fn whole(mut lesson: FullLesson) -> LessonView {
+    let attached = std::mem::take(&mut lesson.attached);
+    let files = attached.into_iter().map(LessonFileView::from).collect();
+    LessonView::of(lesson, |row| LessonVersionView {
+        files: Some(files),
+        ..LessonVersionView::whole(row)
+    })
+}
+
 fn answer(lesson: FullLesson) -> AppResult<Answer> {
     let version = lesson.row.version;
-    Ok(Answer::ok(&LessonView::of(lesson, LessonVersionView::whole))?.version(version))
+    Ok(Answer::ok(&whole(lesson))?.version(version))
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -238,14 +302,14 @@ async fn list_lessons(
 }
 
 /// Create a lesson as a draft.
-#[utoipa::path(tag = "lessons", request_body = CreateLesson, responses((status = 201, body = LessonView)))]
+#[utoipa::path(tag = "lessons", request_body = CreateLesson, responses((status = 201, body = LessonView), (status = 409, description = "media_not_ready")))]
 #[post("/lessons")]
 async fn create_lesson(app: web::Data<App>, who: SignedIn, once: Once<CreateLesson>) -> AppResult<Answer> {
     let Once { body, key } = once;
     app.write_once(who.0, key, move |conn, ctx| {
         let lesson = service::create_lesson(conn, ctx, body.clone())?;
         let (id, version) = (lesson.row.id, lesson.row.version);
-        let answer = Answer::created(&LessonView::of(lesson, LessonVersionView::whole))?;
+        let answer = Answer::created(&whole(lesson))?;
         Ok(answer.version(version).at(format!("/api/v1/lessons/{id}")))
     })
     .await
@@ -255,17 +319,71 @@ async fn create_lesson(app: web::Data<App>, who: SignedIn, once: Once<CreateLess
 #[utoipa::path(tag = "lessons", params(("id" = LessonId, Path)), responses((status = 200, body = LessonView)))]
 #[get("/lessons/{id}")]
 async fn find_lesson(app: web::Data<App>, who: SignedIn, id: IdPath<LessonId>) -> AppResult<Answer> {
-    let ctx = app.ctx(who.0);
-    answer(
-        app.db
-            .read(move |conn| service::view_lesson(conn, &ctx, id.0))
-            .await?,
-    )
+    let (ctx, actor) = (app.ctx(who.0.clone()), who.0);
+    let lesson = app
+        .db
+        .read(move |conn| service::view_lesson(conn, &ctx, id.0))
+        .await?;
+    let version = lesson.row.version;
+    let mut view = whole(lesson);
+    for file in view
+        .published
+        .iter_mut()
+        .flat_map(|published| published.files.iter_mut().flatten())
+    {
+        file.url = Some(media::url_of(&app, &actor, file.media_id));
+    }
+    Ok(Answer::ok(&view)?.version(version))
+}
+
+/// All that a phone takes along to study a lesson without a connection: the words, and the files with where they
+/// are read, how long they are, and what they hash to.
+#[derive(Serialize, utoipa::ToSchema)]
+struct OfflineView {
+    lesson_id: LessonId,
+    kind: Kind,
+    tags: Vec<String>,
+    /// What was published last; progress is told for its `number`.
+    version: LessonVersionView,
+    /// Of all files together.
+    size_bytes: i64,
+}
+
+/// Find what a phone takes along of a lesson that is published for me, or that I write or inspect. What it has already is
+/// known by its `sha256`; `If-None-Match` tells whether anything has changed, or the addresses are new.
+#[utoipa::path(tag = "lessons", params(("id" = LessonId, Path)), responses((status = 200, body = OfflineView)))]
+#[get("/lessons/{id}/offline")]
+async fn find_offline_lesson(
+    app: web::Data<App>,
+    who: SignedIn,
+    id: IdPath<LessonId>,
+) -> AppResult<Tagged<OfflineView>> {
+    let (ctx, actor) = (app.ctx(who.0.clone()), who.0);
+    let lesson = app
+        .db
+        .read(move |conn| service::view_lesson(conn, &ctx, id.0))
+        .await?;
+    let mut view = whole(lesson);
+    let mut version = view.published.take().ok_or_else(AppError::not_found)?;
+    let files = version.files.iter_mut().flatten();
+    let size_bytes = files
+        .map(|file| {
+            file.url = Some(media::url_of(&app, &actor, file.media_id));
+            file.size_bytes
+        })
+        .sum();
+    Ok(Tagged(OfflineView {
+        lesson_id: view.id,
+        kind: view.kind,
+        tags: view.tags,
+        version,
+        size_bytes,
+    }))
 }
 
 /// Change the working copy. What is published stays as members see it until the next version is published; whom it is
 /// for changes at once. Needs `If-Match`.
-#[utoipa::path(tag = "lessons", params(("id" = LessonId, Path)), request_body = UpdateLesson, responses((status = 200, body = LessonView), (status = 409, description = "lesson_in_review, lesson_archived"), (status = 412, description = "version_mismatch"), (status = 428, description = "version_required")))]
+#[utoipa::path(tag = "lessons", params(("id" = LessonId, Path)), request_body = UpdateLesson, responses((status = 200, body = LessonView), (status = 409, description = "lesson_in_review, lesson_archived, media_not_ready"), (status = 412, description = "version_mismatch"), (status = 428, description = "version_required")))]
 #[patch("/lessons/{id}")]
 async fn update_lesson(
     app: web::Data<App>,

@@ -4,6 +4,7 @@
 mod article;
 mod commands;
 mod courses;
+mod files;
 mod http;
 mod rules;
 mod search;

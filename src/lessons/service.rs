@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::LessonId;
 use super::article;
 use super::commands::{Audience, CreateLesson, UpdateLesson};
+use super::files::{self, Attached, FilesPatch, LessonFiles};
 use super::rules::{Kind, Status};
 use super::search;
 use super::store::{self, LessonFilter, LessonRow, Sight, Student, VersionRow};
@@ -28,12 +29,22 @@ pub struct FullLesson {
     pub written: bool,
     /// Only of one lesson, and for those.
     pub audience: Option<Audience>,
+    /// Likewise: of the working copy.
+    pub files: Option<LessonFiles>,
+    /// Only of one lesson: those of what members see.
+    pub attached: Vec<Attached>,
 }
 
 pub fn create_lesson(conn: &mut DbConnection, ctx: &Ctx, new: CreateLesson) -> AppResult<FullLesson> {
     let organization = organizations::require_held(conn, ctx, new.organization_id, Right::WriteLessons)?;
     let audience = settle_audience(conn, ctx, organization.id, new.audience, Right::WriteLessons)?;
-    let row = LessonRow {
+    let files = LessonFiles {
+        media: new.media_id,
+        poster: new.poster_id,
+        subtitles: new.subtitles,
+        attachments: new.attachments,
+    };
+    let mut row = LessonRow {
         id: ctx.ids.make(),
         tenant_id: organization.tenant_id,
         organization_id: organization.id,
@@ -59,7 +70,9 @@ pub fn create_lesson(conn: &mut DbConnection, ctx: &Ctx, new: CreateLesson) -> A
         review_note: None,
         archived_at: None,
     };
+    row.media_id = files.media.map(|id| AnyId(id.0));
     store::insert_lesson(conn, &row)?;
+    files.settle(conn, ctx, &mut row, new.kind, &LessonFiles::default())?;
     store::replace_tags(conn, &row, &new.tags)?;
     store::replace_audience(conn, &row, &audience.organization_ids)?;
     note(conn, ctx, "lesson.create", &row, json!({ "title": row.title }))?;
@@ -69,6 +82,8 @@ pub fn create_lesson(conn: &mut DbConnection, ctx: &Ctx, new: CreateLesson) -> A
         published: None,
         written: true,
         audience: Some(audience),
+        files: Some(files),
+        attached: Vec::new(),
     })
 }
 
@@ -128,9 +143,20 @@ pub fn update_lesson(
     set(&mut row.transcript, change.transcript);
     set(&mut row.threshold_permille, change.threshold_permille);
     set(&mut row.speed_percent, change.speed_percent);
-    if *row != before.row {
+    let (kind, held) = (kind_of(row), before.files.clone().unwrap_or_default());
+    let files = held.patched(FilesPatch {
+        media: change.media_id,
+        poster: change.poster_id,
+        subtitles: change.subtitles,
+        attachments: change.attachments,
+    });
+    if files != held {
+        files.settle(conn, ctx, row, kind, &held)?;
+    }
+    if *row != before.row || files != held {
         row.status = Status::Draft.as_str().to_owned();
     }
+    lesson.files = Some(files);
     set(&mut lesson.tags, change.tags);
     if let Some(audience) = change.audience {
         let right = if lesson.row.published_number.is_some() {
@@ -144,8 +170,11 @@ pub fn update_lesson(
         store::replace_audience(conn, &lesson.row, &audience.organization_ids)?;
         lesson.audience = Some(audience);
     }
-    let changed =
-        (&lesson.row, &lesson.tags, &lesson.audience) != (&before.row, &before.tags, &before.audience);
+    let parts = |lesson: &FullLesson| {
+        let (tags, files) = (lesson.tags.clone(), lesson.files.clone());
+        (lesson.row.clone(), tags, lesson.audience.clone(), files)
+    };
+    let changed = parts(&lesson) != parts(&before);
     if changed {
         store::replace_tags(conn, &lesson.row, &lesson.tags)?;
         save(conn, ctx, &mut lesson.row, "lesson.update", json!({}))?;
@@ -165,7 +194,11 @@ pub fn submit_lesson(conn: &mut DbConnection, ctx: &Ctx, id: LessonId) -> AppRes
     if status_of(&lesson.row) != Status::Draft {
         return Err(Code::NotADraft.into());
     }
-    let is_complete = kind_of(&lesson.row) == Kind::Article && !lesson.row.body.is_empty();
+    let is_complete = match kind_of(&lesson.row) {
+        Kind::Article => !lesson.row.body.is_empty(),
+        // It was ready when it was given, and stays for as long as it is used.
+        Kind::Video | Kind::Audio => lesson.row.media_id.is_some(),
+    };
     if !is_complete {
         return Err(Code::LessonIncomplete.into());
     }
@@ -213,6 +246,8 @@ pub fn publish_lesson(
     organizations::require_all(conn, ctx, &audience.organization_ids, Right::PublishLessons)?;
     let number = lesson.row.published_number.unwrap_or(0) + 1;
     let article = article::render(&lesson.row.body);
+    let files = lesson.files.clone().unwrap_or_default();
+    let played_ms = files.publish(conn, &lesson.row, number)?;
     let published = VersionRow {
         lesson_id: id,
         number,
@@ -223,11 +258,13 @@ pub fn publish_lesson(
         body_html: article.html,
         transcript: lesson.row.transcript.clone(),
         media_id: lesson.row.media_id,
-        duration_ms: article
-            .sections
-            .iter()
-            .map(|section| section.ms.cast_signed())
-            .sum(),
+        duration_ms: played_ms.unwrap_or_else(|| {
+            article
+                .sections
+                .iter()
+                .map(|section| section.ms.cast_signed())
+                .sum()
+        }),
         sections: Json(json!(article.sections)),
         threshold_permille: lesson.row.threshold_permille,
         speed_percent: lesson.row.speed_percent,
@@ -246,6 +283,7 @@ pub fn publish_lesson(
         "lesson.publish",
         detail,
     )?;
+    lesson.attached = files::attached(conn, id, number, published.media_id)?;
     lesson.published = Some(published);
     Ok(lesson)
 }
@@ -355,12 +393,23 @@ fn with_parts(conn: &mut DbConnection, row: LessonRow, written: bool) -> AppResu
     } else {
         None
     };
+    let files = if written {
+        Some(LessonFiles::of(conn, &row)?)
+    } else {
+        None
+    };
+    let attached = match &published {
+        Some(version) => files::attached(conn, row.id, version.number, version.media_id)?,
+        None => Vec::new(),
+    };
     Ok(FullLesson {
         row,
         tags,
         published,
         written,
         audience,
+        files,
+        attached,
     })
 }
 
@@ -480,6 +529,8 @@ pub fn list_lessons(conn: &mut DbConnection, ctx: &Ctx, asked: &ListLessons) -> 
             .map(|at| versions.swap_remove(at)),
         written: sight.manages(row.organization_id),
         audience: None,
+        files: None,
+        attached: Vec::new(),
         row,
     };
     Ok(Found {

@@ -9,7 +9,9 @@ use super::LessonId;
 use super::article::Section;
 use crate::auth::AccountId;
 use crate::organizations::OrganizationId;
-use crate::platform::db::schema::{lesson_organizations, lesson_tags, lesson_versions, lessons};
+use crate::platform::db::schema::{
+    lesson_files, lesson_organizations, lesson_tags, lesson_versions, lessons,
+};
 use crate::platform::db::{
     AnyId, DbConnection, Instant, Json, MultiBackend, Prepared, UuidList, sql as types,
 };
@@ -444,12 +446,53 @@ fn narrowed<'a>(conn: &DbConnection, filter: &LessonFilter) -> lessons::BoxedQue
     query
 }
 
+/// A file beside what is played, of a version or (0) of the working copy.
+#[derive(Debug, Clone, PartialEq, Queryable, Insertable)]
+#[diesel(table_name = lesson_files, treat_none_as_default_value = false)]
+pub struct LessonFileRow {
+    pub lesson_id: LessonId,
+    pub number: i32,
+    pub role: String,
+    pub position: i32,
+    pub tenant_id: OrganizationId,
+    pub language: Option<String>,
+    pub media_id: AnyId,
+}
+
+/// In their order.
+pub fn list_files(conn: &mut DbConnection, lesson: LessonId, number: i32) -> QueryResult<Vec<LessonFileRow>> {
+    lesson_files::table
+        .filter(lesson_files::lesson_id.eq(lesson))
+        .filter(lesson_files::number.eq(number))
+        .order(lesson_files::position)
+        .load(conn)
+}
+
+pub fn replace_files(
+    conn: &mut DbConnection,
+    lesson: LessonId,
+    number: i32,
+    rows: &[LessonFileRow],
+) -> QueryResult<()> {
+    use lesson_files::dsl as f;
+    let old = f::lesson_files
+        .filter(f::lesson_id.eq(lesson))
+        .filter(f::number.eq(number));
+    diesel::delete(old).execute(conn)?;
+    for row in rows {
+        diesel::insert_into(f::lesson_files).values(row).execute(conn)?;
+    }
+    Ok(())
+}
+
 /// Does a lesson use this file, or did it when a version was published?
 pub fn uses_file(conn: &mut DbConnection, file: AnyId) -> QueryResult<bool> {
     use diesel::dsl::exists;
     let working = lessons::table.filter(lessons::media_id.eq(file));
     let published = lesson_versions::table.filter(lesson_versions::media_id.eq(file));
-    Ok(diesel::select(exists(working)).get_result(conn)?
+    let beside = lesson_files::table.filter(lesson_files::media_id.eq(file));
+    Ok(diesel::select(exists(beside)).get_result(conn)?
+        || diesel::select(exists(working)).get_result(conn)?
         || diesel::select(exists(published)).get_result(conn)?)
 }
 

@@ -20,7 +20,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub use checks::jobs;
 pub use http::{at_the_edge, url_of};
 pub use rules::MediaKind;
-pub use service::{hold_ready, list_files};
+pub use service::{hold_files, list_files};
 pub use store::FileRow;
 pub use uploads::Media;
 

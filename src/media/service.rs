@@ -165,8 +165,12 @@ pub fn list_media(conn: &mut DbConnection, ctx: &Ctx, asked: &ListMedia) -> AppR
     Ok(store::list_files(conn, &filter)?)
 }
 
-/// For lessons: those of these files that are there, held until the transaction ends so that nobody deletes them.
-pub fn hold_ready(conn: &mut DbConnection, ids: &[MediaId]) -> AppResult<Vec<FileRow>> {
+/// For lessons: these files, if the actor may see all of them, held until the transaction ends so that nobody deletes
+/// them. What is not ready has no kind.
+pub fn hold_files(conn: &mut DbConnection, ctx: &Ctx, ids: &[MediaId]) -> AppResult<Vec<FileRow>> {
+    for id in ids {
+        view_file(conn, ctx, *id)?;
+    }
     Ok(store::lock_files(conn, ids)?)
 }
 

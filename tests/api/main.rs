@@ -16,6 +16,7 @@ mod check_in;
 mod devices;
 mod events;
 mod guard;
+mod lesson_files;
 mod lessons;
 mod lists;
 mod locks;

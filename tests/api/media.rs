@@ -653,8 +653,9 @@ async fn half_a_request(
          upload-offset: {offset}\r\ncontent-type: application/offset+octet-stream\r\ncontent-length: {}\r\n\r\n",
         whole.len() - offset
     );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    stream.write_all(&whole[offset..offset + sent]).await.unwrap();
+    // In one piece: what comes back at once finds all of it or nothing.
+    let request = [head.as_bytes(), &whole[offset..offset + sent]].concat();
+    stream.write_all(&request).await.unwrap();
     stream.flush().await.unwrap();
     stream
 }
@@ -699,11 +700,14 @@ async fn what_arrived_before_the_connection_was_lost_is_kept() {
          upload-offset: 5000\r\nupload-checksum: sha1 qvTGHdzF6KLavt4PO0gs2a6pQ00=\r\n\
          content-type: application/offset+octet-stream\r\ncontent-length: 2000\r\n\r\n"
     );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    stream.write_all(&film[5_000..6_000]).await.unwrap();
+    let request = [head.as_bytes(), &film[5_000..6_000]].concat();
+    stream.write_all(&request).await.unwrap();
     drop(stream);
-    assert_eq!(arrived(&t, token, &upload, 0).await, 5_000);
-    t.append(token, &upload, 5_000, &film[5_000..]).await.expect(204);
+    // As a client does: HEAD, PATCH, and again for as long as it is told that somebody else writes.
+    while {
+        assert_eq!(arrived(&t, token, &upload, 0).await, 5_000);
+        t.append(token, &upload, 5_000, &film[5_000..]).await.status == 423
+    } {}
     let seen = t
         .get(&upload.replace("/uploads/", "/media/"), token)
         .await
@@ -717,16 +721,25 @@ async fn one_request_writes_at_a_time_and_one_without_bytes_ends() {
     let tenant = t.tenant().await;
     let (token, film) = (&tenant.secretary_a, data("lesson.mp4"));
     let upload = t.begin(token, &tenant.branch_a, film.len()).await;
+    t.append(token, &upload, 0, b"").await.expect(204);
+    // As another process does that writes to it.
+    let id = upload.rsplit('/').next().unwrap();
+    let part = t
+        .app
+        .config
+        .media
+        .folder
+        .join("uploads")
+        .join(format!("{id}.part"));
+    let other = std::fs::File::open(part).unwrap();
+    other.try_lock().unwrap();
+    let reply = t
+        .append(token, &upload, 0, &film)
+        .await
+        .refused(423, "upload_locked");
+    assert_eq!(reply.header("tus-resumable"), "1.0.0");
+    drop(other);
     let mut slow = half_a_request(&t, token, &upload, 0, &film, 3_000).await;
-    loop {
-        // Until the slow one has begun, the empty one finds nobody.
-        let reply = t.append(token, &upload, 0, b"").await;
-        if reply.status == 423 {
-            reply.refused(423, "upload_locked");
-            break;
-        }
-        reply.expect(204);
-    }
     let mut answer = vec![0; 4_096];
     let n = slow.read(&mut answer).await.unwrap();
     let text = String::from_utf8_lossy(&answer[..n]).into_owned();

@@ -645,6 +645,21 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    lesson_files (lesson_id, number, role, position) {
+        lesson_id -> Uuid,
+        number -> Integer,
+        role -> Text,
+        position -> Integer,
+        tenant_id -> Uuid,
+        language -> Nullable<Text>,
+        media_id -> Uuid,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     organizations,
     audit_log,
@@ -681,4 +696,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     study_plan_excuses,
     make_ups,
     media_files,
+    lesson_files,
 );

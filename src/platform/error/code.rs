@@ -294,6 +294,10 @@ codes! {
         "A lesson uses this file, or did when it was published. It stays for as long as the lesson is on record."
         "该文件正被课程使用（含已发布的版本），不能删除。"
         "該檔案正被課程使用（含已發布的版本），不能刪除。" }
+    MediaNotReady "media_not_ready" 409 {
+        "This file cannot be used: it is not ready yet, or it was refused. `GET /media/{id}` says which."
+        "该文件尚未就绪或未通过检查，请用 GET /media/{id} 查看。"
+        "該檔案尚未就緒或未通過檢查，請用 GET /media/{id} 查看。" }
     MediaQuotaExceeded "media_quota_exceeded" 413 {
         "The files of this organization's tree would take more room than is allowed. Delete some that no lesson uses."
         "本组织的文件空间不足，请删除未被课程使用的文件。"

@@ -1,0 +1,3 @@
+DROP INDEX lesson_versions_media;
+DROP INDEX lessons_media;
+DROP TABLE lesson_files;
