@@ -91,6 +91,20 @@ check_tools() {
   fi
 }
 
+# tuspy, a tus client of somebody else's, in a folder of its own.
+install_tus_client() {
+  local folder=$root/target/tuspy
+  if ! "$folder/bin/python" -c 'import tusclient' 2>/dev/null; then
+    rm -rf "$folder"
+    if ! python3 -m venv "$folder"; then
+      echo "python3 cannot make a virtual environment: install python3-venv" >&2
+      return 1
+    fi
+    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check tuspy==1.1.0
+  fi
+  export ZHIBU_TEST_TUS_PYTHON=$folder/bin/python
+}
+
 # The caller's own databases and settings must not leak into the tests.
 unset DATABASE_URL REDIS_URL PUBLIC_URL RUST_LOG "${!ZHIBU_@}" "${!PG@}"
 
@@ -102,6 +116,7 @@ if [[ ! $quick ]]; then
   step 'PostgreSQL and Redis: install' services_install
   step 'PostgreSQL and Redis: start' services_start
 fi
+step 'A tus client (tuspy): install' install_tus_client
 step 'Format' run cargo fmt --check
 step 'Lints' run cargo clippy --all-targets --locked -- -D warnings
 step 'All tests on SQLite + memory' run env ZHIBU_TEST_BACKEND=sqlite "${test_command[@]}"

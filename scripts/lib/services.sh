@@ -37,11 +37,12 @@ _services_install() {
   local missing=() sudo=()
   services_postgres_bin >/dev/null || missing+=(postgresql)
   command -v redis-server >/dev/null || missing+=(redis-server)
+  python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
   [[ ${#missing[@]} -gt 0 ]] || return 0
 
   if [[ $EUID -ne 0 ]]; then sudo=(sudo -n); fi
   if ! command -v apt-get >/dev/null || ! "${sudo[@]}" true 2>/dev/null; then
-    echo "Missing here: ${missing[*]}. Please install the PostgreSQL server (initdb, postgres) and redis-server" >&2
+    echo "Missing here: ${missing[*]}. Please install the PostgreSQL server (initdb, postgres), redis-server and Python with venv" >&2
     echo "with your system's package manager; they need not be running." >&2
     return 1
   fi

@@ -34,3 +34,4 @@ mod study;
 mod study_plans;
 mod support;
 mod throttle;
+mod tus_client;

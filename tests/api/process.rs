@@ -569,3 +569,124 @@ fn redis_over_tls_is_spoken() {
     });
     assert!(is_greeted);
 }
+
+/// In KiB, of the process and of its worst moment.
+fn memory_kib(server: &Server) -> (u64, u64) {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.process.id())).unwrap();
+    let of = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim_start_matches(':')
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .unwrap()
+    };
+    (of("VmRSS"), of("VmHWM"))
+}
+
+#[cfg(target_os = "linux")]
+#[actix_web::test]
+async fn a_gigabyte_goes_up_and_down_and_the_memory_stays_flat() {
+    use base64::Engine;
+    use futures_util::{StreamExt, stream};
+    use sha2::{Digest, Sha256};
+    const FILLING: usize = 1 << 30;
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &["serve", "--demo"]).await;
+    let (token, http) = (server.login("demo-admin").await, client());
+    let address = |path: &str| format!("{}/api/v1{path}", server.url);
+    let me: Value = http
+        .get(address("/me"))
+        .bearer_auth(&token)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let organization = me["member"]["organization_id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{me}"));
+    // A film with a gigabyte of filling behind it.
+    let film = crate::media::data("lesson.mp4");
+    let filling = [&u32::try_from(FILLING).unwrap().to_be_bytes(), b"free".as_slice()].concat();
+    let size = film.len() + FILLING;
+    let zeros = bytes::Bytes::from(vec![0; 1 << 20]);
+    let body = || {
+        let head = [film.as_slice(), &filling].concat();
+        let rest = (0..FILLING / zeros.len()).map(|n| if n == 0 { zeros.slice(8..) } else { zeros.clone() });
+        std::iter::once(bytes::Bytes::from(head))
+            .chain(rest)
+            .collect::<Vec<_>>()
+    };
+    let mut hash = Sha256::new();
+    body().iter().for_each(|piece| hash.update(piece));
+    let sha256 = hex::encode(hash.finalize());
+    let (before, _) = memory_kib(&server);
+
+    let metadata = base64::engine::general_purpose::STANDARD.encode(organization);
+    let request = http
+        .post(address("/uploads"))
+        .bearer_auth(&token)
+        .header("tus-resumable", "1.0.0");
+    let request = request
+        .header("upload-length", size)
+        .header("upload-metadata", format!("organization_id {metadata}"));
+    let made = request.send().await.unwrap();
+    let upload = made.headers()["location"].to_str().unwrap().to_owned();
+    let request = http.patch(format!("{}{upload}", server.url)).bearer_auth(&token);
+    let sent = request
+        .header("tus-resumable", "1.0.0")
+        .header("upload-offset", 0)
+        .header("content-type", "application/offset+octet-stream")
+        .body(reqwest::Body::wrap_stream(stream::iter(
+            body().into_iter().map(Ok::<_, std::io::Error>),
+        )))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        (sent.status().as_u16(), &sent.headers()["upload-offset"]),
+        (204, &size.to_string().parse().unwrap())
+    );
+    let media = format!("{}{}", server.url, upload.replace("/uploads/", "/media/"));
+    let seen = loop {
+        let seen: Value = http
+            .get(&media)
+            .bearer_auth(&token)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        if seen["state"] != "checking" {
+            break seen;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(
+        (&seen["state"], seen["sha256"].as_str()),
+        (&json!("ready"), Some(sha256.as_str())),
+        "{seen}"
+    );
+    let mut read = http
+        .get(seen["content_url"].as_str().unwrap())
+        .send()
+        .await
+        .unwrap()
+        .bytes_stream();
+    let (mut hash, mut length) = (Sha256::new(), 0);
+    while let Some(piece) = read.next().await {
+        let piece = piece.unwrap();
+        length += piece.len();
+        hash.update(&piece);
+    }
+    assert_eq!((length, hex::encode(hash.finalize())), (size, sha256));
+    let (_, worst) = memory_kib(&server);
+    assert!(
+        worst < before + 64 * 1024,
+        "{before} KiB before, {worst} KiB at the worst"
+    );
+    println!("memory: {before} KiB before, {worst} KiB at the worst");
+}
