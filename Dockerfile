@@ -20,7 +20,7 @@ USER zhibu
 # Outside containers the server listens on loopback only; here the container is the boundary.
 ENV ZHIBU_LISTEN=0.0.0.0:8080 \
     ZHIBU_DATA=/data
-# The SQLite file and the secret key. After the chown above, or the folder would be root's.
+# The SQLite file, the secret key, and the media folder. After the chown above, or the folder would be root's.
 VOLUME /data
 WORKDIR /data
 EXPOSE 8080

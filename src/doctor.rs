@@ -43,6 +43,7 @@ pub fn manager(config: &Config) -> Manager {
 /// Looks at everything. On an empty folder looking at SQLite makes its file; otherwise nothing is changed.
 pub async fn examine(config: &Config, clock: &Clock) -> Vec<Finding> {
     let mut findings = vec![data_folder(config), free_space(&config.server.data)];
+    findings.push(media_folder(&config.media.folder));
     match manager(config).connect_untouched() {
         Ok(mut conn) => {
             findings.extend(durability_of(&mut conn));
@@ -71,6 +72,30 @@ fn data_folder(config: &Config) -> Finding {
             "the data folder {} cannot be written: {error}",
             folder.display()
         )),
+    }
+}
+
+/// Uploads are locked by their files, and moved when they are complete: within one file system.
+fn media_folder(folder: &std::path::Path) -> Finding {
+    let name = folder.display();
+    let tried = || -> std::io::Result<bool> {
+        use std::os::unix::fs::MetadataExt;
+        let [uploads, files] = [folder.join("uploads"), folder.join("files")];
+        std::fs::create_dir_all(&uploads)?;
+        std::fs::create_dir_all(&files)?;
+        let probe = uploads.join(".zhibu-doctor");
+        let file = std::fs::File::create(&probe)?;
+        let locked = file.try_lock();
+        std::fs::remove_file(&probe)?;
+        locked.map_err(std::io::Error::from)?;
+        Ok(std::fs::metadata(uploads)?.dev() == std::fs::metadata(files)?.dev())
+    };
+    match tried() {
+        Ok(true) => Finding::Good(format!("the media folder {name} can be written and locked")),
+        Ok(false) => Finding::Bad(format!(
+            "uploads and files of the media folder {name} lie on two file systems: they must be on one"
+        )),
+        Err(error) => Finding::Bad(format!("the media folder {name} cannot be used: {error}")),
     }
 }
 

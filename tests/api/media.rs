@@ -636,6 +636,39 @@ async fn an_address_is_good_for_one_file_one_session_and_a_while() {
     handle.stop(false).await;
 }
 
+#[actix_web::test]
+async fn a_proxy_in_front_may_send_the_bytes_and_the_right_is_still_ours_to_judge() {
+    let t = TestApp::start_with(|config| config.media.x_accel_prefix = Some("/_media/".into())).await;
+    let tenant = t.tenant().await;
+    let seen = t
+        .upload(&tenant.secretary_a, &tenant.branch_a, &data("lesson.mp4"))
+        .await;
+    let address = t.here(&seen.text("/content_url"));
+    let reply = t.get(&address, "").await.expect(200);
+    let place = format!("/_media/{}/{}", tenant.root, seen.id());
+    assert_eq!(
+        (reply.header("x-accel-redirect"), reply.bytes.len()),
+        (place.as_str(), 0)
+    );
+    assert_eq!(reply.header("content-type"), "video/mp4");
+    let file = t
+        .app
+        .config
+        .media
+        .folder
+        .join("files")
+        .join(place.trim_start_matches("/_media/"));
+    assert!(std::fs::read(file).unwrap() == data("lesson.mp4"));
+    let forged = address.replace("ticket=", "ticket=A");
+    assert_eq!(
+        t.get(&forged, "")
+            .await
+            .refused(404, "not_found")
+            .header("x-accel-redirect"),
+        ""
+    );
+}
+
 /// What a phone sends, on a connection of its own, up to where it is cut.
 async fn half_a_request(
     t: &TestApp,

@@ -158,6 +158,7 @@ async fn a_bare_start_makes_everything_it_needs_and_a_system_admin_once() {
     assert!(!good && words.contains("no system admin 'nobody'"), "{words}");
     let (good, words) = run(zhibu(folder.path()).arg("doctor"));
     assert!(good && words.contains("synchronous = FULL"), "{words}");
+    assert!(words.contains("data/media can be written and locked"), "{words}");
     assert_eq!(
         run(zhibu(folder.path()).args(["migrate", "--check"])),
         (true, "up to date\n".into())
