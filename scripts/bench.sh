@@ -6,9 +6,11 @@ cd "$(dirname "$0")/.."
 seconds="${1:-8}"
 members="${BENCH_MEMBERS:-100000}"
 lessons="${BENCH_LESSONS:-20000}"
-only="${BENCH_ONLY:-}" # search: nothing else
+only="${BENCH_ONLY:-}" # search, media: nothing else
 # shellcheck source=lib/services.sh
 . scripts/lib/services.sh
+# shellcheck source=lib/media_bench.sh
+. scripts/lib/media_bench.sh
 command -v wrk >/dev/null || apt-get install -y --no-install-recommends wrk >/dev/null
 cargo build --release --locked --bins --examples
 
@@ -17,7 +19,8 @@ work="$(mktemp -d "${BENCH_DIR:-$PWD/target}/bench.XXXXXX")"
 chmod 711 "$work"
 server_pid=""
 stop_server() { [ -z "$server_pid" ] || { kill "$server_pid" 2>/dev/null || true; wait "$server_pid" 2>/dev/null || true; server_pid=""; }; }
-finish() { stop_server; services_stop; rm -rf "$work"; }
+nginx_pid=""
+finish() { stop_server; [ -z "$nginx_pid" ] || kill "$nginx_pid" 2>/dev/null || true; services_stop; rm -rf "$work"; }
 trap finish EXIT
 SERVICES_PARENT="$work" services_start
 export ZHIBU_SECRET_KEY="a key for the benchmark only, long enough" ZHIBU_LISTEN=127.0.0.1:0 RUST_LOG=warn
@@ -109,6 +112,8 @@ search() { # sqlite|postgres: words of two signs in so many lessons, the first p
 }
 
 nproc | sed 's/$/ cores/'
+if [ -z "$only" ] || [ "$only" = media ]; then media; fi
+if [ "$only" = media ]; then exit 0; fi
 if [ -z "$only" ]; then
   ./target/release/examples/merge
   backend sqlite

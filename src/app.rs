@@ -57,6 +57,8 @@ pub enum BuildError {
     Database(#[from] r2d2::Error),
     #[error("cannot start a lane: {0}")]
     Lane(#[source] std::io::Error),
+    #[error("cannot use media.store: {0}")]
+    Bucket(#[from] object_store::Error),
     #[error("cannot use REDIS_URL: {0}")]
     Cache(#[from] redis::RedisError),
 }
@@ -81,7 +83,7 @@ impl App {
         .map_err(BuildError::Lane)?;
         let study = study::start_lane(&config.study, db.clone(), ids.clone(), clock.clone())
             .map_err(BuildError::Lane)?;
-        let media = Media::new(&config.media, db.clone(), clock.clone());
+        let media = Media::new(&config.media, db.clone(), clock.clone())?;
         Ok(Self {
             config,
             media,

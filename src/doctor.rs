@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer, Text};
 
+use crate::media::Bucket;
 use crate::platform::cache::Cache;
 use crate::platform::clock::Clock;
 use crate::platform::config::Config;
@@ -44,6 +45,7 @@ pub fn manager(config: &Config) -> Manager {
 pub async fn examine(config: &Config, clock: &Clock) -> Vec<Finding> {
     let mut findings = vec![data_folder(config), free_space(&config.server.data)];
     findings.push(media_folder(&config.media.folder));
+    findings.extend(bucket(config).await);
     match manager(config).connect_untouched() {
         Ok(mut conn) => {
             findings.extend(durability_of(&mut conn));
@@ -97,6 +99,18 @@ fn media_folder(folder: &std::path::Path) -> Finding {
         )),
         Err(error) => Finding::Bad(format!("the media folder {name} cannot be used: {error}")),
     }
+}
+
+async fn bucket(config: &Config) -> Option<Finding> {
+    let settings = config.media.bucket.as_ref()?;
+    let tried = match Bucket::open(settings) {
+        Ok(bucket) => bucket.is_there().await,
+        Err(error) => Err(error),
+    };
+    Some(match tried {
+        Ok(()) => Finding::Good(format!("the bucket {} can be written", settings.name)),
+        Err(error) => Finding::Bad(format!("the bucket {} cannot be used: {error}", settings.name)),
+    })
 }
 
 /// Below this a database that grows may soon have nowhere to write.

@@ -2,6 +2,7 @@
 # A private PostgreSQL and Redis for the tests and the benchmarks: sourced, never run.
 #
 #   services_install    installs what is missing, or says in words what to install
+#   services_apt        installs packages by name without starting what is in them
 #   services_start      sets SERVICES_PG_URL, SERVICES_REDIS_URL, SERVICES_PG_PID, SERVICES_REDIS_PID
 #   services_stop       stops exactly these two and removes their folder; harmless when nothing runs
 #
@@ -34,19 +35,25 @@ services_install() {
 }
 
 _services_install() {
-  local missing=() sudo=()
+  local missing=()
   services_postgres_bin >/dev/null || missing+=(postgresql)
   command -v redis-server >/dev/null || missing+=(redis-server)
   python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
   [[ ${#missing[@]} -gt 0 ]] || return 0
 
-  if [[ $EUID -ne 0 ]]; then sudo=(sudo -n); fi
-  if ! command -v apt-get >/dev/null || ! "${sudo[@]}" true 2>/dev/null; then
+  if ! services_apt "${missing[@]}"; then
     echo "Missing here: ${missing[*]}. Please install the PostgreSQL server (initdb, postgres), redis-server and Python with venv" >&2
     echo "with your system's package manager; they need not be running." >&2
     return 1
   fi
-  echo "installing ${missing[*]}"
+}
+
+# Installs packages where the system is Debian's and we may; 1 otherwise.
+services_apt() {
+  local sudo=()
+  if [[ $EUID -ne 0 ]]; then sudo=(sudo -n); fi
+  if ! command -v apt-get >/dev/null || ! "${sudo[@]}" true 2>/dev/null; then return 1; fi
+  echo "installing $*"
   # We need the programs only: policy-rc.d keeps the packages from starting servers of their own.
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive sh -ec '
     policy=/usr/sbin/policy-rc.d
@@ -58,7 +65,7 @@ _services_install() {
     fi
     apt-get -q update || echo "apt-get update failed: trying with the lists that are here" >&2
     apt-get -qy -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"
-  ' sh "${missing[@]}"
+  ' sh "$@"
 }
 
 services_start() {

@@ -13,6 +13,7 @@ use super::probe::{self, Probed};
 use super::rules::{MediaState, Refusal};
 use super::store::{self, FileRow};
 use super::uploads::{Media, blocking, no_file};
+use crate::organizations::OrganizationId;
 use crate::platform::error::AppResult;
 use crate::platform::jobs::Jobs;
 
@@ -47,8 +48,7 @@ impl Media {
             .await?;
         for (id, tenant) in useless {
             self.end_writer(id).await;
-            let folder = self.folder.clone();
-            blocking(move || folder.remove(tenant, id)).await?;
+            self.remove(id, tenant).await?;
             self.db
                 .write(move |conn| Ok(store::set_cleared(conn, id, now)?))
                 .await?;
@@ -58,16 +58,26 @@ impl Media {
 
     /// The bytes of one file, now rather than with the next round.
     pub(super) async fn clear(&self, row: &FileRow) {
-        let (id, tenant, folder, now) = (row.id, row.tenant_id, self.folder.clone(), self.clock.now());
+        let (id, tenant, now) = (row.id, row.tenant_id, self.clock.now());
         self.end_writer(id).await;
         let cleared = async {
-            blocking(move || folder.remove(tenant, id)).await?;
+            self.remove(id, tenant).await?;
             self.db
                 .write(move |conn| Ok(store::set_cleared(conn, id, now)?))
                 .await
         };
         if let Err(error) = cleared.await {
             tracing::warn!(%error, "a file's bytes could not be removed; the next round tries again");
+        }
+    }
+
+    /// Whatever there is of it, wherever it is.
+    async fn remove(&self, id: MediaId, tenant: OrganizationId) -> AppResult<()> {
+        let folder = self.folder.clone();
+        blocking(move || folder.remove(tenant, id)).await?;
+        match &self.bucket {
+            Some(bucket) => bucket.remove(tenant, id).await,
+            None => Ok(()),
         }
     }
 
@@ -113,7 +123,7 @@ impl Media {
             Err(_) => Err(Refusal::Unreadable),
         };
         let is_settled = match found {
-            Ok((probed, sha256)) => self.keep(&row, probed, sha256).await?,
+            Ok((probed, sha256)) => self.keep(&row, probed, sha256, &file).await?,
             Err(why) => self.refuse(&row, why).await?,
         };
         drop(file);
@@ -139,12 +149,32 @@ impl Media {
         Ok(locked.await?.map(Arc::new))
     }
 
-    async fn keep(&self, row: &FileRow, probed: Probed, sha256: Vec<u8>) -> AppResult<bool> {
+    /// To where it is served from, then ready. In a bucket: its part stays until the database knows.
+    async fn keep(
+        &self,
+        row: &FileRow,
+        probed: Probed,
+        sha256: Vec<u8>,
+        file: &Arc<File>,
+    ) -> AppResult<bool> {
         let (folder, id, tenant, now) = (self.folder.clone(), row.id, row.tenant_id, self.clock.now());
-        blocking(move || folder.keep(tenant, id)).await?;
-        self.db
-            .write(move |conn| Ok(store::set_ready(conn, id, &probed, &sha256, now)?))
-            .await
+        match &self.bucket {
+            Some(bucket) => {
+                bucket
+                    .put(tenant, id, file.clone(), row.size_bytes.unsigned_abs())
+                    .await?
+            }
+            None => blocking(move || folder.keep(tenant, id)).await?,
+        }
+        let settled = self
+            .db
+            .write(move |conn| Ok(store::set_ready(conn, id, &probed, &sha256, now)?));
+        let is_settled = settled.await?;
+        if self.bucket.is_some() {
+            let folder = self.folder.clone();
+            blocking(move || folder.remove(tenant, id)).await?;
+        }
+        Ok(is_settled)
     }
 
     async fn refuse(&self, row: &FileRow, why: Refusal) -> AppResult<bool> {

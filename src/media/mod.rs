@@ -4,6 +4,7 @@
 //! `uploads` receives bytes, `checks` looks at what is complete, `files` knows the folder, `probe` reads strangers'
 //! files behind a fence, `tickets` makes addresses.
 
+mod bucket;
 mod checks;
 mod files;
 mod http;
@@ -17,6 +18,7 @@ mod uploads;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
+pub use bucket::Bucket;
 pub use checks::jobs;
 pub use http::{at_the_edge, url_of};
 pub use rules::MediaKind;

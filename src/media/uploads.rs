@@ -13,6 +13,7 @@ use futures_util::{Stream, StreamExt};
 use tokio::sync::{Semaphore, watch};
 
 use super::MediaId;
+use super::bucket::Bucket;
 use super::files::Folder;
 use super::rules::MediaState;
 use super::store::{self, FileRow};
@@ -37,6 +38,8 @@ const CHECKS_AT_ONCE: usize = 2;
 #[derive(Clone)]
 pub struct Media {
     pub(super) folder: Folder,
+    /// Where complete files lie, when that is not the folder.
+    pub(super) bucket: Option<Bucket>,
     pub(super) db: Db,
     pub(super) clock: Clock,
     pub(super) config: Arc<MediaConfig>,
@@ -45,15 +48,16 @@ pub struct Media {
 }
 
 impl Media {
-    pub fn new(config: &MediaConfig, db: Db, clock: Clock) -> Self {
-        Self {
+    pub fn new(config: &MediaConfig, db: Db, clock: Clock) -> Result<Self, object_store::Error> {
+        Ok(Self {
+            bucket: config.bucket.as_ref().map(Bucket::open).transpose()?,
             folder: Folder::new(&config.folder),
             db,
             clock,
             config: Arc::new(config.clone()),
             checks: Arc::new(Semaphore::new(CHECKS_AT_ONCE)),
             running: Arc::default(),
-        }
+        })
     }
 
     fn running(&self) -> std::sync::MutexGuard<'_, HashMap<MediaId, watch::Sender<bool>>> {

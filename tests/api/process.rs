@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{PostgresDatabase, TestApp, new_uuid};
+use crate::support::{PostgresDatabase, TestApp, http_client, new_uuid};
 
 const PASSWORD: &str = "ten thousand steps";
 
@@ -117,7 +117,7 @@ impl Drop for Server {
 }
 
 fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().build().unwrap()
+    http_client().no_proxy().build().unwrap()
 }
 
 /// Waits for its end: the exit code and what it printed.
@@ -690,4 +690,205 @@ async fn a_gigabyte_goes_up_and_down_and_the_memory_stays_flat() {
         "{before} KiB before, {worst} KiB at the worst"
     );
     println!("memory: {before} KiB before, {worst} KiB at the worst");
+}
+
+/// As much of S3 as a bucket of files needs, in memory: whole puts, puts in parts, ranges, deletes.
+mod fake_s3 {
+    use std::collections::{BTreeMap, HashMap};
+    use std::sync::Mutex;
+
+    use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+
+    #[derive(Default)]
+    pub struct Objects {
+        pub stored: Mutex<HashMap<String, Vec<u8>>>,
+        parts: Mutex<BTreeMap<u32, Vec<u8>>>,
+    }
+
+    pub fn start() -> (String, web::Data<Objects>) {
+        let objects = web::Data::new(Objects::default());
+        let data = objects.clone();
+        let server = HttpServer::new(move || {
+            let limit = web::PayloadConfig::new(64 << 20);
+            App::new()
+                .app_data(data.clone())
+                .app_data(limit)
+                .default_service(web::to(answer))
+        });
+        let server = server.workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", server.addrs()[0]);
+        actix_web::rt::spawn(server.run());
+        (address, objects)
+    }
+
+    async fn answer(request: HttpRequest, body: web::Bytes, objects: web::Data<Objects>) -> HttpResponse {
+        assert!(
+            request
+                .headers()
+                .get("authorization")
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .contains("Credential=key-of-tests/")
+        );
+        let (path, query) = (request.path().to_owned(), request.query_string().to_owned());
+        let mut stored = objects.stored.lock().unwrap();
+        let tag = ("etag", "\"x\"");
+        match (request.method().as_str(), query.as_str()) {
+            ("POST", "uploads" | "uploads=") => HttpResponse::Ok().body(
+                "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>",
+            ),
+            ("PUT", query) if query.contains("partNumber=") => {
+                let number = query
+                    .split("partNumber=")
+                    .nth(1)
+                    .unwrap()
+                    .split('&')
+                    .next()
+                    .unwrap();
+                objects
+                    .parts
+                    .lock()
+                    .unwrap()
+                    .insert(number.parse().unwrap(), body.to_vec());
+                HttpResponse::Ok().insert_header(tag).finish()
+            }
+            ("POST", "delete" | "delete=") => {
+                let words = String::from_utf8(body.to_vec()).unwrap();
+                let key = words
+                    .split("<Key>")
+                    .nth(1)
+                    .unwrap()
+                    .split("</Key>")
+                    .next()
+                    .unwrap();
+                stored.remove(&format!("{path}/{key}"));
+                HttpResponse::Ok().body(format!(
+                    "<DeleteResult><Deleted><Key>{key}</Key></Deleted></DeleteResult>"
+                ))
+            }
+            ("POST", _) => {
+                let parts = std::mem::take(&mut *objects.parts.lock().unwrap());
+                stored.insert(path, parts.into_values().flatten().collect());
+                HttpResponse::Ok()
+                    .body("<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>")
+            }
+            ("PUT", _) => {
+                stored.insert(path, body.to_vec());
+                HttpResponse::Ok().insert_header(tag).finish()
+            }
+            ("GET", _) => {
+                let bytes = &stored[&path];
+                let range = request.headers().get("range").unwrap().to_str().unwrap();
+                let (first, last) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
+                let (first, last): (usize, usize) = (first.parse().unwrap(), last.parse().unwrap());
+                HttpResponse::PartialContent()
+                    .insert_header(tag)
+                    .insert_header(("last-modified", "Tue, 24 Nov 2026 01:30:00 GMT"))
+                    .insert_header(("content-range", format!("bytes {first}-{last}/{}", bytes.len())))
+                    .body(bytes[first..=last].to_vec())
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// ZHIBU_TEST_S3 names another service to try it on, with an empty bucket `files` that takes any key.
+#[actix_web::test]
+async fn complete_files_go_to_a_bucket_and_are_read_from_there() {
+    use base64::Engine;
+    let folder = tempfile::tempdir().unwrap();
+    let (fake, objects) = fake_s3::start();
+    let other = std::env::var("ZHIBU_TEST_S3").ok();
+    let endpoint = other.clone().unwrap_or(fake);
+    let bucket = |command: &mut Command| {
+        command
+            .env("ZHIBU__MEDIA__STORE", "s3://files/of/zhibu")
+            .env("ZHIBU__MEDIA__S3_ENDPOINT", &endpoint)
+            .env("ZHIBU__MEDIA__S3_REGION", "us-east-1")
+            .env("AWS_ACCESS_KEY_ID", "key-of-tests")
+            .env("AWS_SECRET_ACCESS_KEY", "secret of tests");
+    };
+    let mut command = zhibu(folder.path());
+    bucket(&mut command);
+    let server = Server::start_as(command.args(["serve", "--demo"])).await;
+    let (token, http) = (server.login("demo-admin").await, client());
+    let address = |path: &str| format!("{}/api/v1{path}", server.url);
+    let me: Value = http
+        .get(address("/me"))
+        .bearer_auth(&token)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let organization = me["member"]["organization_id"].as_str().unwrap();
+    // More than one part of it.
+    let mut film = crate::media::data("lesson.mp4");
+    film.extend((40u32 << 20).to_be_bytes());
+    film.extend(b"free");
+    film.extend((0..(40u32 << 20) - 8).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]));
+    let metadata = base64::engine::general_purpose::STANDARD.encode(organization);
+    let request = http
+        .post(address("/uploads"))
+        .bearer_auth(&token)
+        .header("tus-resumable", "1.0.0");
+    let made = request
+        .header("upload-length", film.len())
+        .header("upload-metadata", format!("organization_id {metadata}"))
+        .header("content-type", "application/offset+octet-stream")
+        .body(film.clone())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(made.status().as_u16(), 201, "{}", made.text().await.unwrap());
+    let media = made.headers()["location"]
+        .to_str()
+        .unwrap()
+        .replace("/uploads/", "/media/");
+    let media = format!("{}{media}", server.url);
+    let seen: Value = http
+        .get(&media)
+        .bearer_auth(&token)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(seen["state"], "ready", "{seen}");
+    let url = seen["content_url"].as_str().unwrap();
+    for range in [
+        0..film.len(),
+        10..11,
+        (16 << 20) - 3..(16 << 20) + 3,
+        film.len() - 5..film.len(),
+    ] {
+        let asked = format!("bytes={}-{}", range.start, range.end - 1);
+        let part = http.get(url).header("range", asked).send().await.unwrap();
+        assert_eq!(part.status().as_u16(), 206);
+        assert!(part.bytes().await.unwrap() == film[range]);
+    }
+    let root = folder.path().join("data/media");
+    let left = std::fs::read_dir(root.join("uploads")).unwrap().count();
+    assert!(
+        left == 0 && !root.join("files").exists(),
+        "{left} left in the folder"
+    );
+    let name = format!("/files/of/zhibu/{organization}/{}", seen["id"].as_str().unwrap());
+    assert!(other.is_some() || objects.stored.lock().unwrap()[&name] == film);
+    let gone = http.delete(&media).bearer_auth(&token).send().await.unwrap();
+    assert_eq!(gone.status().as_u16(), 204);
+    assert!(other.is_some() || objects.stored.lock().unwrap().is_empty());
+    assert_eq!(http.get(url).send().await.unwrap().status().as_u16(), 404);
+    let mut doctor = zhibu(folder.path());
+    bucket(&mut doctor);
+    let (good, words) = tokio::task::spawn_blocking(move || run(doctor.arg("doctor")))
+        .await
+        .unwrap();
+    assert!(
+        good && words.contains("the bucket files can be written"),
+        "{words}"
+    );
 }

@@ -167,6 +167,10 @@ impl Head<'_> {
                 .body(SizedStream::new(length, stream::empty::<io::Result<Bytes>>())));
         }
         let (folder, tenant, id) = (app.media.folder.clone(), row.tenant_id, row.id);
+        if let Some(bucket) = &app.media.bucket {
+            let bytes = bucket.get(tenant, id, first, last).await?;
+            return Ok(response.body(SizedStream::new(length, bytes)));
+        }
         let file = blocking(move || folder.open(tenant, id)).await?;
         Ok(response.body(SizedStream::new(length, pieces(file, first, last))))
     }

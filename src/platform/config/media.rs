@@ -18,6 +18,40 @@ pub struct MediaConfig {
     pub url_s: i64,
     /// Begins and ends with a slash.
     pub x_accel_prefix: Option<String>,
+    pub bucket: Option<BucketConfig>,
+}
+
+/// Where files lie that are complete, when that is not the folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketConfig {
+    pub name: String,
+    /// Without slashes around it; may be empty.
+    pub prefix: String,
+    /// Amazon's own when it is left out.
+    pub endpoint: Option<String>,
+    pub region: Option<String>,
+}
+
+impl BucketConfig {
+    /// `s3://bucket/prefix`.
+    fn parse(url: &str, endpoint: String, region: String) -> Option<Self> {
+        let (name, prefix) = match url.strip_prefix("s3://")?.split_once('/') {
+            Some((name, prefix)) => (name, prefix.trim_matches('/')),
+            None => (url.strip_prefix("s3://")?, ""),
+        };
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '/');
+        let is_address =
+            endpoint.is_empty() || endpoint.starts_with("https://") || endpoint.starts_with("http://");
+        let fits =
+            !name.is_empty() && name.chars().all(is_plain) && prefix.chars().all(is_plain) && is_address;
+        let given = |text: String| Some(text).filter(|text| !text.is_empty());
+        fits.then(|| Self {
+            name: name.to_owned(),
+            prefix: prefix.to_owned(),
+            endpoint: given(endpoint),
+            region: given(region),
+        })
+    }
 }
 
 impl MediaConfig {
@@ -31,6 +65,9 @@ impl MediaConfig {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawMedia {
     folder: String,
+    store: String,
+    s3_endpoint: String,
+    s3_region: String,
     quota_bytes: i64,
     file_bytes: i64,
     max_duration_s: i32,
@@ -57,7 +94,23 @@ impl RawMedia {
             let allowed = "a path of an nginx location that begins and ends with /, like /_media/, or empty";
             return Err(wrong("media.x_accel_prefix", prefix, allowed));
         }
+        let bucket = match self.store.as_str() {
+            "" => None,
+            url => {
+                let bucket = BucketConfig::parse(url, self.s3_endpoint, self.s3_region);
+                let allowed = "s3://bucket/prefix with media.s3_endpoint as http:// or https://, or empty for the folder";
+                Some(bucket.ok_or_else(|| wrong("media.store", url, allowed))?)
+            }
+        };
+        if let Some(prefix) = prefix.as_ref().filter(|_| bucket.is_some()) {
+            return Err(wrong(
+                "media.x_accel_prefix",
+                prefix,
+                "empty, for nginx has no files where media.store is a bucket",
+            ));
+        }
         Ok(MediaConfig {
+            bucket,
             folder: match self.folder.as_str() {
                 "" => data.join("media"),
                 folder => PathBuf::from(folder),

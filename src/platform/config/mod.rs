@@ -30,7 +30,7 @@ pub use cache::CacheConfig;
 pub use check_in::CheckInConfig;
 pub use database::DatabaseConfig;
 pub use log::LogConfig;
-pub use media::MediaConfig;
+pub use media::{BucketConfig, MediaConfig};
 pub use network::Network;
 pub use server::ServerConfig;
 pub use study::StudyConfig;

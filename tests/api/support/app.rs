@@ -56,7 +56,7 @@ impl TestApp {
         Self {
             url: format!("http://{}", running.address),
             app,
-            http: reqwest::Client::builder()
+            http: http_client()
                 .no_proxy()
                 .redirect(reqwest::redirect::Policy::none())
                 .build()
@@ -99,6 +99,12 @@ impl TestApp {
         });
         (url, handle)
     }
+}
+
+/// TLS in this program has no provider of cryptography until somebody installs one, which `main` does for the server.
+pub fn http_client() -> reqwest::ClientBuilder {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
 }
 
 impl Drop for TestApp {

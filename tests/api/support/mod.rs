@@ -4,6 +4,6 @@ mod app;
 mod client;
 mod data;
 
-pub use app::{PostgresDatabase, TestApp};
+pub use app::{PostgresDatabase, TestApp, http_client};
 pub use client::Reply;
 pub use data::{PASSWORD, Tenant, member_body, new_uuid};
