@@ -4,14 +4,15 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::json;
 
+use super::roster;
 use super::store::{self, MakeUpRow};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
 use crate::events::{self, EventId, EventRow};
 use crate::lessons::{self, LessonId};
 use crate::members::MemberId;
-use crate::organizations::{self, Right};
-use crate::platform::db::DbConnection;
+use crate::organizations::Right;
+use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult};
 use crate::study;
 
@@ -36,7 +37,6 @@ pub fn set_make_up(
         event_id: id,
         tenant_id: event.tenant_id,
         lesson_id,
-        due_at: event.ends_at.plus_s(DUE_DAYS * 86_400),
         set_at: ctx.now,
         set_by: ctx.actor.account,
     });
@@ -56,16 +56,20 @@ pub fn set_make_up(
     Ok(row)
 }
 
-/// Nobody is sent to a lesson that they cannot open: it is published for the event's organization and whoever is expected.
+/// Nobody is sent to a lesson that they cannot open: it is published for everybody who is expected.
 fn require_for_all(conn: &mut DbConnection, event: &EventRow, lesson: LessonId) -> AppResult<()> {
-    let organization = organizations::find_organization(conn, event.organization_id)?;
-    let line = organizations::ids_of_path(&organization.path);
-    let meant = lessons::meant_for(conn, &[lesson], &line, event.expected_standings)?;
-    if meant.contains(&lesson) {
+    let expected = roster::current(conn, event)?;
+    let pairs: Vec<_> = expected.iter().map(|entry| (entry.member_id, lesson)).collect();
+    if lessons::admitted(conn, &pairs)?.len() == pairs.len() {
         return Ok(());
     }
     let message = "is not published for all who are expected";
     Err(AppError::invalid_field("/lesson_id", "not_for_them", message))
+}
+
+/// Until when it answers an absence.
+pub fn due_at(event: &EventRow) -> Instant {
+    event.ends_at.plus_s(DUE_DAYS * 86_400)
 }
 
 /// What these events allow, of those that allow anything.
@@ -74,7 +78,8 @@ pub fn make_ups_of(conn: &mut DbConnection, events: &[EventId]) -> AppResult<Has
     Ok(rows.into_iter().map(|row| (row.event_id, row)).collect())
 }
 
-/// Who of these members has completed what the event allows, after it began and in time.
+/// Who of these members has completed what the event allows in time. Whoever had studied it before need not again: a lesson is
+/// completed once.
 pub fn answered(
     conn: &mut DbConnection,
     event: &EventRow,
@@ -88,7 +93,7 @@ pub fn answered(
     let in_time = studied
         .completed
         .into_iter()
-        .filter(|(_, at)| (event.starts_at..make_up.due_at).contains(at));
+        .filter(|(_, at)| *at < due_at(event));
     Ok(in_time.map(|((member, _), _)| member).collect())
 }
 

@@ -206,8 +206,8 @@ pub struct Mine {
     pub check_in: Option<CheckInRow>,
     /// The newest one, whatever was decided.
     pub leave: Option<LeaveRow>,
-    /// The lesson that answers an absence, by its title.
-    pub make_up: Option<(MakeUpRow, String)>,
+    /// The lesson that answers an absence, its title, and until when it does.
+    pub make_up: Option<(MakeUpRow, String, Instant)>,
 }
 
 /// The actor's own line of each of these events, in their order.
@@ -244,7 +244,7 @@ pub fn mine(conn: &mut DbConnection, ctx: &Ctx, events: &[EventRow]) -> AppResul
             presence: Presence::of(status, on_leave, is_over(event, ctx.now)).answered(by_study),
             check_in,
             leave,
-            make_up: make_up.map(|(row, title, _)| (row, title)),
+            make_up: make_up.map(|(row, title, _)| (row, title, make_up::due_at(event))),
         }
     };
     Ok(events.iter().map(line).collect())

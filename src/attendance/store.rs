@@ -446,7 +446,6 @@ pub struct MakeUpRow {
     pub event_id: EventId,
     pub tenant_id: OrganizationId,
     pub lesson_id: LessonId,
-    pub due_at: Instant,
     pub set_at: Instant,
     pub set_by: AccountId,
 }

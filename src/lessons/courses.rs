@@ -7,7 +7,7 @@ use super::rules::Kind;
 use super::store::{self, AudienceRow, CourseRow};
 use crate::members::{self, MemberId};
 use crate::organizations::OrganizationId;
-use crate::platform::db::DbConnection;
+use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::AppResult;
 
 /// A published version, as far as studying goes.
@@ -26,6 +26,7 @@ pub struct CourseVersion {
     pub speed_percent: u32,
     /// The one that members are shown.
     pub is_current: bool,
+    pub published_at: Instant,
 }
 
 impl From<CourseRow> for CourseVersion {
@@ -35,6 +36,7 @@ impl From<CourseRow> for CourseVersion {
             is_current: row.published_number == Some(row.number),
             kind: Kind::parse(&row.kind).unwrap_or(Kind::Article),
             sections_ms: row.sections().iter().map(|section| section.ms).collect(),
+            published_at: row.published_at,
             lesson: row.lesson_id,
             number: row.number,
             tenant: row.tenant_id,

@@ -70,6 +70,8 @@ pub struct CourseRow {
     pub speed_percent: i32,
     #[diesel(sql_type = Nullable<Integer>)]
     pub published_number: Option<i32>,
+    #[diesel(sql_type = types::Instant)]
+    pub published_at: Instant,
 }
 
 /// An organization that a published lesson is for, and the standings.
@@ -169,7 +171,7 @@ pub fn list_courses(conn: &mut DbConnection, lessons: UuidList) -> QueryResult<V
     Prepared::default()
         .sql(format!(
             "SELECT v.lesson_id, v.number, v.tenant_id, l.kind, v.title, v.duration_ms, v.sections, v.threshold_permille, \
-             v.speed_percent, l.published_number FROM lessons l JOIN lesson_versions v ON v.lesson_id = l.id WHERE l.id {open}"
+             v.speed_percent, l.published_number, v.published_at FROM lessons l JOIN lesson_versions v ON v.lesson_id = l.id WHERE l.id {open}"
         ))
         .ids(lessons)
         .sql(close)

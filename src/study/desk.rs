@@ -130,7 +130,7 @@ impl Desk {
 
     /// Credits one report, or refuses it whole: 404 for what is not there for the member.
     pub fn record(&mut self, ids: &Ids, now: Instant, report: &Report) -> AppResult<Recorded> {
-        let version = self.version(report.member, report.lesson, report.number)?;
+        let version = self.version(now, report.member, report.lesson, report.number)?;
         if version.tenant != report.tenant {
             return Err(AppError::not_found());
         }
@@ -165,8 +165,9 @@ impl Desk {
             claim: &claim,
         };
         self.review(ids, now, &case, doubtful, &progress.played)?;
-        rejected.extend(self.still_doubted(key, &claim)?);
-        self.complete(key, &version, instant(claim.occurred_at).min(now), now);
+        rejected.extend(self.still_doubted(key, &claim, &progress.played)?);
+        let played_at = progress.credited_at.map_or(now, instant).min(now);
+        self.complete(key, &version, played_at, now);
         Ok(Recorded {
             accepted: claim.played.common(&progress.played),
             rejected,
@@ -176,13 +177,29 @@ impl Desk {
         })
     }
 
-    fn version(&self, member: MemberId, lesson: LessonId, number: Option<i32>) -> AppResult<CourseVersion> {
+    /// The version that is meant, if it can have been played: it is the one that members are shown, or was for as long as a
+    /// backlog may wait, or the member has begun it.
+    fn version(
+        &self,
+        now: Instant,
+        member: MemberId,
+        lesson: LessonId,
+        number: Option<i32>,
+    ) -> AppResult<CourseVersion> {
         let versions = self.versions.get(&lesson).map(Vec::as_slice).unwrap_or_default();
         let wanted = |version: &&CourseVersion| match number {
             Some(number) => version.number == number,
             None => version.is_current,
         };
-        let found = versions.iter().find(wanted);
+        let was_shown = |version: &CourseVersion| {
+            let next = versions.iter().find(|other| other.number == version.number + 1);
+            next.is_none_or(|next| next.published_at.millis() >= now.millis() - rules::BACKLOG_MS)
+        };
+        let is_open = |version: &&CourseVersion| {
+            let has_begun = self.lines.contains_key(&(member, lesson, version.number));
+            version.is_current || has_begun || was_shown(version)
+        };
+        let found = versions.iter().find(wanted).filter(is_open);
         found
             .filter(|_| self.admitted.contains(&(member, lesson)))
             .cloned()
@@ -192,17 +209,18 @@ impl Desk {
     fn doubted(&self, key: Key, session: uuid::Uuid) -> AppResult<Doubted> {
         let mut doubted = Doubted::default();
         for (row, _) in self.reviews.iter().filter(|(row, _)| is_of(row, key, session)) {
-            let list = if row.status == PENDING {
+            let may_settle = row.status == PENDING && row.doubt == Doubt::TooFast.as_str();
+            let list = if may_settle {
                 &mut doubted.waiting
             } else {
-                &mut doubted.refused
+                &mut doubted.held
             };
             *list = list.union(&read_played(&row.played)?);
         }
         Ok(doubted)
     }
 
-    /// Keeps what is doubtful for a person, one review a session, and closes it when it has been credited meanwhile.
+    /// Keeps what is doubtful for a person, one review a session and doubt; then closes what has been credited meanwhile.
     fn review(
         &mut self,
         ids: &Ids,
@@ -211,27 +229,27 @@ impl Desk {
         doubtful: Option<(Doubt, Played)>,
         credited: &Played,
     ) -> AppResult<()> {
-        let open = self
-            .reviews
-            .iter()
-            .position(|(row, _)| row.status == PENDING && is_of(row, case.key, case.claim.session));
-        let at = match (open, &doubtful) {
-            (Some(at), _) => at,
-            (None, Some((doubt, _))) => {
-                self.reviews.push((new_review(ids, now, case, *doubt), true));
-                self.reviews.len() - 1
+        if let Some((doubt, new)) = doubtful {
+            let at = self.review_of(ids, now, case, doubt);
+            if let Some((row, changed)) = self.reviews.get_mut(at) {
+                let played = read_played(&row.played)?.union(&new);
+                row.claimed_ms = millis(played.total_ms());
+                row.played = played.encode();
+                row.received_at = now;
+                *changed = true;
             }
-            (None, None) => return Ok(()),
-        };
-        let Some((row, changed)) = self.reviews.get_mut(at) else {
-            return Ok(());
-        };
-        let before = read_played(&row.played)?;
-        let (_, new) = doubtful.unwrap_or((Doubt::TooFast, Played::default()));
-        let waiting = before.union(&new).minus(credited);
-        if waiting != before {
+        }
+        let of_lesson = |row: &ReviewRow| (row.member_id, row.lesson_id, row.number) == case.key;
+        for (row, changed) in self.reviews.iter_mut().filter(|(row, _)| of_lesson(row)) {
+            if row.status != PENDING {
+                continue;
+            }
+            let before = read_played(&row.played)?;
+            let waiting = before.minus(credited);
+            if waiting == before {
+                continue;
+            }
             *changed = true;
-            row.received_at = now;
             if waiting.is_empty() {
                 SETTLED.clone_into(&mut row.status);
                 row.decided_at = Some(now);
@@ -243,22 +261,52 @@ impl Desk {
         Ok(())
     }
 
-    /// What of this report is still not credited: sent before, and waiting or refused since.
-    fn still_doubted(&self, key: Key, claim: &Claim) -> AppResult<Vec<Rejected>> {
-        let mut rejected = Vec::new();
-        for (row, _) in self
+    /// Where such a claim is kept: with the same session's, or in a review of its own; with the newest of the lesson when
+    /// there are many already, so that nobody fills the list by making up sessions.
+    fn review_of(&mut self, ids: &Ids, now: Instant, case: &Case<'_>, doubt: Doubt) -> usize {
+        let of_lesson = |row: &ReviewRow| (row.member_id, row.lesson_id, row.number) == case.key;
+        let is_open = |row: &ReviewRow| row.status == PENDING && row.doubt == doubt.as_str();
+        let same = self
             .reviews
             .iter()
-            .filter(|(row, _)| is_of(row, key, claim.session))
-        {
-            let played = claim.played.common(&read_played(&row.played)?);
-            if row.status != SETTLED && !played.is_empty() {
-                rejected.push(Rejected {
-                    played,
-                    doubt: Doubt::parse(&row.doubt).unwrap_or(Doubt::TooFast),
-                    in_review: row.status == PENDING,
-                });
+            .position(|(row, _)| is_open(row) && is_of(row, case.key, case.claim.session));
+        let many = self.reviews.iter().filter(|(row, _)| of_lesson(row)).count() >= MAX_REVIEWS;
+        let any = self
+            .reviews
+            .iter()
+            .rposition(|(row, _)| is_open(row) && of_lesson(row));
+        if let Some(at) = same.or(any.filter(|_| many)) {
+            return at;
+        }
+        self.reviews.push((new_review(ids, now, case, doubt), true));
+        self.reviews.len() - 1
+    }
+
+    /// What of this report is still not credited: sent before, and waiting or refused since.
+    fn still_doubted(&self, key: Key, claim: &Claim, credited: &Played) -> AppResult<Vec<Rejected>> {
+        let open = claim.played.minus(credited);
+        let (mut rejected, mut told) = (Vec::new(), Played::default());
+        let of_lesson = |row: &ReviewRow| (row.member_id, row.lesson_id, row.number) == key;
+        // Its own session's first, for theirs it was.
+        let (own, others): (Vec<_>, Vec<_>) = self
+            .reviews
+            .iter()
+            .map(|(row, _)| row)
+            .filter(|row| of_lesson(row) && row.status != SETTLED)
+            .partition(|row| is_of(row, key, claim.session));
+        for row in own.into_iter().chain(others.into_iter().rev()) {
+            let played = open.common(&read_played(&row.played)?).minus(&told);
+            if played.is_empty() {
+                continue;
             }
+            told = told.union(&played);
+            let in_review = row.status == PENDING;
+            let doubt = Doubt::parse(&row.doubt).filter(|_| in_review);
+            rejected.push(Rejected {
+                played,
+                doubt: doubt.unwrap_or(Doubt::Refused),
+                in_review,
+            });
         }
         Ok(rejected)
     }
@@ -317,9 +365,12 @@ impl Desk {
         });
         let progress = &mut line.standing.progress;
         progress.played = progress.played.union(&read_played(&review.played)?);
+        let played_at = review.occurred_at.min(now);
+        progress.credited_at = progress.credited_at.max(Some(played_at.millis()));
+        let played_at = progress.credited_at.map_or(played_at, instant);
         line.standing.updated_at = Some(now);
         line.is_changed = true;
-        self.complete(key, &version, review.occurred_at.min(now), now);
+        self.complete(key, &version, played_at, now);
         Ok(())
     }
 
@@ -366,6 +417,8 @@ impl Desk {
 
 pub const PENDING: &str = "pending";
 const SETTLED: &str = "settled";
+/// Of one member and lesson.
+const MAX_REVIEWS: usize = 20;
 
 fn is_of(row: &ReviewRow, (member, lesson, number): Key, session: uuid::Uuid) -> bool {
     row.member_id == member
@@ -375,14 +428,17 @@ fn is_of(row: &ReviewRow, (member, lesson, number): Key, session: uuid::Uuid) ->
 }
 
 fn rejected_of(verdict: &rules::Verdict) -> Vec<Rejected> {
-    if verdict.beyond_end.is_empty() {
-        return Vec::new();
-    }
-    vec![Rejected {
-        played: verdict.beyond_end.clone(),
-        doubt: Doubt::BeyondEnd,
+    let of_no_use = [
+        (Doubt::BeyondEnd, &verdict.beyond_end),
+        (Doubt::TooScattered, &verdict.too_scattered),
+    ];
+    let told = of_no_use.into_iter().filter(|(_, played)| !played.is_empty());
+    told.map(|(doubt, played)| Rejected {
+        played: played.clone(),
+        doubt,
         in_review: false,
-    }]
+    })
+    .collect()
 }
 
 fn new_review(ids: &Ids, now: Instant, case: &Case<'_>, doubt: Doubt) -> ReviewRow {
@@ -493,6 +549,7 @@ pub fn read_progress(row: &ProgressRow) -> AppResult<Progress> {
         sessions: sessions.ok_or_else(|| AppError::internal("study sessions are damaged"))?,
         position_ms: u32::try_from(row.position_ms).unwrap_or(0),
         position_at: row.position_at.map(Instant::millis),
+        credited_at: row.credited_at.map(Instant::millis),
     })
 }
 
@@ -525,6 +582,7 @@ fn write_line((member_id, lesson_id, number): Key, line: &Line) -> ProgressRow {
         sessions: progress.sessions.encode(),
         position_ms: i32::try_from(progress.position_ms).unwrap_or(i32::MAX),
         position_at: progress.position_at.map(instant),
+        credited_at: progress.credited_at.map(instant),
         started_at: standing.started_at.unwrap_or(updated_at),
         updated_at,
     }

@@ -11,6 +11,8 @@ use super::sessions::Sessions;
 const AHEAD_MS: i64 = 120_000;
 /// How long a backlog may wait on a phone. Older claims are looked at by a person.
 pub const BACKLOG_MS: i64 = 14 * 24 * 3_600_000;
+/// More pieces than anybody leaves behind who plays.
+const MAX_PIECES: usize = 4_000;
 /// A player may round the end of a lesson up.
 const ROUNDED_MS: u32 = 1_500;
 
@@ -51,6 +53,8 @@ pub struct Progress {
     /// Where to resume, and when the phone was there.
     pub position_ms: u32,
     pub position_at: Option<Wall>,
+    /// When the last of what is credited was played.
+    pub credited_at: Option<Wall>,
 }
 
 /// What a phone says was played, at a time of its own clock.
@@ -75,6 +79,10 @@ pub enum Doubt {
     TooOld,
     /// There is no such part of the lesson. Nobody needs to look at that.
     BeyondEnd,
+    /// It would leave more pieces behind than anybody does who plays. Likewise.
+    TooScattered,
+    /// A person has refused it.
+    Refused,
 }
 
 impl Doubt {
@@ -84,11 +92,13 @@ impl Doubt {
             Self::ClockAhead => "clock_ahead",
             Self::TooOld => "too_old",
             Self::BeyondEnd => "beyond_end",
+            Self::TooScattered => "too_scattered",
+            Self::Refused => "refused",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::TooFast, Self::ClockAhead, Self::TooOld, Self::BeyondEnd]
+        [Self::TooFast, Self::ClockAhead, Self::TooOld]
             .into_iter()
             .find(|doubt| doubt.as_str() == text)
     }
@@ -104,13 +114,16 @@ pub struct Verdict {
     /// Not credited; a person decides.
     pub doubtful: Option<(Doubt, Played)>,
     pub beyond_end: Played,
+    pub too_scattered: Played,
 }
 
-/// What of this session waits for a person, and what a person has refused: neither is claimed again by repeating it.
+/// What of this session is doubted already: it is not claimed again by repeating it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Doubted {
+    /// Was too fast: credited without a person when the session turns out to be long enough.
     pub waiting: Played,
-    pub refused: Played,
+    /// Waits for a person, or was refused by one.
+    pub held: Played,
 }
 
 /// Credits what fits. Whatever is sent again, late, in another order or from several phones: the same is credited once.
@@ -131,8 +144,11 @@ pub fn credit(
         ..Verdict::default()
     };
     let within = claim.played.common(&course.whole());
-    let known = progress.played.union(&doubted.waiting).union(&doubted.refused);
-    let new = within.minus(&known);
+    let known = progress.played.union(&doubted.waiting).union(&doubted.held);
+    let mut new = within.minus(&known);
+    if known.union(&new).spans().len() > MAX_PIECES {
+        verdict.too_scattered = std::mem::take(&mut new);
+    }
     clock.forget_before(now - BACKLOG_MS - super::sessions::LONGEST_MS);
     let doubt = if claim.occurred_at > now + AHEAD_MS {
         Some(Doubt::ClockAhead)
@@ -150,11 +166,14 @@ pub fn credit(
         .sessions
         .report(claim.session, at, claim.started_at, !claim.played.is_empty());
     let (begin, last) = (sitting.session.begin, sitting.session.last);
-    resume(progress, claim, at);
+    resume(progress, claim, at, course);
     let need = course.need_ms(new.total_ms());
     // As narrow as the reports tell; but what came late may have taken from there, so then anywhere in the sitting.
     if clock.spend(sitting.since, at, now, need) || clock.spend(begin, at, now, need) {
         progress.played = progress.played.union(&new);
+        if !new.is_empty() {
+            progress.credited_at = progress.credited_at.max(Some(at));
+        }
         verdict.accepted = new;
     } else {
         verdict.doubtful = Some((Doubt::TooFast, new));
@@ -162,17 +181,18 @@ pub fn credit(
     let waiting = doubted.waiting.minus(&progress.played);
     if !waiting.is_empty() && clock.spend(begin, last, now, course.need_ms(waiting.total_ms())) {
         progress.played = progress.played.union(&waiting);
+        progress.credited_at = progress.credited_at.max(Some(last));
         verdict.settled = waiting;
     }
     verdict
 }
 
 /// The phone that was there last tells where to go on.
-fn resume(progress: &mut Progress, claim: &Claim, at: Wall) {
+fn resume(progress: &mut Progress, claim: &Claim, at: Wall, course: Course) {
     if let Some(position) = claim.position_ms
         && progress.position_at.is_none_or(|before| before <= at)
     {
-        progress.position_ms = position;
+        progress.position_ms = position.min(course.duration_ms);
         progress.position_at = Some(at);
     }
 }

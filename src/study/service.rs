@@ -90,7 +90,7 @@ pub fn view_progress(
 pub fn list_mine(
     conn: &mut DbConnection,
     ctx: &Ctx,
-    page: &Page<(Instant, LessonId)>,
+    page: &Page<(Instant, LessonId, i32)>,
 ) -> AppResult<Found<(CourseVersion, Standing)>> {
     let member = ctx.actor.member()?;
     let found = store::list_mine(conn, member, page)?;
@@ -194,7 +194,7 @@ pub fn decide_review(
     decision: &Decision,
 ) -> AppResult<FullReview> {
     let seen = store::find_review(conn, id)?.ok_or_else(AppError::not_found)?;
-    organizations::require(conn, ctx, seen.organization_id, Right::ManageMembers)?;
+    organizations::require_ever(conn, ctx, seen.organization_id, Right::ManageMembers)?;
     if ctx.actor.account == seen.member_id.into() {
         return Err(AppError::forbidden());
     }
@@ -280,12 +280,20 @@ pub struct ReadCompletions {
     pub page: Page<(Instant, MemberId, LessonId)>,
 }
 
-/// Those of the people whom the actor may view, and the actor's own.
+const LONGEST_WRITE_S: i64 = 30;
+
+/// Until when nothing is added to what has been read: a completion bears the time at which its transaction began.
+pub fn settled_until(ctx: &Ctx) -> Instant {
+    ctx.now.plus_s(-LONGEST_WRITE_S)
+}
+
+/// Those of the people whom the actor might view when they completed them, and the actor's own.
 pub fn read_completions(
     conn: &mut DbConnection,
     ctx: &Ctx,
     asked: &ReadCompletions,
 ) -> AppResult<Found<FullCompletion>> {
+    let settled = settled_until(ctx);
     let filter = CompletionFilter {
         tenant: ctx.actor.tenant,
         within: organizations::ids_with_right(conn, ctx, Right::View)?,
@@ -294,7 +302,7 @@ pub fn read_completions(
             false => Some(ctx.actor.member()?),
         },
         since: asked.since,
-        until: asked.until,
+        until: Some(asked.until.map_or(settled, |until| until.min(settled))),
         lesson: asked.lesson,
         ascending: asked.ascending,
         page: asked.page.clone(),

@@ -51,13 +51,13 @@ impl Sessions {
             self.0.remove(0);
         }
         self.0.push(session);
-        let since = before
-            .filter(|before| before.last <= at)
-            .map(|before| before.last);
-        Sitting {
-            session,
-            since: since.unwrap_or(session.begin).max(session.begin),
-        }
+        let since = match before.filter(|before| before.last <= at) {
+            Some(before) => before.last.max(session.begin),
+            // Of a sitting that went on for more than a day it is a part that the rest no longer tells of.
+            None if at <= session.begin => begin,
+            None => session.begin,
+        };
+        Sitting { session, since }
     }
 
     pub fn encode(&self) -> Vec<u8> {
@@ -117,6 +117,10 @@ mod tests {
             T - LONGEST_MS
         );
         assert_eq!(Sessions::decode(&sessions.encode()), Some(sessions.clone()));
+        let week = Uuid::from_u128(4);
+        sessions.report(week, T, None, true);
+        let earlier = sessions.report(week, T - 3 * LONGEST_MS, None, true);
+        assert_eq!(earlier.since, T - 3 * LONGEST_MS - FIRST_MS);
         for n in 10..60 {
             sessions.report(Uuid::from_u128(n), T, None, true);
         }

@@ -36,6 +36,7 @@ pub struct ProgressRow {
     pub sessions: Vec<u8>,
     pub position_ms: i32,
     pub position_at: Option<Instant>,
+    pub credited_at: Option<Instant>,
     pub started_at: Instant,
     pub updated_at: Instant,
 }
@@ -78,7 +79,7 @@ pub struct ReviewRow {
 }
 
 /// The clocks of these members, locked until the transaction ends in the order of their ids; of members who never
-/// studied, new ones.
+/// studied, new ones (over those two replicas may wait for each other: the one that the database ends is tried again).
 pub fn lock_clocks(
     conn: &mut DbConnection,
     members: &[(MemberId, OrganizationId)],
@@ -125,7 +126,7 @@ fn lock_existing(
 
 const BY_LESSON: (&str, &str) = ("member_id", "lesson_id");
 
-const PROGRESS: &str = "member_id, lesson_id, number, tenant_id, played, covered_ms, sessions, position_ms, position_at, started_at, updated_at";
+const PROGRESS: &str = "member_id, lesson_id, number, tenant_id, played, covered_ms, sessions, position_ms, position_at, credited_at, started_at, updated_at";
 
 /// What these members have played of these lessons, in all versions.
 pub fn list_progress(
@@ -215,6 +216,7 @@ pub fn save_progress(conn: &mut DbConnection, rows: &[ProgressRow]) -> QueryResu
                         p::sessions.eq(&row.sessions),
                         p::position_ms.eq(row.position_ms),
                         p::position_at.eq(row.position_at),
+                        p::credited_at.eq(row.credited_at),
                         p::updated_at.eq(row.updated_at),
                     ))
                     .execute(conn)?;
@@ -230,7 +232,7 @@ struct ProgressColumns<'a> {
     ids: [Vec<AnyId>; 3],
     numbers: [Vec<i32>; 3],
     blobs: [Vec<&'a [u8]>; 2],
-    position_at: Vec<Option<Instant>>,
+    maybe_times: [Vec<Option<Instant>>; 2],
     times: [Vec<Instant>; 2],
 }
 
@@ -254,7 +256,7 @@ impl<'a> From<&'a [ProgressRow]> for ProgressColumns<'a> {
                 column(rows, |r| r.played.as_slice()),
                 column(rows, |r| r.sessions.as_slice()),
             ],
-            position_at: column(rows, |r| r.position_at),
+            maybe_times: [column(rows, |r| r.position_at), column(rows, |r| r.credited_at)],
             times: [column(rows, |r| r.started_at), column(rows, |r| r.updated_at)],
         }
     }
@@ -271,7 +273,7 @@ impl QueryFragment<Pg> for ProgressColumns<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
             "INSERT INTO lesson_progress (member_id, lesson_id, tenant_id, number, covered_ms, position_ms, played, \
-             sessions, position_at, started_at, updated_at) SELECT * FROM unnest(",
+             sessions, position_at, credited_at, started_at, updated_at) SELECT * FROM unnest(",
         );
         for ids in &self.ids {
             out.push_bind_param::<Array<sql::Uuid>, _>(ids)?;
@@ -285,15 +287,18 @@ impl QueryFragment<Pg> for ProgressColumns<'_> {
             out.push_bind_param::<Array<Binary>, _>(blobs)?;
             out.push_sql(", ");
         }
-        out.push_bind_param::<Array<Nullable<sql::Instant>>, _>(&self.position_at)?;
-        for times in &self.times {
+        for times in &self.maybe_times {
+            out.push_bind_param::<Array<Nullable<sql::Instant>>, _>(times)?;
             out.push_sql(", ");
-            out.push_bind_param::<Array<sql::Instant>, _>(times)?;
         }
+        let [started_at, updated_at] = &self.times;
+        out.push_bind_param::<Array<sql::Instant>, _>(started_at)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<sql::Instant>, _>(updated_at)?;
         out.push_sql(
             ") ON CONFLICT (member_id, lesson_id, number) DO UPDATE SET played = EXCLUDED.played, \
              covered_ms = EXCLUDED.covered_ms, sessions = EXCLUDED.sessions, position_ms = EXCLUDED.position_ms, \
-             position_at = EXCLUDED.position_at, updated_at = EXCLUDED.updated_at",
+             position_at = EXCLUDED.position_at, credited_at = EXCLUDED.credited_at, updated_at = EXCLUDED.updated_at",
         );
         Ok(())
     }
@@ -393,22 +398,22 @@ fn narrowed<'a>(
 pub fn list_mine(
     conn: &mut DbConnection,
     member: MemberId,
-    page: &Page<(Instant, LessonId)>,
+    page: &Page<(Instant, LessonId, i32)>,
 ) -> QueryResult<Found<ProgressRow>> {
     let mine = || lesson_progress::table.filter(lesson_progress::member_id.eq(member));
     let mut query = mine()
         .order((
             lesson_progress::started_at.desc(),
             lesson_progress::lesson_id.desc(),
+            lesson_progress::number.desc(),
         ))
         .limit(page.fetch())
         .into_boxed();
-    if let Some((at, lesson)) = page.after {
-        query = query.filter(
-            lesson_progress::started_at.lt(at).or(lesson_progress::started_at
-                .eq(at)
-                .and(lesson_progress::lesson_id.lt(lesson))),
-        );
+    if let Some((at, lesson, number)) = page.after {
+        use lesson_progress::dsl as p;
+        let same = p::lesson_id.eq(lesson).and(p::number.lt(number));
+        let later = p::lesson_id.lt(lesson).or(same);
+        query = query.filter(p::started_at.lt(at).or(p::started_at.eq(at).and(later)));
     }
     let count = page.count.then(|| mine().count().get_result(conn));
     Ok(Found {

@@ -1,6 +1,6 @@
 //! What clients may send about a plan, and what is wrong with it before anybody looks into the database.
 
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 use serde::Deserialize;
 
 use crate::lessons::LessonId;
@@ -61,6 +61,7 @@ impl Check for CreateStudyPlan {
         problems.line("/title", &mut self.title, 1, 200);
         problems.paragraph("/description", &mut self.description, 0, 2_000);
         check_lessons(problems, &self.lesson_ids);
+        check_day(problems, self.due_on);
         problems.optional_range("/grace_days", &self.grace_days, 0, 365);
     }
 }
@@ -76,7 +77,16 @@ impl Check for UpdateStudyPlan {
         if let Some(lessons) = &self.lesson_ids {
             check_lessons(problems, lessons);
         }
+        if let Some(day) = self.due_on {
+            check_day(problems, day);
+        }
         problems.optional_range("/grace_days", &self.grace_days, 0, 365);
+    }
+}
+
+fn check_day(problems: &mut Problems, day: NaiveDate) {
+    if day.year() > 2199 {
+        problems.add("/due_on", "too_large", "lies after the year 2199");
     }
 }
 

@@ -199,7 +199,7 @@ async fn find_study_plan(app: web::Data<App>, who: SignedIn, id: IdPath<StudyPla
     let ctx = app.ctx(who.0);
     let (plan, tally) = app
         .db
-        .read(move |conn| service::view_plan(conn, &ctx, id.0))
+        .read_long(move |conn| service::view_plan(conn, &ctx, id.0))
         .await?;
     let version = plan.row.version;
     let view = StudyPlanView {

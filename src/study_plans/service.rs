@@ -134,7 +134,7 @@ pub fn update_plan(
     row.standings = change
         .standings
         .map_or(row.standings, |standings| bits(&standings));
-    if let Some(day) = change.due_on {
+    if let Some(day) = change.due_on.filter(|day| *day != row.due_on) {
         if !is_draft && day < row.due_on {
             return Err(Code::StudyPlanPublished.into());
         }
@@ -159,7 +159,7 @@ pub fn publish_plan(conn: &mut DbConnection, ctx: &Ctx, id: StudyPlanId) -> AppR
     if row.status != Status::Draft.as_str() {
         return Err(Code::NotADraft.into());
     }
-    end_of(conn, ctx, row.organization_id, row.due_on)?;
+    row.due_at = end_of(conn, ctx, row.organization_id, row.due_on)?;
     let lessons = lessons_of(conn, id)?;
     require_meant_for(conn, &row, &lessons)?;
     Status::Published.as_str().clone_into(&mut row.status);
@@ -194,6 +194,9 @@ pub fn excuse(
 ) -> AppResult<Line> {
     let seen = viewed_plan(conn, ctx, id)?;
     members::require_member(conn, ctx, member, Right::ManageMembers)?;
+    if ctx.actor.account == member.into() {
+        return Err(AppError::forbidden());
+    }
     let row = store::lock_plan(conn, id)?.ok_or_else(AppError::not_found)?;
     if row.status != Status::Published.as_str() {
         return Err(Code::StudyPlanNotPublished.into());
@@ -432,18 +435,24 @@ fn lines_of(
     let within: Option<HashSet<OrganizationId>> =
         organizations::ids_with_right(conn, ctx, Right::View)?.map(|ids| ids.into_iter().collect());
     let today = members::today(conn, ctx, &organization)?;
-    let mut people = members::expected_members(conn, &[row.organization_id], row.standings, &[], today)?;
+    let mut people = match only {
+        None => members::expected_members(conn, &[row.organization_id], row.standings, &[], today)?,
+        Some(member) => members::expected_members(conn, &[], 0, &[member], today)?,
+    };
     people.retain(|person| {
-        within
-            .as_ref()
-            .is_none_or(|ids| ids.contains(&person.organization_id))
+        below.contains(&person.organization_id)
+            && row.standings & person.standing.bit() != 0
+            && within
+                .as_ref()
+                .is_none_or(|ids| ids.contains(&person.organization_id))
     });
-    people.retain(|person| only.is_none_or(|only| person.member_id == only));
     let ids: Vec<MemberId> = people.iter().map(|person| person.member_id).collect();
-    let lessons = lessons_of(conn, row.id)?;
+    let lessons = open_lessons(conn, row)?;
     let studied = study::studied(conn, &ids, &lessons)?;
     let since = row.published_at.unwrap_or(ctx.now);
     let came = members::came_since(conn, &ids, since, &below)?;
+    // Whoever came when it was over is not asked any more.
+    people.retain(|person| came.get(&person.member_id).is_none_or(|at| *at < row.due_at));
     let excuses = store::list_excuses(conn, row.id)?;
     let excuses: HashMap<MemberId, String> = excuses
         .into_iter()
@@ -484,6 +493,17 @@ fn lines_of(
     Ok(lines)
 }
 
+/// The plan's lessons without those that have been put away, or are not for all of them any more, since it was published:
+/// nobody is late with what they cannot open.
+fn open_lessons(conn: &mut DbConnection, row: &PlanRow) -> AppResult<Vec<LessonId>> {
+    let mut lessons = lessons_of(conn, row.id)?;
+    let organization = organizations::find_organization(conn, row.organization_id)?;
+    let line = organizations::ids_of_path(&organization.path);
+    let meant = lessons::meant_for(conn, &lessons, &line, row.standings)?;
+    lessons.retain(|lesson| meant.contains(lesson));
+    Ok(lessons)
+}
+
 /// When a member came to those whom the plan asks, if that was after it was published.
 fn came_to(
     conn: &mut DbConnection,
@@ -510,14 +530,17 @@ pub struct DueLesson {
     pub begun: bool,
 }
 
-/// What is due for me, the first to be due first; a lesson that two plans ask for once.
+/// How long something late stays on the first screen.
+const SHOWN_LATE_S: i64 = 180 * 86_400;
+
+/// What is due for me, the first to be due first; a lesson that two plans ask for once. What I cannot open is not due.
 pub fn due_lessons(conn: &mut DbConnection, ctx: &Ctx, most: usize) -> AppResult<Vec<DueLesson>> {
     let Some(who) = asked(conn, ctx)? else {
         return Ok(Vec::new());
     };
     let member = ctx.actor.member()?;
     let excused = store::list_excused_plans(conn, member)?;
-    let mut rows = store::list_asking(conn, &who)?;
+    let mut rows = store::list_asking(conn, &who, ctx.now.plus_s(-SHOWN_LATE_S))?;
     rows.retain(|row| !excused.contains(&row.id));
     let plans = with_all_lessons(conn, rows)?;
     let lessons: Vec<LessonId> = plans
@@ -527,22 +550,27 @@ pub fn due_lessons(conn: &mut DbConnection, ctx: &Ctx, most: usize) -> AppResult
     if lessons.is_empty() {
         return Ok(Vec::new());
     }
+    let pairs: Vec<_> = lessons.iter().map(|lesson| (member, *lesson)).collect();
+    let admitted = lessons::admitted(conn, &pairs)?;
     let studied = study::studied(conn, &[member], &lessons)?;
     let begun = study::begun_lessons(conn, member, &lessons)?;
     // Most have been there longer than any plan: then nobody looks where they came from.
     let oldest = plans.iter().filter_map(|plan| plan.row.published_at).min();
     let is_new = !members::came_since(conn, &[member], oldest.unwrap_or(ctx.now), &[])?.is_empty();
-    let mut due = Vec::new();
+    let mut due: Vec<DueLesson> = Vec::new();
     for plan in plans {
         let came_at = if is_new {
             came_to(conn, ctx, member, &plan.row)?
         } else {
             None
         };
+        if came_at.is_some_and(|at| at >= plan.row.due_at) {
+            continue;
+        }
         let due_at = rules::due_for(plan.row.due_at, came_at, plan.row.grace_days);
         for lesson in plan.lessons {
             let is_open = !studied.completed.contains_key(&(member, lesson.id));
-            if is_open && !due.iter().any(|other: &DueLesson| other.lesson == lesson.id) {
+            if is_open && admitted.contains(&(member, lesson.id)) {
                 due.push(DueLesson {
                     plan: plan.row.id,
                     plan_title: plan.row.title.clone(),
@@ -557,6 +585,8 @@ pub fn due_lessons(conn: &mut DbConnection, ctx: &Ctx, most: usize) -> AppResult
         }
     }
     due.sort_by_key(|lesson| lesson.due_at);
+    let mut seen = HashSet::new();
+    due.retain(|lesson| seen.insert(lesson.lesson));
     due.truncate(most);
     Ok(due)
 }

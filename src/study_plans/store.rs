@@ -224,10 +224,11 @@ fn narrowed<'a>(conn: &DbConnection, filter: &PlanFilter) -> study_plans::BoxedQ
     query
 }
 
-/// The published plans that ask such a member, the first to be due first.
-pub fn list_asking(conn: &mut DbConnection, who: &Asked) -> QueryResult<Vec<PlanRow>> {
+/// The published plans that ask such a member and were due after `since`, the first to be due first.
+pub fn list_asking(conn: &mut DbConnection, who: &Asked, since: Instant) -> QueryResult<Vec<PlanRow>> {
     study_plans::table
         .filter(asks(conn, who))
+        .filter(study_plans::due_at.gt(since))
         .order((study_plans::due_at, study_plans::id))
         .load(conn)
 }

@@ -596,3 +596,96 @@ async fn completions_are_read_as_xapi_statements() {
         json!([])
     );
 }
+
+#[actix_web::test]
+async fn an_old_version_completes_nothing_for_who_never_began_it() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let lesson = article(&t, &tenant, "短").await;
+    let path = format!("/lessons/{lesson}");
+    t.patch(&path, &tenant.admin, "*", json!({ "body": "長".repeat(10_000) }))
+        .await
+        .expect(200);
+    for what in ["submit", "publish"] {
+        t.act(&format!("{path}/{what}"), &tenant.admin).await.expect(200);
+    }
+    let seen = |t: &TestApp| {
+        let mut seen = report(t, &new_uuid(), json!([]));
+        seen["sections"] = json!([0]);
+        seen["version"] = json!(1);
+        seen
+    };
+    // A phone that was offline while it was replaced may have read the old one.
+    send(&t, &tenant.organizer_a, &lesson, &seen(&t))
+        .await
+        .expect(200);
+    t.advance_s(20 * 86_400);
+    send(&t, &tenant.member_a, &lesson, &seen(&t))
+        .await
+        .refused(404, "not_found");
+    send(&t, &tenant.organizer_a, &lesson, &seen(&t))
+        .await
+        .expect(200);
+}
+
+#[actix_web::test]
+async fn a_completion_bears_the_time_of_the_last_part_played_and_closes_what_waited() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let (member, lesson) = (&tenant.member_a, played_lesson(&t, &tenant).await);
+    let waiting = new_uuid();
+    send(&t, member, &lesson, &report(&t, &waiting, json!([[0.0, 300.0]])))
+        .await
+        .expect(200);
+    t.advance_s(3 * 86_400);
+    let mut second = report(&t, &new_uuid(), json!([[150.0, 300.0]]));
+    let played_at = t.in_s(0);
+    second["started_at"] = json!(t.in_s(-150));
+    send(&t, member, &lesson, &second).await.expect(200);
+    // The first half was played two days before, and arrives a day later.
+    let mut first = report(&t, &new_uuid(), json!([[0.0, 150.0]]));
+    first["occurred_at"] = json!(t.in_s(-2 * 86_400));
+    first["started_at"] = json!(t.in_s(-2 * 86_400 - 150));
+    t.advance_s(86_400);
+    let told = send(&t, member, &lesson, &first).await.expect(200);
+    assert_eq!(
+        told.json["completion"]["occurred_at"],
+        json!(played_at),
+        "{}",
+        told.json
+    );
+    assert_eq!(progress(&t, member, &lesson).await.json["reviews"], json!([]));
+    let list = t
+        .get("/study-reviews?status=settled&count=true", &tenant.secretary_a)
+        .await;
+    assert_eq!(list.expect(200).json["count"], 1);
+}
+
+#[actix_web::test]
+async fn made_up_sessions_do_not_fill_the_list_and_crumbs_are_not_kept() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let (member, lesson) = (&tenant.member_a, played_lesson(&t, &tenant).await);
+    for n in 0..40 {
+        let mut ahead = report(&t, &new_uuid(), json!([[n, n + 1]]));
+        ahead["occurred_at"] = json!(t.in_s(3_600 + n));
+        let told = send(&t, member, &lesson, &ahead).await.expect(200);
+        assert_eq!(told.json["rejected"][0]["in_review"], true, "{}", told.json);
+    }
+    let list = t
+        .get("/study-reviews?count=true", &tenant.secretary_a)
+        .await
+        .expect(200);
+    assert_eq!(list.json["count"], 20);
+    let mut refused = false;
+    for batch in 0..6 {
+        let crumbs = (0..1_000).map(|n| {
+            let at = f64::from(batch * 1_000 + n) * 0.04;
+            json!([at, at + 0.002])
+        });
+        let crumbs = report(&t, &new_uuid(), crumbs.collect());
+        let told = send(&t, member, &lesson, &crumbs).await.expect(200);
+        refused |= told.json["rejected"].to_string().contains("too_scattered");
+    }
+    assert!(refused);
+}

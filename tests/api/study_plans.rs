@@ -159,8 +159,13 @@ async fn late_is_late_and_whoever_comes_later_has_time() {
     let tenant = t.tenant().await;
     let one = lesson(&t, &tenant, "甲").await;
     let plan = published(&t, &tenant, &[&one], 2).await;
-    t.advance_s(5 * 86_400);
+    t.advance_s(86_400);
     let (newcomer_id, newcomer) = t.person(&tenant, &tenant.branch_a, "新來的", None).await;
+    t.advance_s(4 * 86_400);
+    // Whoever came when it was over is not asked.
+    let (after_id, after) = t.person(&tenant, &tenant.branch_a, "後來的", None).await;
+    assert_eq!(due(&t.get("/home", &after).await.expect(200)), []);
+    assert_eq!(line(&t, &tenant.admin, &plan, &after_id).await, Value::Null);
     assert_eq!(
         due(&t.get("/home", &tenant.member_a).await.expect(200)),
         [("甲", true)]

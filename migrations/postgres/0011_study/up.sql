@@ -17,6 +17,7 @@ CREATE TABLE lesson_progress (
     sessions bytea NOT NULL, -- the latest sittings, see study/sessions.rs
     position_ms integer NOT NULL,
     position_at timestamptz,
+    credited_at timestamptz, -- when the last of it was played
     started_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     PRIMARY KEY (member_id, lesson_id, number)
@@ -62,7 +63,7 @@ CREATE TABLE study_reviews (
     note text,
     FOREIGN KEY (lesson_id, number) REFERENCES lesson_versions (lesson_id, number)
 );
-CREATE UNIQUE INDEX study_reviews_pending ON study_reviews (member_id, lesson_id, number, session_id) WHERE status = 'pending';
+CREATE UNIQUE INDEX study_reviews_pending ON study_reviews (member_id, lesson_id, number, session_id, doubt) WHERE status = 'pending';
 CREATE INDEX study_reviews_member ON study_reviews (member_id, lesson_id);
 CREATE INDEX study_reviews_organization ON study_reviews (organization_id, status, id);
 CREATE INDEX study_reviews_lesson ON study_reviews (lesson_id, number);

@@ -1,9 +1,8 @@
--- Which lesson answers an absence from an event, until when. The last word of its organiser stands.
+-- Which lesson answers an absence from an event. The last word of its organiser stands.
 CREATE TABLE make_ups (
     event_id uuid NOT NULL PRIMARY KEY REFERENCES events (id),
     tenant_id uuid NOT NULL REFERENCES organizations (id),
     lesson_id uuid NOT NULL REFERENCES lessons (id),
-    due_at timestamptz NOT NULL,
     set_at timestamptz NOT NULL,
     set_by uuid NOT NULL
 );

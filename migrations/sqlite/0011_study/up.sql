@@ -17,6 +17,7 @@ CREATE TABLE lesson_progress (
     sessions BLOB NOT NULL, -- the latest sittings, see study/sessions.rs
     position_ms INTEGER NOT NULL,
     position_at INTEGER,
+    credited_at INTEGER, -- when the last of it was played
     started_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     PRIMARY KEY (member_id, lesson_id, number)
@@ -62,7 +63,7 @@ CREATE TABLE study_reviews (
     note TEXT,
     FOREIGN KEY (lesson_id, number) REFERENCES lesson_versions (lesson_id, number)
 ) STRICT;
-CREATE UNIQUE INDEX study_reviews_pending ON study_reviews (member_id, lesson_id, number, session_id) WHERE status = 'pending';
+CREATE UNIQUE INDEX study_reviews_pending ON study_reviews (member_id, lesson_id, number, session_id, doubt) WHERE status = 'pending';
 CREATE INDEX study_reviews_member ON study_reviews (member_id, lesson_id);
 CREATE INDEX study_reviews_organization ON study_reviews (organization_id, status, id);
 CREATE INDEX study_reviews_lesson ON study_reviews (lesson_id, number);

@@ -1,9 +1,8 @@
--- Which lesson answers an absence from an event, until when. The last word of its organiser stands.
+-- Which lesson answers an absence from an event. The last word of its organiser stands.
 CREATE TABLE make_ups (
     event_id BLOB NOT NULL PRIMARY KEY REFERENCES events (id),
     tenant_id BLOB NOT NULL REFERENCES organizations (id),
     lesson_id BLOB NOT NULL REFERENCES lessons (id),
-    due_at INTEGER NOT NULL,
     set_at INTEGER NOT NULL,
     set_by BLOB NOT NULL
 ) STRICT;

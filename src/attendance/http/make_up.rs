@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::attendance::make_up;
 use crate::attendance::store::MakeUpRow;
 use crate::auth::SignedIn;
-use crate::events::EventId;
+use crate::events::{self, EventId};
 use crate::lessons::LessonId;
 use crate::platform::db::Instant;
 use crate::platform::error::AppResult;
@@ -34,11 +34,11 @@ pub struct MakeUpView {
 }
 
 impl MakeUpView {
-    pub fn of(row: &MakeUpRow, title: String) -> Self {
+    pub fn of(row: &MakeUpRow, title: String, due_at: Instant) -> Self {
         Self {
             lesson_id: row.lesson_id,
             title,
-            due_at: row.due_at,
+            due_at,
         }
     }
 }
@@ -49,8 +49,8 @@ struct EventMakeUpView {
     make_up: Option<MakeUpView>,
 }
 
-/// Say which lesson answers an absence from this event, before it or after. Who completes it between the event's start
-/// and 30 days after its end is `made_up` on the sheet instead of absent or on leave; the quorum stays as it was.
+/// Say which lesson answers an absence from this event, before it or after. Who has completed it within 30 days after the
+/// event's end, or before, is `made_up` on the sheet instead of absent or on leave; the quorum stays as it was.
 #[utoipa::path(tag = "attendance", params(("id" = EventId, Path)), request_body = SetMakeUp, responses((status = 200, body = EventMakeUpView)))]
 #[put("/events/{id}/make-up")]
 pub async fn update_make_up(
@@ -64,8 +64,10 @@ pub async fn update_make_up(
         .db
         .write(move |conn| {
             let row = make_up::set_make_up(conn, &ctx, id.0, lesson)?;
-            row.map(|row| Ok(MakeUpView::of(&row, make_up::title_of(conn, row.lesson_id)?)))
-                .transpose()
+            let Some(row) = row else { return Ok(None) };
+            let due_at = make_up::due_at(&events::find_event(conn, id.0)?);
+            let title = make_up::title_of(conn, row.lesson_id)?;
+            Ok(Some(MakeUpView::of(&row, title, due_at)))
         })
         .await?;
     Answer::ok(&EventMakeUpView {

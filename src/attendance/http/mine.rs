@@ -31,7 +31,9 @@ impl From<Mine> for MyAttendanceView {
             status: mine.presence,
             check_in: mine.check_in.as_ref().map(CheckInView::from),
             leave_request: mine.leave.map(LeaveView::from),
-            make_up: mine.make_up.map(|(row, title)| MakeUpView::of(&row, title)),
+            make_up: mine
+                .make_up
+                .map(|(row, title, due_at)| MakeUpView::of(&row, title, due_at)),
         }
     }
 }

@@ -470,6 +470,7 @@ diesel::table! {
         sessions -> Binary,
         position_ms -> Integer,
         position_at -> Nullable<Instant>,
+        credited_at -> Nullable<Instant>,
         started_at -> Instant,
         updated_at -> Instant,
     }
@@ -611,7 +612,6 @@ diesel::table! {
         event_id -> Uuid,
         tenant_id -> Uuid,
         lesson_id -> Uuid,
-        due_at -> Instant,
         set_at -> Instant,
         set_by -> Uuid,
     }

@@ -191,7 +191,7 @@ pub async fn list_progress(
     who: SignedIn,
     query: Query<PageQuery>,
 ) -> AppResult<Tagged<List<ProgressView>>> {
-    let (ctx, page): (_, Page<(Instant, LessonId)>) = (app.ctx(who.0), query.0.page()?);
+    let (ctx, page): (_, Page<(Instant, LessonId, i32)>) = (app.ctx(who.0), query.0.page()?);
     let asked = page.clone();
     let found = app
         .db
@@ -206,7 +206,7 @@ pub async fn list_progress(
 fn key_of(
     version: &crate::lessons::CourseVersion,
     standing: &crate::study::desk::Standing,
-) -> (Instant, LessonId) {
+) -> (Instant, LessonId, i32) {
     let started_at = standing.started_at.unwrap_or(Instant::from_micros(0));
-    (started_at, version.lesson)
+    (started_at, version.lesson, version.number)
 }

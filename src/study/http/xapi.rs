@@ -47,7 +47,8 @@ struct StatementResultView {
     more: String,
 }
 
-/// Read completed lessons as xAPI statements: of the people whom I may view, and my own.
+/// Read completed lessons as xAPI statements: of the people whom I might view when they completed them, and my own. What is
+/// younger than half a minute is left for the next time; `X-Experience-API-Consistent-Through` tells how far this goes.
 #[utoipa::path(tag = "study", params(StatementQuery), responses((status = 200, body = StatementResultView)))]
 #[get("/xapi/statements")]
 pub async fn list_statements(
@@ -56,6 +57,7 @@ pub async fn list_statements(
     query: Query<StatementQuery>,
 ) -> AppResult<HttpResponse> {
     let (ctx, query) = (app.ctx(who.0), query.0);
+    let settled = service::settled_until(&ctx);
     type Key = (Instant, MemberId, LessonId);
     let page = Page::<Key>::from_query(query.limit, query.cursor.as_deref(), None)?;
     let asked = ReadCompletions {
@@ -85,6 +87,7 @@ pub async fn list_statements(
         .unwrap_or_default();
     Ok(HttpResponse::Ok()
         .insert_header(("x-experience-api-version", "1.0.3"))
+        .insert_header(("x-experience-api-consistent-through", settled.to_string()))
         .json(StatementResultView {
             statements: list.items,
             more,
