@@ -19,6 +19,7 @@ pub mod members;
 pub mod openapi;
 pub mod organizations;
 pub mod platform;
+pub mod quizzes;
 pub mod routes;
 pub mod server;
 pub mod study;

@@ -6,7 +6,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::platform::http::configure_error_pages;
 use crate::{
-    attendance, audit, auth, devices, events, home, lessons, media, members, organizations, study,
+    attendance, audit, auth, devices, events, home, lessons, media, members, organizations, quizzes, study,
     study_plans,
 };
 
@@ -21,6 +21,7 @@ pub fn api(cfg: &mut ServiceConfig) {
     devices::configure(cfg);
     lessons::configure(cfg);
     study::configure(cfg);
+    quizzes::configure(cfg);
     study_plans::configure(cfg);
     media::configure(cfg);
     audit::configure(cfg);

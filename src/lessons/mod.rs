@@ -14,7 +14,7 @@ mod store;
 
 pub use courses::{CourseVersion, admitted, meant_for, versions_of};
 pub use rules::Kind;
-pub use service::may_see;
+pub use service::{LessonPlace, hold_to_write, may_see, place};
 
 pub use service::uses_file;
 use utoipa_actix_web::service_config::ServiceConfig;

@@ -431,6 +431,36 @@ pub fn view_lesson(conn: &mut DbConnection, ctx: &Ctx, id: LessonId) -> AppResul
     }
 }
 
+/// Where a lesson belongs, for slices that hang something on it.
+#[derive(Debug, Clone, Copy)]
+pub struct LessonPlace {
+    pub tenant: OrganizationId,
+    pub organization: OrganizationId,
+    /// May whoever asks write it?
+    pub is_writer: bool,
+}
+
+/// Of a lesson that is there for whoever asks; else 404.
+pub fn place(conn: &mut DbConnection, ctx: &Ctx, id: LessonId) -> AppResult<LessonPlace> {
+    let row = view_lesson(conn, ctx, id)?.row;
+    let writes = organizations::require_ever(conn, ctx, row.organization_id, Right::WriteLessons);
+    Ok(LessonPlace {
+        tenant: row.tenant_id,
+        organization: row.organization_id,
+        is_writer: writes.permitted()?.is_some(),
+    })
+}
+
+/// Of a lesson that whoever asks may write, locked until the transaction ends; 409 once it is archived.
+pub fn hold_to_write(conn: &mut DbConnection, ctx: &Ctx, id: LessonId) -> AppResult<LessonPlace> {
+    let row = held_lesson(conn, ctx, id, Right::WriteLessons)?.row;
+    Ok(LessonPlace {
+        tenant: row.tenant_id,
+        organization: row.organization_id,
+        is_writer: true,
+    })
+}
+
 /// Is this lesson there for whoever asks? Else 404.
 pub fn may_see(conn: &mut DbConnection, ctx: &Ctx, id: LessonId) -> AppResult<()> {
     view_lesson(conn, ctx, id).map(|_| ())

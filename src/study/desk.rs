@@ -14,6 +14,7 @@ use crate::organizations::OrganizationId;
 use crate::platform::db::{AnyId, DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult};
 use crate::platform::ids::Ids;
+use crate::quizzes::{self, QuizStanding};
 
 /// What one phone reports of one lesson.
 #[derive(Debug, Clone)]
@@ -56,6 +57,8 @@ pub struct Standing {
     pub updated_at: Option<Instant>,
     /// Of the lesson, in whatever version.
     pub completion: Option<CompletionRow>,
+    /// Likewise.
+    pub quiz: QuizStanding,
 }
 
 type Key = (MemberId, LessonId, i32);
@@ -81,6 +84,7 @@ pub struct Desk {
     lines: HashMap<Key, Line>,
     reviews: Vec<(ReviewRow, bool)>,
     completions: HashMap<(MemberId, LessonId), CompletionRow>,
+    quizzes: HashMap<(MemberId, LessonId), QuizStanding>,
     completed: Vec<CompletionRow>,
 }
 
@@ -114,7 +118,9 @@ impl Desk {
         admitted.extend(lessons::admitted(conn, &new)?);
         let completions = store::list_completions(conn, &pairs)?;
         let reviews = store::list_doubted(conn, &pairs)?;
+        let quizzes = quizzes::standings(conn, &pairs)?;
         Ok(Self {
+            quizzes,
             versions,
             admitted,
             clocks: clocks.into_iter().map(read_clock).collect::<AppResult<_>>()?,
@@ -318,6 +324,15 @@ impl Desk {
         if self.completions.contains_key(&(member, lesson)) || !course_of(version).is_covered(played) {
             return;
         }
+        let quiz = self.quiz(member, lesson);
+        if !quiz.is_met() {
+            return;
+        }
+        let rule = if quiz.required {
+            "coverage_and_quiz"
+        } else {
+            "coverage"
+        };
         let row = CompletionRow {
             member_id: member,
             lesson_id: lesson,
@@ -325,7 +340,7 @@ impl Desk {
             tenant_id: line.tenant,
             // Their own, filled in when it is saved.
             organization_id: line.tenant,
-            rule: "coverage".to_owned(),
+            rule: rule.to_owned(),
             threshold_permille: i32::try_from(version.threshold_permille).unwrap_or(i32::MAX),
             covered_ms: millis(played.total_ms()),
             played: played.encode(),
@@ -336,6 +351,25 @@ impl Desk {
         self.completions.insert((member, lesson), row);
     }
 
+    /// Completes a lesson on the newest of its versions that the member has covered, if it is not completed already.
+    pub fn complete_covered(
+        &mut self,
+        member: MemberId,
+        lesson: LessonId,
+        occurred_at: Instant,
+        now: Instant,
+    ) {
+        let mut versions = self.versions.get(&lesson).cloned().unwrap_or_default();
+        versions.sort_unstable_by_key(|version| std::cmp::Reverse(version.number));
+        for version in versions {
+            self.complete((member, lesson, version.number), &version, occurred_at, now);
+        }
+    }
+
+    fn quiz(&self, member: MemberId, lesson: LessonId) -> QuizStanding {
+        self.quizzes.get(&(member, lesson)).copied().unwrap_or_default()
+    }
+
     fn standing(&self, key: Key) -> Standing {
         let (member, lesson, _) = key;
         let mut standing = self
@@ -344,6 +378,7 @@ impl Desk {
             .map(|line| line.standing.clone())
             .unwrap_or_default();
         standing.completion = self.completions.get(&(member, lesson)).cloned();
+        standing.quiz = self.quiz(member, lesson);
         standing
     }
 
@@ -558,7 +593,7 @@ fn read_line(row: ProgressRow) -> AppResult<(Key, Line)> {
         progress: read_progress(&row)?,
         started_at: Some(row.started_at),
         updated_at: Some(row.updated_at),
-        completion: None,
+        ..Standing::default()
     };
     let line = Line {
         standing,

@@ -19,7 +19,7 @@ mod xapi;
 pub use http::configure;
 pub use lane::{StudyLane, start_lane};
 pub use played::{Played, Span};
-pub use service::{Studied, begun_lessons, studied};
+pub use service::{Studied, begun_lessons, hold, quiz_passed, studied};
 
 crate::id_types! {
     StudyReviewId,

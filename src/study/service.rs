@@ -17,6 +17,7 @@ use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code};
 use crate::platform::ids::Ids;
 use crate::platform::page::{Found, Page};
+use crate::quizzes;
 
 /// Credits a batch in the caller's transaction, in order of arrival: an outcome for each.
 pub fn record_all(
@@ -65,8 +66,10 @@ pub fn view_progress(
     };
     let version = version.cloned().ok_or_else(AppError::not_found)?;
     let row = rows.iter().find(|row| row.number == version.number);
+    let quizzes = quizzes::standings(conn, &[(member, lesson)])?;
     let mut standing = Standing {
         completion,
+        quiz: quizzes.get(&(member, lesson)).copied().unwrap_or_default(),
         ..Standing::default()
     };
     if let Some(row) = row {
@@ -97,6 +100,7 @@ pub fn list_mine(
     let pairs: Vec<_> = found.rows.iter().map(|row| (member, row.lesson_id)).collect();
     let versions = lessons::versions_of(conn, pairs.iter().map(|(_, lesson)| *lesson))?;
     let completions = store::list_completions(conn, &pairs)?;
+    let quizzes = quizzes::standings(conn, &pairs)?;
     let rows = found.rows.into_iter().map(|row| {
         let version = versions
             .iter()
@@ -109,6 +113,7 @@ pub fn list_mine(
             started_at: Some(row.started_at),
             updated_at: Some(row.updated_at),
             completion: completion.cloned(),
+            quiz: quizzes.get(&(member, row.lesson_id)).copied().unwrap_or_default(),
         };
         Ok((version, standing))
     });
@@ -230,6 +235,27 @@ pub fn decide_review(
     audit::record(conn, ctx, entry)?;
     let full = with_names(conn, vec![row])?.pop();
     full.ok_or_else(AppError::not_found)
+}
+
+/// Takes turns with all that is credited to a member, until the transaction ends.
+pub fn hold(conn: &mut DbConnection, member: MemberId, tenant: OrganizationId) -> AppResult<()> {
+    store::lock_clocks(conn, &[(member, tenant)])?;
+    Ok(())
+}
+
+/// Completes a lesson whose quiz was passed in this transaction, if enough of it is covered already. No permission asked.
+pub fn quiz_passed(
+    conn: &mut DbConnection,
+    now: Instant,
+    member: MemberId,
+    tenant: OrganizationId,
+    lesson: LessonId,
+    occurred_at: Instant,
+) -> AppResult<()> {
+    let mut desk = Desk::open(conn, [(member, tenant, lesson)].into_iter())?;
+    desk.complete_covered(member, lesson, occurred_at, now);
+    desk.close(conn)?;
+    Ok(())
 }
 
 /// How far members are with some lessons.

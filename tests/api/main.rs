@@ -25,6 +25,7 @@ mod media;
 mod members;
 mod organizations;
 mod process;
+mod quizzes;
 mod races;
 mod roster;
 mod search;

@@ -91,7 +91,7 @@ async fn run(db: &Db, statement: impl Into<String>) {
 
 /// The broken variant of every race here, on the real tables: each of 50 looks first, in a transaction of its own, and
 /// then acts on what it has seen, without a lock, a condition or a key. Tells how many acted.
-async fn look_then_act(
+pub async fn look_then_act(
     db: &Db,
     look: &'static str,
     act: impl Fn(&mut DbConnection) -> QueryResult<usize> + Copy + Send + 'static,

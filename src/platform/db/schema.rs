@@ -660,6 +660,70 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    lesson_quizzes (lesson_id) {
+        lesson_id -> Uuid,
+        tenant_id -> Uuid,
+        version -> Integer,
+        updated_at -> Instant,
+        archived_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    quiz_versions (lesson_id, number) {
+        lesson_id -> Uuid,
+        number -> Integer,
+        tenant_id -> Uuid,
+        document -> Json,
+        created_at -> Instant,
+        created_by -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    quiz_attempts (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        lesson_id -> Uuid,
+        member_id -> Uuid,
+        number -> Integer,
+        quiz_version -> Integer,
+        drawn -> Json,
+        status -> Text,
+        started_at -> Instant,
+        ends_at -> Nullable<Instant>,
+        answers -> Nullable<Json>,
+        occurred_at -> Nullable<Instant>,
+        handed_in_at -> Nullable<Instant>,
+        score_permille -> Nullable<Integer>,
+        passed -> Bool,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    quiz_answers (attempt_id, question_id) {
+        attempt_id -> Uuid,
+        question_id -> Uuid,
+        tenant_id -> Uuid,
+        lesson_id -> Uuid,
+        chosen -> Integer,
+        is_right -> Bool,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     organizations,
     audit_log,
@@ -689,6 +753,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     lesson_progress,
     lesson_completions,
     study_reviews,
+    lesson_quizzes,
+    quiz_versions,
+    quiz_attempts,
+    quiz_answers,
     lesson_series,
     series_lessons,
     study_plans,

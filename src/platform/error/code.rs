@@ -273,6 +273,20 @@ codes! {
         "该项已处理，或已自动计入。"
         "該項已處理，或已自動計入。" }
 
+    // Quizzes.
+    AttemptsExhausted "attempts_exhausted" 409 {
+        "All attempts at this quiz have been used. Ask your lecturer."
+        "该测验的作答次数已用完，请联系讲师。"
+        "該測驗的作答次數已用完，請聯絡講師。" }
+    AlreadyHandedIn "already_handed_in" 409 {
+        "This attempt was handed in before, with other answers; those count."
+        "该次作答已提交过其他答案，以先提交的为准。"
+        "該次作答已提交過其他答案，以先提交的為準。" }
+    AttemptExpired "attempt_expired" 409 {
+        "The time for this attempt is over. Start another one."
+        "该次作答已超时，请重新开始。"
+        "該次作答已逾時，請重新開始。" }
+
     StudyPlanPublished "study_plan_published" 409 {
         "The plan is published: only its words can be changed, and its day moved to a later one."
         "计划已发布，只能修改说明，或推迟截止日期。"

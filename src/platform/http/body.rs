@@ -26,10 +26,10 @@ pub struct BodyLimits {
     pub arrival: Duration,
 }
 
-/// A checked JSON body.
-pub struct Json<T>(pub T);
+/// A checked JSON body of at most `LIMIT` bytes.
+pub struct Json<T, const LIMIT: usize = JSON_LIMIT>(pub T);
 
-impl<T: DeserializeOwned + Check + 'static> FromRequest for Json<T> {
+impl<T: DeserializeOwned + Check + 'static, const LIMIT: usize> FromRequest for Json<T, LIMIT> {
     type Error = AppError;
     type Future = Pin<Box<dyn Future<Output = AppResult<Self>>>>;
 
@@ -37,7 +37,7 @@ impl<T: DeserializeOwned + Check + 'static> FromRequest for Json<T> {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
             require_json(&request)?;
-            let bytes = read_limited(&request, payload, JSON_LIMIT).await?;
+            let bytes = read_limited(&request, payload, LIMIT).await?;
             Ok(Self(parse(&bytes)?))
         })
     }

@@ -25,13 +25,22 @@ pub fn ranges(played: &Played) -> Vec<Range> {
 pub struct CompletionView {
     /// The version that was studied.
     version: i32,
-    /// What made it complete: `coverage`, of at least the threshold.
+    /// What made it complete: `coverage`, of at least the threshold, or `coverage_and_quiz`.
     #[schema(example = "coverage")]
     rule: String,
     threshold_permille: i32,
     /// The phone's time of what completed it, never later than `received_at`.
     occurred_at: Instant,
     received_at: Instant,
+}
+
+/// How I stand with the quiz of a lesson.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct QuizStandingView {
+    /// The lesson has a quiz, so it takes passing it to complete the lesson.
+    required: bool,
+    /// I have passed it.
+    passed: bool,
 }
 
 /// How I stand with a lesson.
@@ -51,6 +60,7 @@ pub struct ProgressView {
     /// Once true it stays so, whatever becomes of the lesson.
     completed: bool,
     completion: Option<CompletionView>,
+    quiz: QuizStandingView,
     /// Where to go on, in seconds; in an article the number of a section. The phone that was there last tells it.
     position: f64,
     /// Of an article: the sections that are credited, counted from 0.
@@ -87,6 +97,10 @@ impl ProgressView {
                 occurred_at: row.occurred_at,
                 received_at: row.received_at,
             }),
+            quiz: QuizStandingView {
+                required: standing.quiz.required,
+                passed: standing.quiz.passed,
+            },
             position: if is_article {
                 f64::from(progress.position_ms)
             } else {

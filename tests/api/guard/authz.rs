@@ -103,11 +103,18 @@ pub fn body_of(name: &str, tenant: &Tenant) -> Value {
         "unexcuse_member" => json!({ "member_id": tenant.member_a_id }),
         "update_make_up" => json!({ "lesson_id": null }),
         "return_lesson" => json!({ "note": "x" }),
+        "update_quiz" => quiz_body(),
+        "start_quiz_attempt" => json!({}),
+        "hand_in_quiz_attempt" => json!({ "answers": [], "occurred_at": "2026-11-24T01:00:00Z" }),
         "update_progress" => {
             json!({ "session_id": client_event_id, "played": [[0, 1]], "occurred_at": "2026-11-24T01:00:00Z" })
         }
         _ => json!({ "reason": "x" }),
     }
+}
+
+fn quiz_body() -> Value {
+    json!({ "questions": [{ "kind": "true_false", "text": "x", "options": ["a", "b"], "answer": [0] }] })
 }
 
 #[actix_web::test]
@@ -138,6 +145,11 @@ async fn another_tenants_and_a_sibling_branchs_things_do_not_exist() {
     t.put(&format!("/lessons/{lesson}/progress"), &theirs.member_a, ahead)
         .await
         .expect(200);
+    let quiz = format!("/lessons/{lesson}/quiz");
+    let written = t.request(Method::PUT, &quiz, &theirs.admin).json(&quiz_body());
+    Reply::of(written.header("if-match", "*")).await.expect(201);
+    let attempt = t.act(&format!("{quiz}/attempts"), &theirs.member_a).await;
+    let attempt = attempt.expect(201).id();
     let reviews = t.get("/study-reviews", &theirs.secretary_a).await.expect(200);
     let review = reviews.text("/items/0/id");
     let series =
@@ -163,6 +175,7 @@ async fn another_tenants_and_a_sibling_branchs_things_do_not_exist() {
         .id();
     let ids = BTreeMap::from([
         ("study-reviews", review),
+        ("quiz-attempts", attempt),
         ("study-plans", plan),
         ("uploads", file.clone()),
         ("media", file),

@@ -27,7 +27,7 @@ fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-const SLICES: [&str; 11] = [
+const SLICES: [&str; 12] = [
     "auth",
     "organizations",
     "members",
@@ -36,6 +36,7 @@ const SLICES: [&str; 11] = [
     "devices",
     "lessons",
     "study",
+    "quizzes",
     "study_plans",
     "media",
     "audit",
