@@ -1,5 +1,5 @@
 //! The demonstration: one committee, three branches with groups, sixty members, a past quarter, a meeting that is open
-//! now and one next week. Made through the same services that requests go through.
+//! now and one next week, a lesson and a plan that asks for it. Made through the same services that requests go through.
 
 use diesel::prelude::*;
 use uuid::Uuid;
@@ -8,6 +8,7 @@ use crate::app::{App, Ctx};
 use crate::attendance::{self, Source};
 use crate::auth::{self, Actor};
 use crate::events::{self, CreateEvent, EventId, EventRow, Expected, Form, Status};
+use crate::lessons::{self, Audience, CreateLesson};
 use crate::members::{self, CreateMember, MemberRow, Standing};
 use crate::organizations::{
     self, CreateOrganization, Kind, OrganizationId, OrganizationRow, Role, SettingsPatch,
@@ -16,6 +17,8 @@ use crate::platform::db::schema::{accounts, events as events_table, organization
 use crate::platform::db::{DbConnection, Instant, lock_first_start};
 use crate::platform::error::{AppError, AppResult};
 use crate::platform::keys::{Keys, random_secret};
+use crate::platform::local_time;
+use crate::study_plans::{self, CreateStudyPlan};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -171,6 +174,7 @@ fn make(conn: &mut DbConnection, ctx: &Ctx, keys: &Keys, password_hash: &str) ->
     organizations::grant_role(conn, ctx, first_branch.id, secretary.id, Role::Secretary)?;
 
     make_history(conn, ctx, keys, &committee, first_branch, &people)?;
+    make_lesson(conn, ctx, &committee)?;
     let open = publish_open(conn, ctx, &committee)?;
     publish(
         conn,
@@ -317,6 +321,46 @@ fn make_history(
         };
         events::close_event(conn, &after, event.id)?;
     }
+    Ok(())
+}
+
+const LESSON: &str = "# 為什麼要開好支部黨員大會\n\n支部黨員大會由全體黨員參加，一般每季度召開一次，討論和決定支部的重要事項。\n\n\
+    # 會前\n\n提前把議題和時間告訴每一位黨員；不能到會的，會前請假。\n\n\
+    # 會上\n\n有表決權的到會黨員須過半數方可表決；贊成人數超過應到會有表決權黨員的半數為通過。\n\n\
+    # 會後\n\n決定的事落實到人；缺席的同志在三十天內補課。\n";
+
+/// A lesson for everybody, and a plan that asks for it within two weeks.
+fn make_lesson(conn: &mut DbConnection, ctx: &Ctx, committee: &OrganizationRow) -> AppResult<()> {
+    let lesson = CreateLesson {
+        organization_id: committee.id,
+        kind: lessons::Kind::Article,
+        title: "五分鐘微黨課：開好支部黨員大會".to_owned(),
+        summary: "會前、會上、會後各做什麼".to_owned(),
+        body: LESSON.to_owned(),
+        transcript: String::new(),
+        tags: vec!["三會一課".to_owned()],
+        audience: Audience::default(),
+        media_id: None,
+        poster_id: None,
+        subtitles: Vec::new(),
+        attachments: Vec::new(),
+        threshold_permille: None,
+        speed_percent: None,
+    };
+    let lesson = lessons::create_lesson(conn, ctx, lesson)?.row.id;
+    lessons::submit_lesson(conn, ctx, lesson)?;
+    lessons::publish_lesson(conn, ctx, lesson, None)?;
+    let plan = CreateStudyPlan {
+        organization_id: committee.id,
+        title: "本月學習計劃".to_owned(),
+        description: String::new(),
+        lesson_ids: vec![lesson],
+        due_on: local_time::local_date(ctx.now.plus_s(14 * DAY_S), local_time::zone("Asia/Shanghai")),
+        standings: Vec::new(),
+        grace_days: None,
+    };
+    let plan = study_plans::create_plan(conn, ctx, plan)?.row.id;
+    study_plans::publish_plan(conn, ctx, plan)?;
     Ok(())
 }
 

@@ -12,15 +12,16 @@ mod series;
 mod service;
 mod store;
 
+pub use commands::{Audience, CreateLesson};
 pub use courses::{CourseVersion, admitted, meant_for, versions_of};
 pub use rules::Kind;
-pub use service::{LessonPlace, hold_to_write, may_see, place};
-
-pub use service::uses_file;
-use utoipa_actix_web::service_config::ServiceConfig;
-
 pub use search::reindex;
 pub use series::prerequisites;
+pub use service::{
+    LessonPlace, create_lesson, hold_to_write, may_see, place, publish_lesson, submit_lesson, uses_file,
+};
+
+use utoipa_actix_web::service_config::ServiceConfig;
 
 crate::id_types! {
     LessonId,

@@ -8,8 +8,9 @@ mod rules;
 mod service;
 mod store;
 
+pub use commands::CreateStudyPlan;
 pub use http::{DueLessonView, configure};
-pub use service::{DueLesson, due_lessons};
+pub use service::{DueLesson, create_plan, due_lessons, publish_plan};
 
 crate::id_types! {
     StudyPlanId,
