@@ -128,19 +128,20 @@ fn hits(conn: &DbConnection, best: i64) -> String {
         DbConnection::Sqlite(_) => (
             "SELECT rowid AS key, rank AS score FROM lesson_search WHERE $1 <> '' AND lesson_search MATCH $2 AND $3 <> '' \
              AND rank MATCH 'bm25(10.0, 4.0, 1.0)' ORDER BY rank",
-            "lesson_search_keys s ON s.id = best.key JOIN lessons l ON l.id = s.lesson_id",
+            // CROSS: in this order, else all lessons are walked beside the few that are best (46 ms instead of 1).
+            "CROSS JOIN lesson_search_keys s ON s.id = best.key CROSS JOIN lessons l ON l.id = s.lesson_id",
         ),
         // ts_rank reads each vector that it ranks: those of whole texts would make it slow.
         DbConnection::Pg(_) => (
             "SELECT s.lesson_id AS key, -CAST(ts_rank('{0, 0, 0.4, 1}', s.heading, CAST($1 AS tsquery)) AS double precision) AS score \
              FROM lesson_search s WHERE s.words @@ CAST($2 AS tsquery) AND ($3 = CAST('[]' AS jsonb) OR NOT EXISTS \
              (SELECT 1 FROM jsonb_array_elements_text($3) AS p (part) WHERE strpos(s.line, p.part) = 0)) ORDER BY score",
-            "lessons l ON l.id = best.key",
+            "JOIN lessons l ON l.id = best.key",
         ),
     };
     format!(
         "WITH best AS MATERIALIZED ({ranked} LIMIT {best}), hits AS MATERIALIZED (SELECT l.id, l.organization_id, l.kind, \
-         best.score FROM best JOIN {key} WHERE ($4 OR l.tenant_id = $5) AND l.published_number IS NOT NULL \
+         best.score FROM best {key} WHERE ($4 OR l.tenant_id = $5) AND l.published_number IS NOT NULL \
          AND l.archived_at IS NULL AND ($6 OR l.organization_id {} OR {}) AND ($10 = '' OR l.kind = $10))",
         conn.among("$7"),
         for_student(conn, "l", "$8", "$9")
