@@ -266,3 +266,38 @@ async fn only_a_fitting_file_of_ones_own_sight_goes_with_a_lesson() {
         .await
         .expect(201);
 }
+
+/// From the upload to the completion: what counts is as long as the file itself tells, on two phones, with the rest lost and
+/// sent again.
+#[actix_web::test]
+async fn an_uploaded_film_is_studied_to_its_own_end() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    for name in ["lesson.mp4", "lesson.mp3"] {
+        let kind = if name.ends_with("mp3") { "audio" } else { "video" };
+        let media = file(&t, &tenant.secretary_a, &tenant.branch_a, &data(name)).await;
+        let lesson = published(
+            &t,
+            &tenant,
+            film(&tenant, json!({ "kind": kind, "media_id": media })),
+        )
+        .await;
+        let path = format!("/lessons/{lesson}/progress");
+        let report =
+            |played: Value| json!({ "session_id": new_uuid(), "played": played, "occurred_at": t.in_s(0) });
+        t.advance_s(60);
+        let first = report(json!([[0.0, 1.5], [90.0, 100.0]]));
+        let told = t.put(&path, &tenant.member_a, first.clone()).await.expect(200);
+        assert_eq!(told.json["accepted"], json!([[0.0, 1.5]]), "{}", told.json);
+        assert_eq!(told.json["rejected"][0]["code"], "beyond_end");
+        assert_eq!(told.json["completed"], false);
+        let other = report(json!([[1.0, 4.0]]));
+        let told = t.put(&path, &tenant.member_a, other).await.expect(200);
+        assert_eq!(
+            (&told.json["completed"], &told.json["coverage"]),
+            (&json!(true), &json!(1.0))
+        );
+        let again = t.put(&path, &tenant.member_a, first).await.expect(200);
+        assert_eq!(again.json["covered_s"], told.json["duration_s"]);
+    }
+}

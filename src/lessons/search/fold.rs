@@ -113,6 +113,10 @@ impl Folded {
 }
 
 fn kind_of(letter: char) -> Option<Kind> {
+    // The dot in 卡爾・馬克思 stands among the signs, and so does what is no letter yet.
+    if !letter.is_alphanumeric() {
+        return None;
+    }
     match letter {
         '\u{3005}'
         | '\u{3007}'
@@ -123,8 +127,7 @@ fn kind_of(letter: char) -> Option<Kind> {
         | '\u{4E00}'..='\u{9FFF}'
         | '\u{F900}'..='\u{FAFF}'
         | '\u{20000}'..='\u{323AF}' => Some(Kind::Signs),
-        letter if letter.is_alphanumeric() => Some(Kind::Word),
-        _ => None,
+        _ => Some(Kind::Word),
     }
 }
 
@@ -230,6 +233,7 @@ mod tests {
         let pieces = |text: &str| Folded::of(text).pieces().collect::<Vec<_>>();
         assert_eq!(pieces("党史学，A1 b"), ["党史", "史学", "学", "a1", "b"]);
         assert_eq!(pieces(""), [""; 0]);
+        assert_eq!(pieces("･卡・马"), ["卡", "马"]);
         assert_eq!(pieces(&"x".repeat(500)), ["x".repeat(MAX_WORD)]);
     }
 
