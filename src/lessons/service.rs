@@ -245,9 +245,13 @@ pub fn publish_lesson(
     let audience = lesson.audience.clone().unwrap_or_default();
     organizations::require_all(conn, ctx, &audience.organization_ids, Right::PublishLessons)?;
     let number = lesson.row.published_number.unwrap_or(0) + 1;
-    let article = article::render(&lesson.row.body);
+    let mut article = article::render(&lesson.row.body);
     let files = lesson.files.clone().unwrap_or_default();
     let played_ms = files.publish(conn, &lesson.row, number)?;
+    if kind_of(&lesson.row) != Kind::Article {
+        // What accompanies a film is not what is studied.
+        article.sections.clear();
+    }
     let published = VersionRow {
         lesson_id: id,
         number,

@@ -5,10 +5,13 @@
 //! makes a transaction of whatever has queued up.
 
 mod clock;
+mod course;
 mod desk;
+mod doubts;
 mod http;
 mod lane;
 mod played;
+mod rows;
 mod rules;
 mod service;
 mod sessions;

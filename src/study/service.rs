@@ -5,8 +5,10 @@ use std::collections::{HashMap, HashSet};
 use serde_json::json;
 
 use super::StudyReviewId;
-use super::desk::{self, Desk, PENDING, Recorded, Report, Standing};
+use super::desk::{Desk, Recorded, Report, Standing};
+use super::doubts::PENDING;
 use super::played::Played;
+use super::rows;
 use super::store::{self, CompletionFilter, CompletionRow, ReviewFilter, ReviewRow};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
@@ -73,7 +75,7 @@ pub fn view_progress(
         ..Standing::default()
     };
     if let Some(row) = row {
-        standing.progress = desk::read_progress(row)?;
+        standing.progress = rows::read_progress(row)?;
         standing.started_at = Some(row.started_at);
         standing.updated_at = Some(row.updated_at);
     }
@@ -81,7 +83,7 @@ pub fn view_progress(
     let reviews = reviews.into_iter().filter(|row| row.number == version.number);
     Ok(Seen {
         reviews: reviews
-            .map(|row| Ok((desk::read_played(&row.played)?, row)))
+            .map(|row| Ok((rows::read_played(&row.played)?, row)))
             .map(|read: AppResult<_>| read.map(|(played, row)| (row, played)))
             .collect::<AppResult<_>>()?,
         version,
@@ -109,7 +111,7 @@ pub fn list_mine(
             .ok_or_else(|| AppError::internal("progress on a version that is not there"))?;
         let completion = completions.iter().find(|c| c.lesson_id == row.lesson_id);
         let standing = Standing {
-            progress: desk::read_progress(&row)?,
+            progress: rows::read_progress(&row)?,
             started_at: Some(row.started_at),
             updated_at: Some(row.updated_at),
             completion: completion.cloned(),
@@ -141,7 +143,7 @@ fn with_names(conn: &mut DbConnection, rows: Vec<ReviewRow>) -> AppResult<Vec<Fu
             .iter()
             .find(|version| version.lesson == row.lesson_id && version.number == row.number);
         Ok(FullReview {
-            played: desk::read_played(&row.played)?,
+            played: rows::read_played(&row.played)?,
             member: people.get(&row.member_id).cloned(),
             title: version.map(|version| version.title.clone()).unwrap_or_default(),
             row,

@@ -276,8 +276,8 @@ async fn two_devices_at_once_share_one_clock() {
             .expect(200);
         credited += told.json["covered_s"].as_f64().unwrap();
     }
-    // A minute has passed: at twice the speed two minutes of all of them together, four to the minute of the clock.
-    assert!((120.0..=240.0).contains(&credited), "{credited}");
+    // A minute has passed, a whole one of the clock: at twice the speed two minutes, of all of them together.
+    assert_eq!(credited, 120.0);
     // The time of another member's session helps nobody.
     let (lesson, session) = &lessons[0];
     let stranger = t.person(&tenant, &tenant.branch_a, "丙", None).await.1;
@@ -688,4 +688,35 @@ async fn made_up_sessions_do_not_fill_the_list_and_crumbs_are_not_kept() {
         refused |= told.json["rejected"].to_string().contains("too_scattered");
     }
     assert!(refused);
+}
+
+#[actix_web::test]
+async fn what_is_accepted_closes_what_was_claimed_in_other_sessions() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let (member, lesson) = (&tenant.member_a, played_lesson(&t, &tenant).await);
+    for range in [[0.0, 100.0], [200.0, 300.0], [0.0, 290.0]] {
+        let mut old = report(&t, &new_uuid(), json!([range]));
+        old["occurred_at"] = json!(t.in_s(-20 * 86_400));
+        send(&t, member, &lesson, &old).await.expect(200);
+    }
+    let list = async || t.get("/study-reviews", &tenant.secretary_a).await.expect(200);
+    let newest = list().await.text("/items/0/id");
+    t.act(&format!("/study-reviews/{newest}/accept"), &tenant.secretary_a)
+        .await
+        .expect(200);
+    let after = list().await;
+    let left: Vec<(&Value, &Value)> = after
+        .items()
+        .iter()
+        .map(|review| (&review["status"], &review["ranges"]))
+        .collect();
+    assert_eq!(
+        left,
+        [
+            (&json!("accepted"), &json!([[0.0, 290.0]])),
+            (&json!("pending"), &json!([[290.0, 300.0]])),
+            (&json!("settled"), &json!([[0.0, 100.0]])),
+        ]
+    );
 }

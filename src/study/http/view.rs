@@ -4,7 +4,9 @@ use serde::Serialize;
 
 use crate::lessons::{CourseVersion, Kind, LessonId};
 use crate::platform::db::Instant;
-use crate::study::desk::{Recorded, Rejected, Standing, section_spans};
+use crate::study::course::section_spans;
+use crate::study::desk::{Recorded, Standing};
+use crate::study::doubts::Rejected;
 use crate::study::played::{Played, Span};
 use crate::study::rules::Doubt;
 

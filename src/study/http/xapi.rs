@@ -14,7 +14,7 @@ use crate::platform::http::Query;
 use crate::platform::page::Page;
 use crate::platform::text::Check;
 use crate::study::service::{self, ReadCompletions};
-use crate::study::{desk, xapi};
+use crate::study::{rows, xapi};
 
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -77,7 +77,7 @@ pub async fn list_statements(
         (row.received_at, row.member_id, row.lesson_id)
     };
     let list = page.list(found, key, |full| {
-        let played = desk::read_played(&full.row.played)?;
+        let played = rows::read_played(&full.row.played)?;
         Ok(xapi::statement(&full, &played, base))
     });
     let list = list.transpose()?;
