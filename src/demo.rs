@@ -355,6 +355,7 @@ fn make_lesson(conn: &mut DbConnection, ctx: &Ctx, committee: &OrganizationRow) 
         title: "本月學習計劃".to_owned(),
         description: String::new(),
         lesson_ids: vec![lesson],
+        series_ids: Vec::new(),
         due_on: local_time::local_date(ctx.now.plus_s(14 * DAY_S), local_time::zone("Asia/Shanghai")),
         standings: Vec::new(),
         grace_days: None,

@@ -16,7 +16,7 @@ pub use commands::{Audience, CreateLesson};
 pub use courses::{CourseVersion, admitted, meant_for, versions_of};
 pub use rules::Kind;
 pub use search::reindex;
-pub use series::prerequisites;
+pub use series::{prerequisites, series_lessons};
 pub use service::{
     LessonPlace, create_lesson, hold_to_write, may_see, place, publish_lesson, submit_lesson, uses_file,
 };

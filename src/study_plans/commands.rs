@@ -3,12 +3,14 @@
 use chrono::{Datelike, NaiveDate};
 use serde::Deserialize;
 
-use crate::lessons::LessonId;
+use crate::lessons::{LessonId, SeriesId};
 use crate::members::Standing;
 use crate::organizations::OrganizationId;
 use crate::platform::text::{Check, Problems, present};
 
-const MAX_LESSONS: usize = 100;
+/// Of a plan, those of its series included.
+pub const MAX_LESSONS: usize = 100;
+const MAX_SERIES: usize = 20;
 
 /// A new plan, a draft until it is published.
 #[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
@@ -20,8 +22,13 @@ pub struct CreateStudyPlan {
     pub title: String,
     #[serde(default)]
     pub description: String,
-    /// In this order; at most 100. A series is planned by its lessons.
+    /// In this order; at most 100, with those of the series.
+    #[serde(default)]
     pub lesson_ids: Vec<LessonId>,
+    /// Published series, for their lessons as they are now: those that are published for everybody whom the plan asks,
+    /// in their order, after the lessons that are named. What a series comes to hold later is not asked for.
+    #[serde(default)]
+    pub series_ids: Vec<SeriesId>,
     /// The last day, where the organization is.
     pub due_on: NaiveDate,
     /// Empty: everybody.
@@ -45,6 +52,10 @@ pub struct UpdateStudyPlan {
     #[serde(default, with = "present")]
     #[schema(nullable = false)]
     pub lesson_ids: Option<Vec<LessonId>>,
+    /// With `lesson_ids`, or alone: the plan's lessons become what the two name.
+    #[serde(default, with = "present")]
+    #[schema(nullable = false)]
+    pub series_ids: Option<Vec<SeriesId>>,
     #[serde(default, with = "present")]
     #[schema(nullable = false)]
     pub due_on: Option<NaiveDate>,
@@ -60,7 +71,7 @@ impl Check for CreateStudyPlan {
     fn check(&mut self, problems: &mut Problems) {
         problems.line("/title", &mut self.title, 1, 200);
         problems.paragraph("/description", &mut self.description, 0, 2_000);
-        check_lessons(problems, &self.lesson_ids);
+        check_lessons(problems, &self.lesson_ids, &self.series_ids);
         check_day(problems, self.due_on);
         problems.optional_range("/grace_days", &self.grace_days, 0, 365);
     }
@@ -74,8 +85,9 @@ impl Check for UpdateStudyPlan {
         if let Some(description) = &mut self.description {
             problems.paragraph("/description", description, 0, 2_000);
         }
-        if let Some(lessons) = &self.lesson_ids {
-            check_lessons(problems, lessons);
+        if self.lesson_ids.is_some() || self.series_ids.is_some() {
+            let lessons = self.lesson_ids.as_deref().unwrap_or_default();
+            check_lessons(problems, lessons, self.series_ids.as_deref().unwrap_or_default());
         }
         if let Some(day) = self.due_on {
             check_day(problems, day);
@@ -90,17 +102,26 @@ fn check_day(problems: &mut Problems, day: NaiveDate) {
     }
 }
 
-fn check_lessons(problems: &mut Problems, lessons: &[LessonId]) {
-    if lessons.is_empty() || lessons.len() > MAX_LESSONS {
+fn check_lessons(problems: &mut Problems, lessons: &[LessonId], series: &[SeriesId]) {
+    if lessons.len() > MAX_LESSONS || (lessons.is_empty() && series.is_empty()) {
+        let message = format!("needs 1 to {MAX_LESSONS} items, or a series");
+        problems.add("/lesson_ids", "wrong_count", message);
+    }
+    if series.len() > MAX_SERIES {
         problems.add(
-            "/lesson_ids",
+            "/series_ids",
             "wrong_count",
-            format!("needs 1 to {MAX_LESSONS} items"),
+            format!("takes at most {MAX_SERIES} items"),
         );
     }
-    for (n, lesson) in lessons.iter().enumerate() {
-        if lessons.iter().take(n).any(|before| before == lesson) {
-            problems.add(format!("/lesson_ids/{n}"), "duplicate", "is there twice");
+    check_distinct(problems, "/lesson_ids", lessons);
+    check_distinct(problems, "/series_ids", series);
+}
+
+fn check_distinct<Id: PartialEq>(problems: &mut Problems, field: &str, ids: &[Id]) {
+    for (n, id) in ids.iter().enumerate() {
+        if ids.iter().take(n).any(|before| before == id) {
+            problems.add(format!("{field}/{n}"), "duplicate", "is there twice");
         }
     }
 }

@@ -6,18 +6,19 @@ use chrono::NaiveDate;
 use serde_json::{Value, json};
 
 use super::StudyPlanId;
-use super::commands::{CreateStudyPlan, UpdateStudyPlan};
+use super::commands::{CreateStudyPlan, MAX_LESSONS, UpdateStudyPlan};
 use super::rules::{self, State, Status};
 use super::store::{self, Asked, ExcuseRow, PlanFilter, PlanRow};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
-use crate::lessons::{self, LessonId};
+use crate::lessons::{self, LessonId, SeriesId};
 use crate::members::{self, MemberId, Standing};
 use crate::organizations::{self, OrganizationId, Right};
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code, Permitted};
 use crate::platform::local_time;
 use crate::platform::page::{Found, Page};
+use crate::platform::text::Problems;
 use crate::study;
 
 /// A lesson of a plan, by the title that members see.
@@ -56,9 +57,9 @@ pub fn create_plan(conn: &mut DbConnection, ctx: &Ctx, new: CreateStudyPlan) -> 
         cancelled_at: None,
         cancel_reason: None,
     };
-    require_meant_for(conn, &row, &new.lesson_ids)?;
+    let lessons = planned(conn, ctx, &row, new.lesson_ids, &new.series_ids)?;
     store::insert_plan(conn, &row)?;
-    store::replace_lessons(conn, &row, &new.lesson_ids)?;
+    store::replace_lessons(conn, &row, &lessons)?;
     note(
         conn,
         ctx,
@@ -95,10 +96,8 @@ fn end_of(
 
 /// Nobody is asked for what they cannot see: 422 with the lessons that are not published for all of them.
 fn require_meant_for(conn: &mut DbConnection, row: &PlanRow, lessons: &[LessonId]) -> AppResult<()> {
-    let organization = organizations::find_organization(conn, row.organization_id)?;
-    let line = organizations::ids_of_path(&organization.path);
-    let meant = lessons::meant_for(conn, lessons, &line, row.standings)?;
-    let mut problems = crate::platform::text::Problems::default();
+    let meant = meant(conn, row, lessons.to_vec())?;
+    let mut problems = Problems::default();
     for (n, _) in lessons
         .iter()
         .enumerate()
@@ -108,6 +107,43 @@ fn require_meant_for(conn: &mut DbConnection, row: &PlanRow, lessons: &[LessonId
         problems.add(format!("/lesson_ids/{n}"), "not_for_them", message);
     }
     problems.into_result()
+}
+
+/// The lessons that are named, and after them those of the series which are for all of them, each once.
+fn planned(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    row: &PlanRow,
+    mut lessons: Vec<LessonId>,
+    series: &[SeriesId],
+) -> AppResult<Vec<LessonId>> {
+    require_meant_for(conn, row, &lessons)?;
+    let mut problems = Problems::default();
+    for (n, id) in series.iter().enumerate() {
+        let held = lessons::series_lessons(conn, ctx, *id).permitted()?;
+        let held = meant(conn, row, held.unwrap_or_default())?;
+        if held.is_empty() {
+            let message = "has no lesson that is published for all whom the plan asks";
+            problems.add(format!("/series_ids/{n}"), "not_for_them", message);
+        }
+        let new: Vec<_> = held.into_iter().filter(|id| !lessons.contains(id)).collect();
+        lessons.extend(new);
+    }
+    if lessons.len() > MAX_LESSONS {
+        let message = format!("leads to more than {MAX_LESSONS} lessons");
+        problems.add("/series_ids", "wrong_count", message);
+    }
+    problems.into_result()?;
+    Ok(lessons)
+}
+
+/// Those of these lessons that are published for everybody whom the plan asks.
+fn meant(conn: &mut DbConnection, row: &PlanRow, mut lessons: Vec<LessonId>) -> AppResult<Vec<LessonId>> {
+    let organization = organizations::find_organization(conn, row.organization_id)?;
+    let line = organizations::ids_of_path(&organization.path);
+    let meant = lessons::meant_for(conn, &lessons, &line, row.standings)?;
+    lessons.retain(|lesson| meant.contains(lesson));
+    Ok(lessons)
 }
 
 pub fn update_plan(
@@ -122,8 +158,8 @@ pub fn update_plan(
         return Err(Code::VersionMismatch.into());
     }
     let is_draft = row.status == Status::Draft.as_str();
-    let changes_terms =
-        change.lesson_ids.is_some() || change.standings.is_some() || change.grace_days.is_some();
+    let names_lessons = change.lesson_ids.is_some() || change.series_ids.is_some();
+    let changes_terms = names_lessons || change.standings.is_some() || change.grace_days.is_some();
     if !is_draft && changes_terms {
         return Err(Code::StudyPlanPublished.into());
     }
@@ -142,7 +178,17 @@ pub fn update_plan(
         row.due_at = end_of(conn, ctx, row.organization_id, day)?;
     }
     let lessons_before = lessons_of(conn, id)?;
-    let lessons = change.lesson_ids.unwrap_or_else(|| lessons_before.clone());
+    let mut lessons = lessons_before.clone();
+    if names_lessons {
+        let (named, series) = (change.lesson_ids, change.series_ids);
+        lessons = planned(
+            conn,
+            ctx,
+            &row,
+            named.unwrap_or_default(),
+            &series.unwrap_or_default(),
+        )?;
+    }
     if row != before || lessons != lessons_before {
         if is_draft {
             require_meant_for(conn, &row, &lessons)?;
@@ -496,12 +542,8 @@ fn lines_of(
 /// The plan's lessons without those that have been put away, or are not for all of them any more, since it was published:
 /// nobody is late with what they cannot open.
 fn open_lessons(conn: &mut DbConnection, row: &PlanRow) -> AppResult<Vec<LessonId>> {
-    let mut lessons = lessons_of(conn, row.id)?;
-    let organization = organizations::find_organization(conn, row.organization_id)?;
-    let line = organizations::ids_of_path(&organization.path);
-    let meant = lessons::meant_for(conn, &lessons, &line, row.standings)?;
-    lessons.retain(|lesson| meant.contains(lesson));
-    Ok(lessons)
+    let lessons = lessons_of(conn, row.id)?;
+    meant(conn, row, lessons)
 }
 
 /// When a member came to those whom the plan asks, if that was after it was published.

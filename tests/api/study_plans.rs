@@ -227,6 +227,72 @@ async fn who_is_excused_leaves_the_numbers_until_asked_again() {
 }
 
 #[actix_web::test]
+async fn a_series_is_asked_for_by_its_lessons_that_are_for_all() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let (one, two) = (lesson(&t, &tenant, "甲").await, lesson(&t, &tenant, "乙").await);
+    let narrow =
+        json!({ "organization_id": tenant.branch_a, "kind": "article", "title": "支部", "body": "字" });
+    let narrow = t.post("/lessons", &tenant.admin, narrow).await.expect(201).id();
+    let series = |lessons: Value| {
+        let body = json!({ "organization_id": tenant.root, "title": "專題", "lessons": lessons });
+        async { t.post("/series", &tenant.admin, body).await.expect(201).id() }
+    };
+    let both = json!([{ "lesson_id": two }, { "lesson_id": narrow }, { "lesson_id": one }]);
+    let both = series(both).await;
+    let none = series(json!([{ "lesson_id": narrow }])).await;
+    let ask = |lessons: Value, series: Value| {
+        let body = json!({
+            "organization_id": tenant.root, "title": "計劃", "due_on": day(&t, 9), "lesson_ids": lessons, "series_ids": series,
+        });
+        t.post("/study-plans", &tenant.admin, body)
+    };
+    // A draft of a series is nothing yet.
+    let refused = ask(json!([]), json!([both])).await.refused(422, "invalid_fields");
+    assert_eq!(refused.json["errors"][0]["field"], "/series_ids/0");
+    for id in [&both, &none] {
+        t.act(&format!("/series/{id}/publish"), &tenant.admin)
+            .await
+            .expect(200);
+    }
+    let refused = ask(json!([one]), json!([both, none]))
+        .await
+        .refused(422, "invalid_fields");
+    assert_eq!(refused.json["errors"][0]["field"], "/series_ids/1");
+    assert_eq!(refused.json["errors"][0]["code"], "not_for_them");
+    ask(json!([]), json!([])).await.refused(422, "invalid_fields");
+    ask(json!([]), json!([both, both]))
+        .await
+        .refused(422, "invalid_fields");
+
+    let ids = |plan: &Reply| -> Vec<String> {
+        let lessons = plan.json["lessons"].as_array().unwrap().iter();
+        lessons
+            .map(|lesson| lesson["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let plan = ask(json!([]), json!([both])).await.expect(201);
+    assert_eq!(ids(&plan), [two.clone(), one.clone()]);
+    let path = format!("/study-plans/{}", plan.id());
+    let plan = ask(json!([one]), json!([both])).await.expect(201);
+    assert_eq!(ids(&plan), [one.clone(), two.clone()]);
+    let changed = t
+        .patch(&path, &tenant.admin, "*", json!({ "lesson_ids": [one] }))
+        .await
+        .expect(200);
+    assert_eq!(ids(&changed), [one.clone()]);
+    let changed = t
+        .patch(&path, &tenant.admin, "*", json!({ "series_ids": [both] }))
+        .await
+        .expect(200);
+    assert_eq!(ids(&changed), [two, one]);
+    t.act(&format!("{path}/publish"), &tenant.admin).await.expect(200);
+    t.patch(&path, &tenant.admin, "*", json!({ "series_ids": [both] }))
+        .await
+        .refused(409, "study_plan_published");
+}
+
+#[actix_web::test]
 async fn a_plan_asks_only_for_what_they_can_see_and_stands_once_published() {
     let t = TestApp::start().await;
     let tenant = t.tenant().await;

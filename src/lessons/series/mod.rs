@@ -7,4 +7,4 @@ mod rules;
 mod service;
 mod store;
 
-pub use service::prerequisites;
+pub use service::{prerequisites, series_lessons};

@@ -199,6 +199,15 @@ pub fn view_series(conn: &mut DbConnection, ctx: &Ctx, id: SeriesId) -> AppResul
     }
 }
 
+/// The lessons of a published series that the actor sees, in their order. 404 for one that is not published, too.
+pub fn series_lessons(conn: &mut DbConnection, ctx: &Ctx, id: SeriesId) -> AppResult<Vec<LessonId>> {
+    let series = view_series(conn, ctx, id)?;
+    if status_of(&series.row) != SeriesStatus::Published {
+        return Err(AppError::not_found());
+    }
+    Ok(series.entries.into_iter().map(|entry| entry.lesson_id).collect())
+}
+
 /// What published series ask the actor to finish before this lesson: only lessons that are published for them, so that
 /// nobody waits for what they cannot open.
 pub fn prerequisites(conn: &mut DbConnection, ctx: &Ctx, lesson: LessonId) -> AppResult<Vec<LessonId>> {

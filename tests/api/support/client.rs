@@ -5,6 +5,9 @@ use serde_json::Value;
 
 use super::TestApp;
 
+/// In the explanation of every quiz question that tests write, and in nothing else.
+pub const CANARY: &str = "CANARY";
+
 #[derive(Debug, Clone)]
 pub struct Reply {
     pub status: u16,
@@ -17,14 +20,32 @@ impl Reply {
     pub async fn of(request: RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let path = response.url().path().to_owned();
         let bytes = response.bytes().await.unwrap().to_vec();
         let json = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Self {
+        let reply = Self {
             status,
             headers,
             bytes,
             json,
-        }
+        };
+        assert!(
+            reply.may_explain(&path) || !reply.mentions(CANARY),
+            "an answer is told: {path} {}",
+            String::from_utf8_lossy(&reply.bytes)
+        );
+        reply
+    }
+
+    pub fn mentions(&self, text: &str) -> bool {
+        String::from_utf8_lossy(&self.bytes).contains(text)
+    }
+
+    /// Only an attempt that was handed in explains, and the quiz and its statistics to those who write it.
+    fn may_explain(&self, path: &str) -> bool {
+        let is_handed_in = self.json["status"] == "handed_in" && path.contains("/quiz-attempts/");
+        let is_for_writers = path.ends_with("/quiz") && self.json["document"].is_object();
+        is_handed_in || is_for_writers || path.ends_with("/quiz/statistics")
     }
 
     /// The reply, if it has this status; else the test fails and shows what came.

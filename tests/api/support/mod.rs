@@ -5,5 +5,5 @@ mod client;
 mod data;
 
 pub use app::{PostgresDatabase, TestApp, http_client};
-pub use client::Reply;
+pub use client::{CANARY, Reply};
 pub use data::{PASSWORD, Tenant, member_body, new_uuid};
