@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 seconds="${1:-8}"
 members="${BENCH_MEMBERS:-100000}"
 lessons="${BENCH_LESSONS:-20000}"
-only="${BENCH_ONLY:-}" # search, media: nothing else
+only="${BENCH_ONLY:-}" # study, search, media: nothing else
 # shellcheck source=lib/services.sh
 . scripts/lib/services.sh
 # shellcheck source=lib/media_bench.sh
@@ -83,10 +83,10 @@ backend() { # sqlite|postgres
         echo "ready after ${ready_ms} ms with $members members"
         scenario "(a) $1 healthz" health "$connections" "$folder"
         scenario "(b) $1 token and code, no write" verify "$connections" "$folder"
-        scenario "(c/d) $1 check-in" check_in "$connections" "$folder"
+        [ "$only" = study ] || scenario "(c/d) $1 check-in" check_in "$connections" "$folder"
         scenario "(f) $1 study progress" progress "$connections" "$folder"
       else
-        scenario "(e) $1 check-in, a transaction each" check_in "$connections" "$folder"
+        [ "$only" = study ] || scenario "(e) $1 check-in, a transaction each" check_in "$connections" "$folder"
         scenario "(g) $1 study progress, a transaction each" progress "$connections" "$folder"
       fi
       stop_server
@@ -114,12 +114,12 @@ search() { # sqlite|postgres: words of two signs in so many lessons, the first p
 nproc | sed 's/$/ cores/'
 if [ -z "$only" ] || [ "$only" = media ]; then media; fi
 if [ "$only" = media ]; then exit 0; fi
-if [ -z "$only" ]; then
+if [ -z "$only" ] || [ "$only" = study ]; then
   ./target/release/examples/merge
   backend sqlite
 fi
-search sqlite
+[ "$only" = study ] || search sqlite
 psql -q "$SERVICES_PG_URL" -c 'CREATE DATABASE bench'
 export DATABASE_URL="${SERVICES_PG_URL%/*}/bench" REDIS_URL="$SERVICES_REDIS_URL"
-if [ -z "$only" ]; then backend postgres; fi
-search postgres
+if [ -z "$only" ] || [ "$only" = study ]; then backend postgres; fi
+[ "$only" = study ] || search postgres

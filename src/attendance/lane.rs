@@ -24,6 +24,8 @@ pub fn start_lane(
     cache: Cache,
 ) -> std::io::Result<CheckInLane> {
     let limits = LaneLimits {
+        // Check-ins of one event take turns on its row.
+        threads: 1,
         queue: config.lane_queue,
         batch: config.lane_batch,
         deadline: db.deadline(),
@@ -41,5 +43,5 @@ pub fn start_lane(
             cache.announce(news_of(event));
         }
     };
-    Lane::start("check_ins", db, limits, apply, committed)
+    Lane::start("check_ins", db, limits, |_| 0, apply, committed)
 }

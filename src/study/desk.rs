@@ -101,8 +101,11 @@ impl Desk {
             .filter(|pair| !admitted.contains(pair))
             .collect();
         admitted.extend(lessons::admitted(conn, &new)?);
-        let completions = store::list_completions(conn, &pairs)?;
-        let doubts = Doubts::load(conn, &pairs)?;
+        // Nothing is completed, and nothing doubted, that was not begun.
+        let begun: HashSet<_> = rows.iter().map(|row| (row.member_id, row.lesson_id)).collect();
+        let begun: Vec<_> = begun.into_iter().collect();
+        let completions = store::list_completions(conn, &begun)?;
+        let doubts = Doubts::load(conn, &begun)?;
         let quizzes = quizzes::standings(conn, &pairs)?;
         Ok(Self {
             quizzes,

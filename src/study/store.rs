@@ -1,6 +1,8 @@
 //! Rows and queries of progress, completions and reviews. What the lane reads and writes is set-based: one statement
 //! each for a whole batch.
 
+use std::collections::HashSet;
+
 use diesel::dsl::sql as fragment;
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -78,36 +80,53 @@ pub struct ReviewRow {
     pub note: Option<String>,
 }
 
-/// The clocks of these members, locked until the transaction ends in the order of their ids; of members who never
+/// The clocks of these members, in the order of their ids, locked until the transaction ends; of members who never
 /// studied, new ones (over those two replicas may wait for each other: the one that the database ends is tried again).
 pub fn lock_clocks(
     conn: &mut DbConnection,
     members: &[(MemberId, OrganizationId)],
 ) -> QueryResult<Vec<ClockRow>> {
-    let found = lock_existing(conn, members.iter().map(|(member, _)| *member))?;
-    let missing: Vec<ClockRow> = members
+    let mut found = lock_existing(conn, members.iter().map(|(member, _)| *member))?;
+    let known: HashSet<MemberId> = found.iter().map(|row| row.member_id).collect();
+    let new: Vec<ClockRow> = members
         .iter()
-        .filter(|(member, _)| !found.iter().any(|row| row.member_id == *member))
+        .filter(|(member, _)| !known.contains(member))
         .map(|(member_id, tenant_id)| ClockRow {
             member_id: *member_id,
             tenant_id: *tenant_id,
             slots: Vec::new(),
         })
         .collect();
-    if missing.is_empty() {
-        return Ok(found);
-    }
     match conn {
-        DbConnection::Pg(c) => diesel::insert_into(study_clocks::table)
-            .values(&missing)
-            .on_conflict_do_nothing()
-            .execute(c)?,
-        // Nobody else writes meanwhile.
-        DbConnection::Sqlite(c) => diesel::insert_into(study_clocks::table)
-            .values(&missing)
-            .execute(c)?,
-    };
-    lock_existing(conn, members.iter().map(|(member, _)| *member))
+        // Nobody else writes meanwhile: they are inserted when they are saved.
+        DbConnection::Sqlite(_) => found.extend(new),
+        DbConnection::Pg(_) if new.is_empty() => {}
+        DbConnection::Pg(_) => {
+            let inserted = insert_clocks(conn, &new)?;
+            let known: HashSet<MemberId> = inserted.iter().map(|row| row.member_id).collect();
+            let overtaken: Vec<MemberId> = new
+                .iter()
+                .map(|row| row.member_id)
+                .filter(|member| !known.contains(member))
+                .collect();
+            found.extend(inserted);
+            if !overtaken.is_empty() {
+                found.extend(lock_existing(conn, overtaken.into_iter())?);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Those of them that nobody else has inserted meanwhile: they are ours until the transaction ends.
+fn insert_clocks(conn: &mut DbConnection, rows: &[ClockRow]) -> QueryResult<Vec<ClockRow>> {
+    Prepared::default()
+        .sql("INSERT INTO study_clocks (member_id, tenant_id, slots) SELECT m, t, ''::bytea FROM unnest(")
+        .ids(UuidList::in_order(rows.iter().map(|row| row.member_id)))
+        .sql(", ")
+        .ids(UuidList::in_order(rows.iter().map(|row| row.tenant_id)))
+        .sql(") AS n(m, t) ON CONFLICT DO NOTHING RETURNING member_id, tenant_id, slots")
+        .load(conn)
 }
 
 fn lock_existing(
@@ -161,7 +180,10 @@ pub fn save_clocks(conn: &mut DbConnection, rows: &[ClockRow]) -> QueryResult<()
     match conn {
         DbConnection::Sqlite(conn) => {
             for row in rows {
-                diesel::update(c::study_clocks.find(row.member_id))
+                diesel::insert_into(c::study_clocks)
+                    .values(row)
+                    .on_conflict(c::member_id)
+                    .do_update()
                     .set(c::slots.eq(&row.slots))
                     .execute(conn)?;
             }

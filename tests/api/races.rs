@@ -297,6 +297,7 @@ async fn a_refused_check_in_does_not_fail_its_neighbours() {
 /// A lane of numbers into a table that takes no 3, which panics over a 4; the first batch waits until the whole crowd has queued up.
 fn lane_of_numbers(db: &Db, start: std::sync::mpsc::Receiver<()>) -> Lane<i64, i64> {
     let limits = LaneLimits {
+        threads: 1,
         queue: 64,
         batch: 64,
         deadline: std::time::Duration::from_secs(10),
@@ -312,7 +313,7 @@ fn lane_of_numbers(db: &Db, start: std::sync::mpsc::Receiver<()>) -> Lane<i64, i
         }
         Ok(batch.iter().copied().map(Ok).collect())
     };
-    Lane::start("numbers", db.clone(), limits, apply, |_| {}).unwrap()
+    Lane::start("numbers", db.clone(), limits, |_| 0, apply, |_| {}).unwrap()
 }
 
 #[actix_web::test]

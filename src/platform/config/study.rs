@@ -8,6 +8,7 @@ use super::{ConfigError, within};
 pub struct StudyConfig {
     pub lane_queue: usize,
     pub lane_batch: usize,
+    pub lane_threads: usize,
 }
 
 #[derive(Deserialize)]
@@ -15,6 +16,7 @@ pub struct StudyConfig {
 pub(super) struct RawStudy {
     lane_queue: usize,
     lane_batch: usize,
+    lane_threads: usize,
 }
 
 impl RawStudy {
@@ -22,7 +24,9 @@ impl RawStudy {
         within("study.lane_queue", self.lane_queue, 16..=1_000_000, "")?;
         let each = "(0: a transaction each)";
         within("study.lane_batch", self.lane_batch, 0..=4_096, each)?;
+        within("study.lane_threads", self.lane_threads, 1..=64, "")?;
         Ok(StudyConfig {
+            lane_threads: self.lane_threads,
             lane_queue: self.lane_queue,
             lane_batch: self.lane_batch,
         })

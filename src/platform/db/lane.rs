@@ -1,5 +1,6 @@
 //! A lane: a bounded queue in front of one blocking thread that applies whatever has queued up in ONE transaction.
-//! The longer a commit takes, the more commands the next one carries; when idle nothing waits.
+//! The longer a commit takes, the more commands the next one carries; when idle nothing waits. Commands that share no row
+//! may be spread over several threads, each with a queue of its own.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
@@ -18,22 +19,34 @@ enum Message<C, O> {
     Stop,
 }
 
-/// A lane. Commands are answered in order of arrival, after the commit.
+/// A lane. Commands of one thread are answered in order of arrival, after the commit.
 pub struct Lane<C, O>(How<C, O>);
 
 enum How<C, O> {
-    Queue {
-        queue: mpsc::Sender<Message<C, O>>,
-        thread: Mutex<Option<JoinHandle<()>>>,
+    Queues {
+        /// At least one.
+        queues: Vec<Queue<C, O>>,
+        spread: Spread<C>,
         deadline: Duration,
     },
     /// A transaction for each command: what the benchmark compares a lane with.
     Each(Arc<Worker<C, O>>),
 }
 
+struct Queue<C, O> {
+    sender: mpsc::Sender<Message<C, O>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Commands with the same number go to the same thread.
+type Spread<C> = fn(&C) -> u64;
+
 #[derive(Debug, Clone, Copy)]
 pub struct LaneLimits {
-    /// Commands that may wait; one more is answered 503 with Retry-After.
+    /// Where a database has several writers, more than one thread keeps more than one of them busy. Only for commands
+    /// that lock nothing in common.
+    pub threads: usize,
+    /// Commands that may wait for each thread; one more is answered 503 with Retry-After.
     pub queue: usize,
     /// Commands in one transaction; 0: a transaction for each, without a queue.
     pub batch: usize,
@@ -49,6 +62,7 @@ impl<C: Send + Sync + 'static, O: Send + Sync + 'static> Lane<C, O> {
         name: &'static str,
         db: Db,
         limits: LaneLimits,
+        spread: Spread<C>,
         apply: A,
         committed: F,
     ) -> std::io::Result<Self>
@@ -63,31 +77,50 @@ impl<C: Send + Sync + 'static, O: Send + Sync + 'static> Lane<C, O> {
             apply: Box::new(apply),
             committed: Box::new(committed),
         };
+        let worker = Arc::new(worker);
         if limits.batch == 0 {
-            return Ok(Self(How::Each(Arc::new(worker))));
+            return Ok(Self(How::Each(worker)));
         }
-        let (queue, receiver) = mpsc::channel(limits.queue);
-        let thread = std::thread::Builder::new()
-            .name(format!("lane-{name}"))
-            .spawn(move || worker.run(receiver))?;
-        Ok(Self(How::Queue {
-            queue,
-            thread: Mutex::new(Some(thread)),
+        let start = |n: usize| {
+            let (sender, receiver) = mpsc::channel(limits.queue);
+            let worker = worker.clone();
+            let thread = std::thread::Builder::new()
+                .name(format!("lane-{name}-{n}"))
+                .spawn(move || worker.run(receiver))?;
+            Ok(Queue {
+                sender,
+                thread: Mutex::new(Some(thread)),
+            })
+        };
+        Ok(Self(How::Queues {
+            queues: (0..limits.threads.max(1))
+                .map(start)
+                .collect::<std::io::Result<_>>()?,
+            spread,
             deadline: limits.deadline,
         }))
     }
 
     /// Hands a command in and waits for its outcome, which is durable when it comes.
     pub async fn submit(&self, command: C) -> AppResult<O> {
-        let (queue, deadline) = match &self.0 {
-            How::Queue { queue, deadline, .. } => (queue, *deadline),
+        let (queues, spread, deadline) = match &self.0 {
+            How::Queues {
+                queues,
+                spread,
+                deadline,
+            } => (queues, spread, deadline),
             How::Each(worker) => return apply_one(worker.clone(), command).await,
         };
+        let nth = usize::try_from(spread(&command) % queues.len() as u64).unwrap_or_default();
+        let queue = queues
+            .get(nth)
+            .ok_or_else(|| AppError::internal("a lane without a thread"))?;
         let (reply, answer) = oneshot::channel();
         queue
+            .sender
             .try_send(Message::Command(command, reply))
             .map_err(|_| AppError::overloaded())?;
-        match tokio::time::timeout(deadline, answer).await {
+        match tokio::time::timeout(*deadline, answer).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) | Err(_) => Err(AppError::unavailable()),
         }
@@ -96,28 +129,41 @@ impl<C: Send + Sync + 'static, O: Send + Sync + 'static> Lane<C, O> {
     /// Commands waiting now, for `/metrics`.
     pub fn waiting(&self) -> usize {
         match &self.0 {
-            How::Queue { queue, .. } => queue.max_capacity() - queue.capacity(),
+            How::Queues { queues, .. } => queues.iter().map(Queue::waiting).sum(),
             How::Each(_) => 0,
         }
     }
 
-    /// Does the thread still take commands? For `/readyz`: a server without its lane must get no requests.
+    /// Do its threads still take commands? For `/readyz`: a server without its lane must get no requests.
     pub fn is_running(&self) -> bool {
-        let How::Queue { thread, .. } = &self.0 else {
-            return true;
-        };
-        let thread = thread.lock();
+        match &self.0 {
+            How::Queues { queues, .. } => queues.iter().all(Queue::is_running),
+            How::Each(_) => true,
+        }
+    }
+
+    /// Lets what is queued finish, then ends the threads. Blocks; call it when no request is in flight any more.
+    pub fn finish(&self) {
+        if let How::Queues { queues, .. } = &self.0 {
+            queues.iter().for_each(Queue::finish);
+        }
+    }
+}
+
+impl<C, O> Queue<C, O> {
+    fn waiting(&self) -> usize {
+        self.sender.max_capacity() - self.sender.capacity()
+    }
+
+    fn is_running(&self) -> bool {
+        let thread = self.thread.lock();
         thread.is_ok_and(|thread| thread.as_ref().is_some_and(|thread| !thread.is_finished()))
     }
 
-    /// Lets what is queued finish, then ends the thread. Blocks; call it when no request is in flight any more.
-    pub fn finish(&self) {
-        let How::Queue { queue, thread, .. } = &self.0 else {
-            return;
-        };
-        let thread = thread.lock().ok().and_then(|mut thread| thread.take());
+    fn finish(&self) {
+        let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
         let Some(thread) = thread else { return };
-        if queue.blocking_send(Message::Stop).is_ok() && thread.join().is_err() {
+        if self.sender.blocking_send(Message::Stop).is_ok() && thread.join().is_err() {
             tracing::error!("a lane ended abnormally");
         }
     }
@@ -150,7 +196,7 @@ struct Worker<C, O> {
 }
 
 impl<C, O> Worker<C, O> {
-    fn run(self, mut receiver: mpsc::Receiver<Message<C, O>>) {
+    fn run(&self, mut receiver: mpsc::Receiver<Message<C, O>>) {
         let mut stopping = false;
         while !stopping {
             let (mut commands, mut replies) = (Vec::new(), Vec::new());

@@ -39,6 +39,9 @@ impl PairQuery {
         A: Into<Uuid> + Copy,
         B: Into<Uuid> + Copy,
     {
+        if pairs.is_empty() {
+            return Ok(Vec::new());
+        }
         let Self {
             columns,
             table,
