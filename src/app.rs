@@ -16,6 +16,7 @@ use crate::platform::error::AppResult;
 use crate::platform::http::{Answer, Key, current_request_id};
 use crate::platform::ids::Ids;
 use crate::platform::keys::Keys;
+use crate::sign_ups::{self, SignUpLane};
 use crate::study::{self, StudyLane};
 
 const ROSTERS_AT_ONCE: usize = 2;
@@ -29,6 +30,7 @@ pub struct App {
     pub keys: Arc<Keys>,
     pub auth: Auth,
     pub check_ins: CheckInLane,
+    pub sign_ups: SignUpLane,
     pub study: StudyLane,
     pub live: LiveHub,
     pub media: Media,
@@ -83,6 +85,8 @@ impl App {
         .map_err(BuildError::Lane)?;
         let study = study::start_lane(&config.study, db.clone(), ids.clone(), clock.clone())
             .map_err(BuildError::Lane)?;
+        let sign_ups = sign_ups::start_lane(&config.sign_ups, db.clone(), ids.clone(), clock.clone())
+            .map_err(BuildError::Lane)?;
         let media = Media::new(&config.media, db.clone(), clock.clone())?;
         Ok(Self {
             config,
@@ -94,6 +98,7 @@ impl App {
             keys,
             auth,
             check_ins,
+            sign_ups,
             study,
             live,
             roster_turns: Arc::new(Semaphore::new(ROSTERS_AT_ONCE)),

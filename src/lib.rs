@@ -22,5 +22,6 @@ pub mod platform;
 pub mod quizzes;
 pub mod routes;
 pub mod server;
+pub mod sign_ups;
 pub mod study;
 pub mod study_plans;

@@ -42,7 +42,7 @@ const WITH_BODY: [(&str, &str); 2] = [
 
 /// Writes that keep no answer for an `Idempotency-Key`: they carry a `client_event_id`, their answer holds a secret, or
 /// repeating them does no harm.
-const WITHOUT_KEY: [&str; 19] = [
+const WITHOUT_KEY: [&str; 20] = [
     "activate_account",
     "change_password",
     "check_in",
@@ -51,6 +51,7 @@ const WITHOUT_KEY: [&str; 19] = [
     "create_calendar_feed",
     "create_check_in_proof",
     "create_device",
+    "create_sign_up",
     "create_upload",
     "enrol_device",
     "import_members",

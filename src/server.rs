@@ -20,7 +20,7 @@ use crate::platform::http::{
 };
 use crate::platform::jobs::Jobs;
 use crate::platform::limits::Limit;
-use crate::{attendance, audit, auth, media, openapi, routes};
+use crate::{attendance, audit, auth, media, openapi, routes, sign_ups};
 
 /// A running server: its address, what runs it, and what must outlive it.
 pub struct Running {
@@ -96,6 +96,7 @@ fn start_jobs(app: &web::Data<App>) -> Jobs {
     let mut jobs = Jobs::default();
     auth::jobs(&mut jobs, app);
     attendance::jobs(&mut jobs, app);
+    sign_ups::jobs(&mut jobs, app);
     media::jobs(&mut jobs, &app.media);
     let keys = app.clone();
     jobs.every("sweep idempotency keys", Duration::from_secs(3_600), move || {
@@ -110,6 +111,7 @@ fn start_jobs(app: &web::Data<App>) -> Jobs {
         let app = gauges.clone();
         async move {
             metrics::gauge!("zhibu_check_in_lane_waiting").set(app.check_ins.waiting() as f64);
+            metrics::gauge!("zhibu_sign_up_lane_waiting").set(app.sign_ups.waiting() as f64);
             metrics::gauge!("zhibu_study_lane_waiting").set(app.study.waiting() as f64);
             metrics::gauge!("zhibu_database_connections_in_use").set(f64::from(app.db.connections_in_use()));
             Ok(())
@@ -138,6 +140,7 @@ pub async fn run(app: web::Data<App>, running: Running) -> std::io::Result<()> {
     // Blocks: in a thread of its own, so that the runtime can still answer what the lanes finish.
     tokio::task::spawn_blocking(move || {
         app.check_ins.finish();
+        app.sign_ups.finish();
         app.study.finish();
     })
     .await
@@ -176,7 +179,12 @@ async fn healthz() -> HttpResponse {
 
 /// Check-ins and progress are taken, the database answers, and has at least the version of this binary (see `migrate::is_current`). Redis holds no truth, so its absence is told but is no reason to stop.
 async fn readyz(app: web::Data<App>) -> AppResult<HttpResponse> {
-    if !app.check_ins.is_running() || !app.study.is_running() {
+    let lanes = [
+        app.check_ins.is_running(),
+        app.sign_ups.is_running(),
+        app.study.is_running(),
+    ];
+    if lanes.contains(&false) {
         return Err(AppError::unavailable().caused_by("a lane has ended"));
     }
     app.db

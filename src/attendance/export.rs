@@ -132,6 +132,7 @@ fn presence(presence: Presence) -> &'static str {
         Presence::OnLeave => "請假",
         Presence::Absent => "缺席",
         Presence::MadeUp => "已補課",
+        Presence::NotExpected => "未報名",
     }
 }
 

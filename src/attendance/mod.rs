@@ -20,7 +20,7 @@ pub use live::{LiveHub, news_of};
 pub use roster::{freeze_due_rosters, freeze_now};
 pub use rules::Source;
 pub use service::record_past;
-pub use sheet::mine;
+pub use sheet::{came, is_over, mine};
 
 use std::time::Duration;
 

@@ -5,12 +5,13 @@ use chrono::NaiveDate;
 
 use super::store::{self, RosterRow};
 use crate::app::Ctx;
-use crate::events::{self, EventId, EventRow};
+use crate::events::{self, Admission, EventId, EventRow};
 use crate::members;
 use crate::organizations::OrganizationId;
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::AppResult;
 use crate::platform::local_time;
+use crate::sign_ups;
 
 /// Freezes every roster of the tenant that is due. Call it before changing who belongs where.
 pub fn freeze_due_rosters(conn: &mut DbConnection, ctx: &Ctx, tenant: OrganizationId) -> AppResult<()> {
@@ -51,8 +52,14 @@ fn freeze(conn: &mut DbConnection, now: Instant, event: &mut EventRow) -> AppRes
 
 /// Who would be on the roster if it were frozen now.
 pub fn preview(conn: &mut DbConnection, event: &EventRow) -> AppResult<Vec<RosterRow>> {
-    let organizations = events::list_organizations(conn, event.id)?;
-    let named = events::list_named(conn, event.id)?;
+    // Where people sign up, expected is who has a place.
+    let (organizations, named) = match Admission::of(event) {
+        Admission::Roster => {
+            let organizations = events::list_organizations(conn, event.id)?;
+            (organizations, events::list_named(conn, event.id)?)
+        }
+        Admission::SignUp => (Vec::new(), sign_ups::confirmed(conn, event.id)?),
+    };
     let on = local_date(event);
     let expected = members::expected_members(conn, &organizations, event.expected_standings, &named, on)?;
     Ok(expected

@@ -58,6 +58,8 @@ pub enum Presence {
     Absent,
     /// Absent or on leave, and answered by study since.
     MadeUp,
+    /// Might have signed up, and has no place. Nobody waits for them.
+    NotExpected,
 }
 
 impl Presence {
@@ -69,6 +71,15 @@ impl Presence {
             (None, true, _) => Self::OnLeave,
             (None, false, true) => Self::Absent,
             (None, false, false) => Self::Expected,
+        }
+    }
+
+    /// The same where people sign up: nobody is absent without a place.
+    #[must_use]
+    pub fn with_place(self, has_place: bool) -> Self {
+        match self {
+            Self::Expected | Self::Absent if !has_place => Self::NotExpected,
+            other => other,
         }
     }
 

@@ -8,11 +8,12 @@ use super::roster;
 use super::rules::{self, Act, Presence, Turnout};
 use super::store::{self, CheckInRow, LeaveRow, MakeUpRow, RosterRow};
 use crate::app::Ctx;
-use crate::events::{self, EventId, EventRow};
+use crate::events::{self, Admission, EventId, EventRow};
 use crate::members::{self, MemberBrief, MemberId};
 use crate::organizations::{self, OrganizationId, Right};
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult};
+use crate::sign_ups;
 
 /// One line of the sheet.
 #[derive(Debug, Clone)]
@@ -124,7 +125,7 @@ fn read(conn: &mut DbConnection, ctx: &Ctx, event: EventRow) -> AppResult<Sheet>
 }
 
 /// Nobody is absent from what was cancelled, or never called.
-fn is_over(event: &EventRow, now: Instant) -> bool {
+pub fn is_over(event: &EventRow, now: Instant) -> bool {
     match event.status.as_str() {
         "closed" => true,
         "published" => now >= event.check_in_closes_at,
@@ -234,20 +235,40 @@ pub fn mine(conn: &mut DbConnection, ctx: &Ctx, events: &[EventRow]) -> AppResul
         };
         make_ups.insert(id, (row, title, by_study));
     }
+    let by_sign_up = events
+        .iter()
+        .filter(|event| Admission::of(event) == Admission::SignUp);
+    let pairs: Vec<_> = by_sign_up.map(|event| (event.id, member)).collect();
+    let placed = sign_ups::placed(conn, &pairs)?;
     let line = |event: &EventRow| {
+        let has_place = Admission::of(event) == Admission::Roster || placed.contains(&(event.id, member));
         let make_up = make_ups.remove(&event.id);
         let by_study = make_up.as_ref().is_some_and(|(_, _, by_study)| *by_study);
         let (check_in, leave) = (came.remove(&event.id), leave.remove(&event.id));
         let status = check_in.as_ref().map(|row| row.status.as_str());
         let on_leave = leave.as_ref().is_some_and(|row| row.status == "approved");
         Mine {
-            presence: Presence::of(status, on_leave, is_over(event, ctx.now)).answered(by_study),
+            presence: Presence::of(status, on_leave, is_over(event, ctx.now))
+                .with_place(has_place)
+                .answered(by_study),
             check_in,
             leave,
             make_up: make_up.map(|(row, title, _)| (row, title, make_up::due_at(event))),
         }
     };
     Ok(events.iter().map(line).collect())
+}
+
+/// Which of these people have come to which of these events. No permission asked.
+pub fn came(
+    conn: &mut DbConnection,
+    asked: &[(EventId, MemberId)],
+) -> AppResult<HashSet<(EventId, MemberId)>> {
+    let rows = store::list_effective(conn, asked)?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.event_id, row.member_id))
+        .collect())
 }
 
 /// The actor's own line of an event they are expected at, or came to.

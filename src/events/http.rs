@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::EventId;
+use super::admission::Admission;
 use super::calendar::{CONTENT_TYPE, calendar};
 use super::commands::{CreateEvent, Expected, Geofence, UpdateEvent};
 use super::lists::{self, ListEvents};
@@ -55,6 +56,8 @@ pub struct EventView {
     time_zone: String,
     status: Status,
     forms: Vec<Form>,
+    /// `sign_up`: who is called may sign up, see the event's sign-up policy.
+    admission: Admission,
     check_in_opens_at: Instant,
     /// Who checks in at this instant or later is late.
     late_from: Instant,
@@ -85,6 +88,7 @@ fn view(row: EventRow, forms: Vec<Form>, expected: Option<Expected>) -> EventVie
         }),
         _ => None,
     };
+    let admission = Admission::of(&row);
     EventView {
         id: row.id,
         organization_id: row.organization_id,
@@ -96,6 +100,7 @@ fn view(row: EventRow, forms: Vec<Form>, expected: Option<Expected>) -> EventVie
         time_zone: row.time_zone,
         status: Status::parse(&row.status).unwrap_or(Status::Draft),
         forms,
+        admission,
         check_in_opens_at: row.check_in_opens_at,
         late_from: row.late_from,
         check_in_closes_at: row.check_in_closes_at,

@@ -1,6 +1,7 @@
 //! Events (組織生活活動): one dated gathering of one or more forms, who is expected, and when its check-in is open.
 //! Attendance itself lives in `attendance`.
 
+mod admission;
 mod calendar;
 mod changes;
 mod commands;
@@ -11,6 +12,7 @@ mod service;
 mod store;
 mod sync;
 
+pub use admission::{Admission, admit_by_sign_up, called_among, hold_to_manage};
 pub use commands::{CreateEvent, Expected};
 pub use http::{EventView, configure, configure_feeds};
 pub use lists::{list_mine_from_now, list_open};

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::EventId;
+use super::admission::Admission;
 use super::changes::Changes;
 use super::commands::{CreateEvent, Expected, UpdateEvent, check_times, set_geofence};
 use super::rules::{Form, Status, Window};
@@ -61,6 +62,7 @@ pub fn create_event(conn: &mut DbConnection, ctx: &Ctx, new: CreateEvent) -> App
         updated_at: ctx.now,
         closed_at: None,
         cancel_reason: None,
+        admission: Admission::Roster.as_str().to_owned(),
     };
     // What is inherited gives way to what is asked for here.
     row.late_after_s = new
@@ -250,7 +252,7 @@ fn finish(
     Ok(event)
 }
 
-fn save(
+pub(super) fn save(
     conn: &mut DbConnection,
     ctx: &Ctx,
     row: &mut EventRow,
@@ -312,7 +314,7 @@ fn editable_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<
 }
 
 /// Locked until the transaction ends, so that no two edits pass each other.
-fn managed_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<FullEvent> {
+pub(super) fn managed_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<FullEvent> {
     require_event(conn, ctx, id, Right::ManageEvents)?;
     let row = store::lock_events(conn, &[id])?
         .pop()

@@ -10,7 +10,7 @@ use crate::auth::AccountId;
 use crate::members::MemberId;
 use crate::organizations::{OrganizationId, Reach};
 use crate::platform::db::schema::{calendar_feeds, event_forms, event_members, event_organizations, events};
-use crate::platform::db::{DbConnection, Instant, MultiBackend, Prepared, UuidList, sql as types};
+use crate::platform::db::{DbConnection, Instant, MultiBackend, PairQuery, Prepared, UuidList, sql as types};
 use crate::platform::page::{Found, Page};
 
 /// Rows of one INSERT: 3 columns each stay below SQLite's bound on binds.
@@ -50,12 +50,13 @@ pub struct EventRow {
     pub updated_at: Instant,
     pub closed_at: Option<Instant>,
     pub cancel_reason: Option<String>,
+    pub admission: String,
 }
 
 const COLUMNS: &str = "id, tenant_id, organization_id, title, description, place, starts_at, ends_at, time_zone, status, \
      expected_standings, opens_before_s, late_after_s, closes_after_s, code_window_s, offline_allowed, \
      geofence_latitude, geofence_longitude, geofence_radius_m, check_in_opens_at, late_from, check_in_closes_at, \
-     roster_frozen_at, audience_version, last_seq, version, created_at, created_by, updated_at, closed_at, cancel_reason";
+     roster_frozen_at, audience_version, last_seq, version, created_at, created_by, updated_at, closed_at, cancel_reason, admission";
 
 pub fn insert_event(conn: &mut DbConnection, row: &EventRow) -> QueryResult<usize> {
     diesel::insert_into(events::table).values(row).execute(conn)
@@ -215,6 +216,24 @@ pub fn list_named(conn: &mut DbConnection, id: EventId) -> QueryResult<Vec<Membe
         .load(conn)
 }
 
+/// Those of these people that are named.
+pub fn list_named_among(
+    conn: &mut DbConnection,
+    id: EventId,
+    members: &[MemberId],
+) -> QueryResult<Vec<MemberId>> {
+    let pairs: Vec<_> = members.iter().map(|member| (id, *member)).collect();
+    let rows: Vec<NamedRow> =
+        PairQuery::of("member_id", "event_members", ("event_id", "member_id")).load(conn, &pairs)?;
+    Ok(rows.into_iter().map(|row| row.member_id).collect())
+}
+
+#[derive(QueryableByName)]
+struct NamedRow {
+    #[diesel(sql_type = types::Uuid)]
+    member_id: MemberId,
+}
+
 /// What a list of events is narrowed to. Who may see what is part of the query, so that pages stay full.
 #[derive(Debug, Clone, Default)]
 pub struct EventFilter {
@@ -253,13 +272,14 @@ pub struct Attendee {
 
 type Condition = Box<dyn diesel::BoxableExpression<events::table, MultiBackend, SqlType = Bool>>;
 
-/// On the frozen roster; or, before that, named, or of a standing and an organization that are expected.
+/// On the frozen roster; or, before that, named, or of a standing and an organization that are expected. Where people sign
+/// up, those who might have keep the event in sight.
 fn is_expected(conn: &DbConnection, who: &Attendee) -> Condition {
     let (open, close) = conn.among_parts();
     Box::new(
         sql::<Bool>("(EXISTS (SELECT 1 FROM roster_entries r WHERE r.event_id = events.id AND r.member_id = ")
             .bind::<types::Uuid, _>(who.id)
-            .sql(") OR (events.roster_frozen_at IS NULL AND (EXISTS (SELECT 1 FROM event_members m WHERE m.event_id = events.id AND m.member_id = ")
+            .sql(") OR ((events.roster_frozen_at IS NULL OR events.admission = 'sign_up') AND (EXISTS (SELECT 1 FROM event_members m WHERE m.event_id = events.id AND m.member_id = ")
             .bind::<types::Uuid, _>(who.id)
             .sql(") OR ((events.expected_standings & ")
             .bind::<Integer, _>(who.standing)

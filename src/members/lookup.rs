@@ -24,6 +24,7 @@ pub struct MemberBrief {
     pub organization_id: OrganizationId,
     pub organization_name: String,
     organization_path: String,
+    pub deactivated_at: Option<Instant>,
 }
 
 impl MemberBrief {
@@ -59,6 +60,7 @@ pub fn briefs(conn: &mut DbConnection, ids: &[MemberId]) -> AppResult<HashMap<Me
             members::organization_id,
             organizations::name,
             organizations::path,
+            members::deactivated_at,
         ))
         .load(conn)?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())

@@ -9,6 +9,7 @@ mod log;
 mod media;
 mod network;
 mod server;
+mod sign_ups;
 mod study;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use database::RawDatabase;
 use log::RawLog;
 use media::RawMedia;
 use server::RawServer;
+use sign_ups::RawSignUps;
 use study::RawStudy;
 
 pub use auth::AuthConfig;
@@ -33,6 +35,7 @@ pub use log::LogConfig;
 pub use media::{BucketConfig, MediaConfig};
 pub use network::Network;
 pub use server::ServerConfig;
+pub use sign_ups::SignUpConfig;
 pub use study::StudyConfig;
 
 #[derive(Debug, Clone)]
@@ -42,6 +45,7 @@ pub struct Config {
     pub cache: CacheConfig,
     pub auth: AuthConfig,
     pub check_in: CheckInConfig,
+    pub sign_ups: SignUpConfig,
     pub study: StudyConfig,
     pub media: MediaConfig,
     pub log: LogConfig,
@@ -170,6 +174,7 @@ struct Raw {
     cache: RawCache,
     auth: RawAuth,
     check_in: RawCheckIn,
+    sign_ups: RawSignUps,
     study: RawStudy,
     media: RawMedia,
     log: RawLog,
@@ -185,6 +190,7 @@ impl Raw {
             cache: self.cache.validate()?,
             auth: self.auth.validate()?,
             check_in: self.check_in.validate()?,
+            sign_ups: self.sign_ups.validate()?,
             study: self.study.validate()?,
             log: self.log.validate()?,
         })

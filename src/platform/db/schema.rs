@@ -232,6 +232,7 @@ diesel::table! {
         updated_at -> Instant,
         closed_at -> Nullable<Instant>,
         cancel_reason -> Nullable<Text>,
+        admission -> Text,
     }
 }
 
@@ -724,6 +725,115 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    sign_up_policies (event_id) {
+        event_id -> Uuid,
+        tenant_id -> Uuid,
+        opens_at -> Nullable<Instant>,
+        closes_at -> Nullable<Instant>,
+        cancel_until -> Nullable<Instant>,
+        offer_s -> Nullable<Integer>,
+        waiting_limit -> Nullable<Integer>,
+        questions -> Json,
+        last_seq -> BigInt,
+        next_lapse_at -> Nullable<Instant>,
+        version -> Integer,
+        created_at -> Instant,
+        updated_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    sign_up_sessions (id) {
+        id -> Uuid,
+        event_id -> Uuid,
+        tenant_id -> Uuid,
+        position -> Integer,
+        name -> Text,
+        starts_at -> Nullable<Instant>,
+        ends_at -> Nullable<Instant>,
+        capacity -> Nullable<Integer>,
+        taken -> Integer,
+        waiting -> Integer,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    sign_up_quotas (event_id, organization_id) {
+        event_id -> Uuid,
+        organization_id -> Uuid,
+        tenant_id -> Uuid,
+        places -> Integer,
+        taken -> Integer,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    sign_ups (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        event_id -> Uuid,
+        session_id -> Uuid,
+        member_id -> Uuid,
+        organization_id -> Uuid,
+        quota_id -> Nullable<Uuid>,
+        seq -> BigInt,
+        status -> Text,
+        answers -> Json,
+        submitted_by -> Uuid,
+        client_event_id -> Uuid,
+        received_at -> Instant,
+        confirmed_at -> Nullable<Instant>,
+        offer_ends_at -> Nullable<Instant>,
+        ended_at -> Nullable<Instant>,
+        ended_by -> Nullable<Uuid>,
+        end_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    sign_up_lines (session_id, thousand) {
+        session_id -> Uuid,
+        tenant_id -> Uuid,
+        thousand -> Integer,
+        waiting -> Integer,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    sign_up_steps (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        event_id -> Uuid,
+        session_id -> Uuid,
+        sign_up_id -> Uuid,
+        seq -> BigInt,
+        step -> Text,
+        at -> Instant,
+        actor -> Nullable<Uuid>,
+        reason -> Nullable<Text>,
+        passed_over -> Nullable<Json>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     organizations,
     audit_log,
@@ -765,4 +875,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     make_ups,
     media_files,
     lesson_files,
+    sign_up_policies,
+    sign_up_sessions,
+    sign_up_quotas,
+    sign_ups,
+    sign_up_lines,
+    sign_up_steps,
 );

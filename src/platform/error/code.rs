@@ -241,6 +241,56 @@ codes! {
         "签到已开始，应到范围、时间和签到窗口不能再修改。"
         "簽到已開始，應到範圍、時間和簽到時段不能再修改。" }
 
+    // Sign-ups.
+    NoSignUp "no_sign_up" 409 {
+        "Nobody signs up for this event: whoever is called is expected."
+        "该活动无需报名，受邀者直接参加。"
+        "該活動無需報名，受邀者直接參加。" }
+    SignUpNeedsDraft "sign_up_needs_draft" 409 {
+        "People were called to this event already. Make a new one for sign-up."
+        "该活动已发布应到名单，请新建需要报名的活动。"
+        "該活動已發布應到名單，請新建需要報名的活動。" }
+    SignUpNotOpen "sign_up_not_open" 409 {
+        "Sign-up has not opened yet; `opens_at` says when it does."
+        "报名尚未开始，开始时间见 opens_at。"
+        "報名尚未開始，開始時間見 opens_at。" }
+    SignUpClosed "sign_up_closed" 409 {
+        "Sign-up is closed. Ask the organiser whether there is a place left."
+        "报名已截止，请咨询组织者是否还有名额。"
+        "報名已截止，請洽詢組織者是否還有名額。" }
+    SignUpFull "sign_up_full" 409 {
+        "All places are taken. Choose another session, or wait in line where that is possible."
+        "名额已满，请选择其他场次，或在允许时候补。"
+        "名額已滿，請選擇其他場次，或在允許時候補。" }
+    AlreadySignedUp "already_signed_up" 409 {
+        "Already signed up; `sign_up` is the record."
+        "已经报名，记录见 sign_up。"
+        "已經報名，紀錄見 sign_up。" }
+    SignUpEnded "sign_up_ended" 409 {
+        "This sign-up is over, as `status` says. Sign up again while that is open."
+        "该报名已结束（见 status），报名期间可重新报名。"
+        "該報名已結束（見 status），報名期間可重新報名。" }
+    CancelTooLate "cancel_too_late" 409 {
+        "Places could be given back until `cancel_until`. Tell the organiser, or ask for leave."
+        "已过取消截止时间 cancel_until，请联系组织者或请假。"
+        "已過取消截止時間 cancel_until，請聯絡組織者或請假。" }
+    NotOffered "not_offered" 409 {
+        "No place is being offered to you now."
+        "当前没有待接受的名额。"
+        "目前沒有待接受的名額。" }
+    CapacityBelowTaken "capacity_below_taken" 409 {
+        "More places than that are taken: `taken`. Cancel some sign-ups first, or keep as many."
+        "已占用的名额（taken）多于该数，请先取消部分报名或保留足够名额。"
+        "已佔用的名額（taken）多於該數，請先取消部分報名或保留足夠名額。" }
+    SessionInUse "session_in_use" 409 {
+        "People have signed up for this session, `session_id`. It stays; set its capacity instead."
+        "该场次（session_id）已有人报名，不能删除，可调整名额。"
+        "該場次（session_id）已有人報名，不能刪除，可調整名額。" }
+    SignUpsBegun "sign_ups_begun" 409 {
+        "People have signed up: what is asked of them, and whose people are limited, cannot change any more."
+        "已有人报名，报名问题和限额组织不能再修改。"
+        "已有人報名，報名問題和限額組織不能再修改。" }
+
     // Lessons.
     LessonInReview "lesson_in_review" 409 {
         "It is being reviewed and stands still until it is returned or published."
@@ -391,9 +441,9 @@ codes! {
         "本次活动不接受离线签到，请联系组织者手动登记。"
         "本次活動不接受離線簽到，請聯絡組織者手動登記。" }
     ClientEventIdReused "client_event_id_reused" 422 {
-        "This client_event_id was used for another check-in. Make a new one."
-        "该 client_event_id 已用于另一次签到，请重新生成。"
-        "該 client_event_id 已用於另一次簽到，請重新產生。" }
+        "This client_event_id was used for something else. Make a new one."
+        "该 client_event_id 已用于另一请求，请重新生成。"
+        "該 client_event_id 已用於另一請求，請重新產生。" }
     AlreadyAnnulled "already_annulled" 409 {
         "This check-in was annulled before."
         "该签到已被撤销。"

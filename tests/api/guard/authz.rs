@@ -101,6 +101,11 @@ pub fn body_of(name: &str, tenant: &Tenant) -> Value {
         "publish_study_plan" | "update_study_plan" => json!({}),
         "excuse_member" => json!({ "member_id": tenant.member_a_id, "reason": "x" }),
         "unexcuse_member" => json!({ "member_id": tenant.member_a_id }),
+        "update_sign_up_policy" => json!({ "capacity": 1 }),
+        "create_sign_up" => json!({ "client_event_id": client_event_id }),
+        "create_group_sign_up" => json!({ "member_ids": [tenant.member_a_id], "all_or_none": true }),
+        "move_sign_up" => json!({ "session_id": client_event_id }),
+        "accept_sign_up" | "decline_sign_up" => json!({}),
         "update_make_up" => json!({ "lesson_id": null }),
         "return_lesson" => json!({ "note": "x" }),
         "update_quiz" => quiz_body(),
@@ -173,7 +178,10 @@ async fn another_tenants_and_a_sibling_branchs_things_do_not_exist() {
         )
         .await
         .id();
+    let day = crate::sign_ups::branch_day(&t, &theirs).await;
+    let sign_up = crate::sign_ups::sign_up(&t, &theirs.member_a, &day).await;
     let ids = BTreeMap::from([
+        ("sign-ups", sign_up.expect(201).id()),
         ("study-reviews", review),
         ("quiz-attempts", attempt),
         ("study-plans", plan),

@@ -27,12 +27,13 @@ fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-const SLICES: [&str; 12] = [
+const SLICES: [&str; 13] = [
     "auth",
     "organizations",
     "members",
     "events",
     "attendance",
+    "sign_ups",
     "devices",
     "lessons",
     "study",

@@ -1,0 +1,376 @@
+//! An event's places, locked: everything is read before the first decision, and what has changed is written after the
+//! last. After every change the free places have gone to the first in line; so whoever comes new may take a free one.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::json;
+
+use super::rules::{self, Need, Next, Places, Question, Room, Status, Terms, Waiting};
+use super::store::{self, Line, PolicyRow, QuotaRow, SessionRow, SignUpRow, StepRow};
+use super::{SignUpId, SignUpSessionId};
+use crate::auth::AccountId;
+use crate::events::{self, EventId, EventRow};
+use crate::organizations::OrganizationId;
+use crate::platform::db::{DbConnection, Instant, Json};
+use crate::platform::error::{AppError, AppResult, Code};
+use crate::platform::ids::Ids;
+
+/// What happened to a sign-up, by whom and why.
+#[derive(Debug, Clone, Default)]
+pub struct Cause {
+    /// None: the system.
+    pub actor: Option<AccountId>,
+    pub reason: Option<String>,
+}
+
+pub struct Desk {
+    pub event: EventRow,
+    pub policy: PolicyRow,
+    pub questions: Vec<Question>,
+    pub sessions: Vec<SessionRow>,
+    pub quotas: Vec<QuotaRow>,
+    pub places: Places,
+    waiting: HashMap<SignUpSessionId, i32>,
+    /// How many more wait, by session and thousand of arrivals.
+    lines: BTreeMap<(SignUpSessionId, i32), i32>,
+    steps: Vec<StepRow>,
+    offers_changed: bool,
+}
+
+impl Desk {
+    /// Locks these events. Those whose places are given by sign-up get a desk; of it, offers that have run out are put
+    /// away first.
+    pub fn open_all(
+        conn: &mut DbConnection,
+        ids: &Ids,
+        now: Instant,
+        wanted: &[EventId],
+    ) -> AppResult<(Vec<EventRow>, HashMap<EventId, Self>)> {
+        let events = events::lock_events(conn, wanted)?;
+        let held: Vec<EventId> = events.iter().map(|event| event.id).collect();
+        let policies = store::list_policies(conn, &held)?;
+        let sessions = store::list_sessions(conn, &held)?;
+        let quotas = store::list_quotas(conn, &held)?;
+        let mut desks = HashMap::new();
+        for policy in policies {
+            let Some(event) = events.iter().find(|event| event.id == policy.event_id) else {
+                continue;
+            };
+            let of = |row: &&SessionRow| row.event_id == event.id;
+            let sessions: Vec<SessionRow> = sessions.iter().filter(of).cloned().collect();
+            let quotas = quotas.iter().filter(|row| row.event_id == event.id).cloned();
+            let mut desk = Self::of(event.clone(), policy, sessions, quotas.collect())?;
+            desk.settle(conn, ids, now)?;
+            desks.insert(event.id, desk);
+        }
+        Ok((events, desks))
+    }
+
+    /// The desk of one event; 409 when nobody signs up for it.
+    pub fn open(conn: &mut DbConnection, ids: &Ids, now: Instant, event: EventId) -> AppResult<Self> {
+        let (_, mut desks) = Self::open_all(conn, ids, now, &[event])?;
+        desks.remove(&event).ok_or_else(|| Code::NoSignUp.into())
+    }
+
+    fn of(
+        event: EventRow,
+        policy: PolicyRow,
+        sessions: Vec<SessionRow>,
+        quotas: Vec<QuotaRow>,
+    ) -> AppResult<Self> {
+        let questions = questions_of(&policy)?;
+        let session_room = |row: &SessionRow| {
+            let room = Room {
+                capacity: row.capacity,
+                taken: row.taken,
+            };
+            (row.id, room)
+        };
+        let quota_room = |row: &QuotaRow| {
+            let room = Room {
+                capacity: Some(row.places),
+                taken: row.taken,
+            };
+            (row.organization_id, room)
+        };
+        Ok(Self {
+            places: Places {
+                sessions: sessions.iter().map(session_room).collect(),
+                quotas: quotas.iter().map(quota_room).collect(),
+            },
+            waiting: sessions.iter().map(|row| (row.id, row.waiting)).collect(),
+            event,
+            policy,
+            questions,
+            sessions,
+            quotas,
+            lines: BTreeMap::new(),
+            steps: Vec::new(),
+            offers_changed: false,
+        })
+    }
+
+    pub fn terms(&self) -> Terms {
+        terms_of(&self.event, &self.policy)
+    }
+
+    /// Can places still change hands? Not once the roster is fixed, and not when the event does not take place.
+    pub fn require_before_roster(&self, now: Instant) -> AppResult<()> {
+        match self.event.status.as_str() {
+            "cancelled" => return Err(Code::EventCancelled.into()),
+            "closed" => return Err(Code::EventOver.into()),
+            _ => {}
+        }
+        if self.is_settled(now) {
+            return Err(Code::RosterFrozen.into());
+        }
+        Ok(())
+    }
+
+    fn is_settled(&self, now: Instant) -> bool {
+        self.event.roster_frozen_at.is_some() || self.event.check_in_opens_at <= now
+    }
+
+    /// What somebody of this line of organizations needs for this session.
+    pub fn need(&self, session: Option<SignUpSessionId>, line: &[uuid::Uuid]) -> AppResult<Need> {
+        let found = match (session, self.sessions.as_slice()) {
+            (None, [only]) => Some(only.id),
+            (None, _) => {
+                let message = "must name one of the event's sessions";
+                return Err(AppError::invalid_field("/session_id", "required", message));
+            }
+            (Some(id), sessions) => sessions.iter().map(|row| row.id).find(|other| *other == id),
+        };
+        let session = found.ok_or_else(|| {
+            AppError::invalid_field("/session_id", "unknown", "is no session of this event")
+        })?;
+        Ok(Need {
+            session,
+            quota: self.places.quota_of(line),
+        })
+    }
+
+    pub fn next_seq(&mut self) -> i64 {
+        self.policy.last_seq += 1;
+        self.policy.last_seq
+    }
+
+    /// Does one more find room in this session's line?
+    pub fn may_wait(&self, session: SignUpSessionId) -> bool {
+        let limit = self.policy.waiting_limit;
+        limit.is_none_or(|limit| self.waiting(session) < limit)
+    }
+
+    pub fn waiting(&self, session: SignUpSessionId) -> i32 {
+        self.waiting.get(&session).copied().unwrap_or(0)
+    }
+
+    /// Puts a new one at the end of its line.
+    pub fn enqueue(&mut self, row: &SignUpRow) {
+        self.count_waiting(row, 1);
+    }
+
+    fn count_waiting(&mut self, row: &SignUpRow, by: i32) {
+        *self.waiting.entry(row.session_id).or_default() += by;
+        let counter = (row.session_id, store::thousand_of(row.seq));
+        *self.lines.entry(counter).or_default() += by;
+    }
+
+    /// Ends what somebody has: their place is free, or they leave the line.
+    pub fn release(&mut self, row: &SignUpRow) {
+        match Status::parse(&row.status) {
+            Some(Status::Waitlisted) => self.count_waiting(row, -1),
+            Some(status) if status.has_place() => self.places.give_back(need_of(row)),
+            _ => {}
+        }
+        self.offers_changed |= row.status == Status::Offered.as_str();
+    }
+
+    /// The place that was offered is theirs: nothing lapses any more.
+    pub fn end_offer(&mut self) {
+        self.offers_changed = true;
+    }
+
+    /// Writes the row as it is now, and a step that says how it came to be so.
+    pub fn record(
+        &mut self,
+        conn: &mut DbConnection,
+        ids: &Ids,
+        now: Instant,
+        row: &SignUpRow,
+        step: &str,
+        cause: Cause,
+    ) -> AppResult<()> {
+        store::update_sign_up(conn, row)?;
+        self.steps.push(StepRow {
+            id: ids.make(),
+            tenant_id: row.tenant_id,
+            event_id: row.event_id,
+            session_id: row.session_id,
+            sign_up_id: row.id,
+            seq: row.seq,
+            step: step.to_owned(),
+            at: now,
+            actor: cause.actor,
+            reason: cause.reason,
+            passed_over: None,
+        });
+        Ok(())
+    }
+
+    /// Ends offers that nobody has answered in time, and gives their places on.
+    fn settle(&mut self, conn: &mut DbConnection, ids: &Ids, now: Instant) -> AppResult<()> {
+        if self.policy.next_lapse_at.is_none_or(|at| now < at) {
+            return Ok(());
+        }
+        for mut row in store::list_lapsed_offers(conn, self.event.id, now)? {
+            self.release(&row);
+            Status::Expired.as_str().clone_into(&mut row.status);
+            row.ended_at = row.offer_ends_at;
+            self.record(conn, ids, now, &row, "expired", Cause::default())?;
+        }
+        self.offers_changed = true;
+        self.fill(conn, ids, now)
+    }
+
+    /// Gives the free places to the first in line. Call it after every change that may free one.
+    pub fn fill(&mut self, conn: &mut DbConnection, ids: &Ids, now: Instant) -> AppResult<()> {
+        if self.is_settled(now) || self.event.status != "published" {
+            return Ok(());
+        }
+        let open: Vec<SignUpSessionId> = self
+            .sessions
+            .iter()
+            .map(|row| row.id)
+            .filter(|id| self.waiting(*id) > 0 && self.places.sessions.get(id).is_some_and(|s| s.free() > 0))
+            .collect();
+        let mut rows: HashMap<SignUpId, SignUpRow> = HashMap::new();
+        for session in open {
+            for row in self.first_in_line(conn, session)? {
+                rows.insert(row.id, row);
+            }
+        }
+        let waiting = |row: &SignUpRow| Waiting {
+            id: row.id,
+            seq: row.seq,
+            need: need_of(row),
+        };
+        let mut line: Vec<_> = rows.values().map(waiting).collect();
+        for next in rules::fill(&mut self.places, &mut line) {
+            if let Some(row) = rows.remove(&next.who.id) {
+                self.promote(conn, ids, now, row, &next)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// As many as have room, of each quota; and the first of those who have none.
+    fn first_in_line(&self, conn: &mut DbConnection, session: SignUpSessionId) -> AppResult<Vec<SignUpRow>> {
+        let most = self.waiting(session);
+        let limit = |quota| i64::from(self.places.free(Need { session, quota }).clamp(1, most));
+        if self.quotas.is_empty() {
+            return Ok(store::list_line(conn, session, Line::All, limit(None))?);
+        }
+        let mut rows = store::list_line(conn, session, Line::OfNone, limit(None))?;
+        for quota in self.quotas.iter().map(|row| row.organization_id) {
+            rows.extend(store::list_line(
+                conn,
+                session,
+                Line::Of(quota),
+                limit(Some(quota)),
+            )?);
+        }
+        Ok(rows)
+    }
+
+    fn promote(
+        &mut self,
+        conn: &mut DbConnection,
+        ids: &Ids,
+        now: Instant,
+        mut row: SignUpRow,
+        next: &Next<SignUpId>,
+    ) -> AppResult<()> {
+        self.count_waiting(&row, -1);
+        let step = if let Some(offer_s) = self.policy.offer_s {
+            Status::Offered.as_str().clone_into(&mut row.status);
+            row.offer_ends_at = Some(self.terms().offer_ends_at(now, offer_s));
+            self.offers_changed = true;
+            "offered"
+        } else {
+            Status::Confirmed.as_str().clone_into(&mut row.status);
+            row.confirmed_at = Some(now);
+            "promoted"
+        };
+        self.record(conn, ids, now, &row, step, Cause::default())?;
+        if let Some(step) = self.steps.last_mut() {
+            step.passed_over = (!next.passed_over.is_empty()).then(|| Json(json!(next.passed_over)));
+        }
+        Ok(())
+    }
+
+    /// Writes what has changed.
+    pub fn close(mut self, conn: &mut DbConnection) -> AppResult<()> {
+        for row in &self.sessions {
+            let taken = self
+                .places
+                .sessions
+                .get(&row.id)
+                .map_or(row.taken, |room| room.taken);
+            let waiting = self.waiting(row.id);
+            if (taken, waiting) != (row.taken, row.waiting) {
+                let now = SessionRow {
+                    taken,
+                    waiting,
+                    ..row.clone()
+                };
+                store::update_session(conn, &now)?;
+            }
+        }
+        for row in &self.quotas {
+            let room = self.places.quotas.get(&row.organization_id);
+            let taken = room.map_or(row.taken, |room| room.taken);
+            if taken != row.taken {
+                store::update_quota(conn, &QuotaRow { taken, ..row.clone() })?;
+            }
+        }
+        for ((session, thousand), by) in self.lines.iter().filter(|(_, by)| **by != 0) {
+            store::count_line(conn, self.event.tenant_id, *session, *thousand, *by)?;
+        }
+        if self.offers_changed {
+            self.policy.next_lapse_at = store::next_lapse(conn, self.event.id)?;
+        }
+        store::update_policy(conn, &self.policy)?;
+        store::insert_steps(conn, &self.steps)?;
+        Ok(())
+    }
+}
+
+/// What a stored sign-up needs.
+pub fn need_of(row: &SignUpRow) -> Need {
+    Need {
+        session: row.session_id,
+        quota: row.quota_id,
+    }
+}
+
+pub fn questions_of(policy: &PolicyRow) -> AppResult<Vec<Question>> {
+    serde_json::from_value(policy.questions.0.clone())
+        .map_err(|error| AppError::internal(format!("unreadable questions: {error}")))
+}
+
+pub fn terms_of(event: &EventRow, policy: &PolicyRow) -> Terms {
+    Terms {
+        opens_at: policy.opens_at,
+        closes_at: policy.closes_at,
+        cancel_until: policy.cancel_until,
+        check_in_opens_at: event.check_in_opens_at,
+    }
+}
+
+/// The organizations of a step's `passed_over`.
+pub fn passed_over(step: &StepRow) -> Vec<OrganizationId> {
+    let list = step.passed_over.as_ref();
+    list.and_then(|list| serde_json::from_value(list.0.clone()).ok())
+        .unwrap_or_default()
+}

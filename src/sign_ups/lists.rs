@@ -1,0 +1,202 @@
+//! What is shown of sign-ups: one's own, one with its history, an event's list, and an event's terms with its numbers.
+
+use std::collections::HashMap;
+
+use super::desk::{passed_over, questions_of, terms_of};
+use super::rules::{Question, Status, Terms};
+use super::store::{self, PolicyRow, QuotaRow, SessionRow, SignUpFilter, SignUpRow, StepRow};
+use super::{SignUpId, SignUpSessionId};
+use crate::app::Ctx;
+use crate::attendance;
+use crate::events::{self, EventId, EventRow};
+use crate::members::{self, MemberId};
+use crate::organizations::{self, OrganizationId, Right};
+use crate::platform::db::{DbConnection, Instant};
+use crate::platform::error::{AppError, AppResult, Code, Permitted};
+use crate::platform::page::{Found, Page};
+
+/// A sign-up as it is shown.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    pub row: SignUpRow,
+    pub status: Status,
+    /// 1: the first in line. Only of who waits.
+    pub place_in_line: Option<i64>,
+}
+
+pub fn show(conn: &mut DbConnection, ctx: &Ctx, event: &EventRow, row: SignUpRow) -> AppResult<Shown> {
+    let came = attendance::came(conn, &[(event.id, row.member_id)])?;
+    let over = attendance::is_over(event, ctx.now);
+    let status = row.status(ctx.now).shown(!came.is_empty(), over);
+    let place_in_line = match status {
+        Status::Waitlisted => Some(store::count_ahead(conn, row.session_id, row.seq)? + 1),
+        _ => None,
+    };
+    Ok(Shown {
+        row,
+        status,
+        place_in_line,
+    })
+}
+
+/// Somebody further back in line got a place, because the quota of whoever stood here was full.
+#[derive(Debug, Clone)]
+pub struct PassedOver {
+    pub at: Instant,
+    pub quota: OrganizationId,
+}
+
+/// What happened to a sign-up.
+#[derive(Debug, Clone)]
+pub struct History {
+    pub steps: Vec<StepRow>,
+    pub passed_over: Vec<PassedOver>,
+}
+
+/// My newest sign-up for an event, whatever became of it.
+pub fn find_mine(conn: &mut DbConnection, ctx: &Ctx, event: EventId) -> AppResult<Shown> {
+    let row = store::find_newest(conn, event, ctx.actor.member()?)?.ok_or_else(AppError::not_found)?;
+    let event = events::find_event(conn, event)?;
+    show(conn, ctx, &event, row)
+}
+
+/// One sign-up with its history: for the member, for who views the member, and for who views the event.
+pub fn view(conn: &mut DbConnection, ctx: &Ctx, id: SignUpId) -> AppResult<(Shown, History)> {
+    let row = store::find_sign_up(conn, id)?.ok_or_else(AppError::not_found)?;
+    let is_mine = ctx.actor.account == row.member_id.into();
+    let may = is_mine
+        || events::require_event(conn, ctx, row.event_id, Right::View)
+            .permitted()?
+            .is_some()
+        || members::require_member(conn, ctx, row.member_id, Right::View)
+            .permitted()?
+            .is_some();
+    if !may {
+        return Err(AppError::not_found());
+    }
+    let steps = store::list_steps(conn, row.id)?;
+    let passing = match row.quota_id {
+        Some(_) => store::list_passing(conn, row.session_id, row.seq, row.received_at)?,
+        None => Vec::new(),
+    };
+    // Once they had a place, nobody passed them.
+    let until = row.confirmed_at.or(row.offer_ends_at).or(row.ended_at);
+    let concerns = |step: &StepRow| {
+        let quota = row.quota_id?;
+        let counts = passed_over(step).contains(&quota) && until.is_none_or(|until| step.at < until);
+        counts.then_some(PassedOver { at: step.at, quota })
+    };
+    let history = History {
+        passed_over: passing.iter().filter_map(concerns).collect(),
+        steps,
+    };
+    let event = events::find_event(conn, row.event_id)?;
+    Ok((show(conn, ctx, &event, row)?, history))
+}
+
+/// What a client may narrow the list to.
+#[derive(Debug, Clone)]
+pub struct ListSignUps {
+    pub event: EventId,
+    pub status: Option<Status>,
+    pub session: Option<SignUpSessionId>,
+    pub page: Page<i64>,
+}
+
+/// A line of an event's list.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    pub row: SignUpRow,
+    pub status: Status,
+    pub name: String,
+    pub organization_name: String,
+}
+
+/// The sign-ups of an event, in order of arrival: all for who views the event; for who views some of the people called,
+/// theirs.
+pub fn list(conn: &mut DbConnection, ctx: &Ctx, asked: &ListSignUps) -> AppResult<Found<Listed>> {
+    let event = events::view_event_row(conn, ctx, asked.event)?;
+    let sees_all = events::require_event(conn, ctx, asked.event, Right::View)
+        .permitted()?
+        .is_some();
+    let own = organizations::ids_with_right(conn, ctx, Right::View)?;
+    if !sees_all && own.as_ref().is_none_or(Vec::is_empty) {
+        return Err(AppError::forbidden());
+    }
+    let filter = SignUpFilter {
+        event: asked.event,
+        organizations: if sees_all { None } else { own },
+        // What is not stored is asked for as what it was.
+        status: asked.status,
+        session: asked.session,
+        page: asked.page.clone(),
+    };
+    let found = store::list_sign_ups(conn, &filter)?;
+    Ok(Found {
+        rows: with_names(conn, ctx, &event, found.rows)?,
+        count: found.count,
+    })
+}
+
+fn with_names(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    event: &EventRow,
+    rows: Vec<SignUpRow>,
+) -> AppResult<Vec<Listed>> {
+    let people: Vec<MemberId> = rows.iter().map(|row| row.member_id).collect();
+    let homes: Vec<OrganizationId> = rows.iter().map(|row| row.organization_id).collect();
+    let pairs: Vec<_> = people.iter().map(|member| (event.id, *member)).collect();
+    let came = attendance::came(conn, &pairs)?;
+    let over = attendance::is_over(event, ctx.now);
+    let people = members::briefs(conn, &people)?;
+    let homes = organizations::names(conn, &homes)?;
+    let listed = |row: SignUpRow| Listed {
+        status: row
+            .status(ctx.now)
+            .shown(came.contains(&(event.id, row.member_id)), over),
+        name: people
+            .get(&row.member_id)
+            .map(|person| person.name.clone())
+            .unwrap_or_default(),
+        organization_name: homes.get(&row.organization_id).cloned().unwrap_or_default(),
+        row,
+    };
+    Ok(rows.into_iter().map(listed).collect())
+}
+
+/// How people sign up for an event, and how many have.
+#[derive(Debug, Clone)]
+pub struct FullPolicy {
+    pub row: PolicyRow,
+    pub questions: Vec<Question>,
+    pub terms: Terms,
+    pub sessions: Vec<SessionRow>,
+    pub quotas: Vec<(QuotaRow, String)>,
+}
+
+/// For everybody who sees the event.
+pub fn view_policy(conn: &mut DbConnection, ctx: &Ctx, event: EventId) -> AppResult<FullPolicy> {
+    let event = events::view_event_row(conn, ctx, event)?;
+    read_policy(conn, &event)
+}
+
+pub fn read_policy(conn: &mut DbConnection, event: &EventRow) -> AppResult<FullPolicy> {
+    let row = store::list_policies(conn, &[event.id])?
+        .pop()
+        .ok_or(Code::NoSignUp)?;
+    let quotas = store::list_quotas(conn, &[event.id])?;
+    let ids: Vec<OrganizationId> = quotas.iter().map(|row| row.organization_id).collect();
+    let mut names: HashMap<OrganizationId, String> = organizations::names(conn, &ids)?;
+    let named = |row: QuotaRow| {
+        let name = names.remove(&row.organization_id).unwrap_or_default();
+        (row, name)
+    };
+    Ok(FullPolicy {
+        questions: questions_of(&row)?,
+        terms: terms_of(event, &row),
+        sessions: store::list_sessions(conn, &[event.id])?,
+        quotas: quotas.into_iter().map(named).collect(),
+        row,
+    })
+}

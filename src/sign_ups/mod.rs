@@ -1,0 +1,72 @@
+//! Sign-ups (報名): how people join an event whose places are limited. Sessions, quotas, the waiting list (候補), offers,
+//! and the line they are given in: first come, first served. Who has a place when check-in opens is the roster.
+
+mod changes;
+mod commands;
+mod desk;
+mod export;
+mod http;
+mod lane;
+mod lists;
+mod policy;
+mod rules;
+mod service;
+mod store;
+
+pub use http::configure;
+pub use lane::{SignUpLane, start_lane};
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use actix_web::web;
+
+use crate::app::App;
+use crate::events::EventId;
+use crate::members::MemberId;
+use crate::platform::db::DbConnection;
+use crate::platform::error::AppResult;
+use crate::platform::jobs::Jobs;
+
+crate::id_types! {
+    SignUpId,
+    SignUpSessionId,
+    SignUpStepId,
+}
+
+/// Who has a place, firmly: they are expected. No permission asked.
+pub fn confirmed(conn: &mut DbConnection, event: EventId) -> AppResult<Vec<MemberId>> {
+    Ok(store::list_confirmed(conn, event)?)
+}
+
+/// Which of these people have a place at which of these events. No permission asked.
+pub fn placed(
+    conn: &mut DbConnection,
+    asked: &[(EventId, MemberId)],
+) -> AppResult<HashSet<(EventId, MemberId)>> {
+    let rows = store::list_standing(conn, asked)?;
+    let confirmed = rows
+        .into_iter()
+        .filter(|row| row.status == rules::Status::Confirmed.as_str());
+    Ok(confirmed.map(|row| (row.event_id, row.member_id)).collect())
+}
+
+/// An offer that nobody answers goes on within seconds of its end, even when nobody looks.
+pub fn jobs(jobs: &mut Jobs, app: &web::Data<App>) {
+    let app = app.clone();
+    jobs.every("end offers", Duration::from_secs(5), move || {
+        let app = app.clone();
+        async move {
+            let now = app.clock.now();
+            let due = move |conn: &mut _| Ok(store::list_lapsed(conn, now)?);
+            for event in app.db.read_fresh(due).await? {
+                let ids = app.ids.clone();
+                let settle = move |conn: &mut _| service::settle_lapsed(conn, &ids, now, event);
+                if let Err(error) = app.db.write(settle).await {
+                    tracing::warn!(%event, %error, "cannot end an offer; the next run tries again");
+                }
+            }
+            Ok(())
+        }
+    });
+}

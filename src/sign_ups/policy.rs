@@ -1,0 +1,240 @@
+//! How people sign up for an event: written by who manages it, before and while people sign up.
+
+use std::collections::HashSet;
+
+use serde_json::json;
+
+use super::commands::{WriteSession, WriteSignUpPolicy};
+use super::desk::{Desk, questions_of};
+use super::lists::{FullPolicy, read_policy};
+use super::store::{self, PolicyRow, QuotaRow, SessionRow};
+use crate::app::Ctx;
+use crate::audit::{self, Entry};
+use crate::events::{self, EventId, EventRow};
+use crate::organizations::{self, OrganizationId, Right};
+use crate::platform::db::{DbConnection, Json};
+use crate::platform::error::{AppError, AppResult, Code};
+
+/// Writes the policy whole, and says whether it is new. The first one turns a draft into an event that people sign up
+/// for. Afterwards places may become more, or as few as are taken; what people have answered stays asked.
+/// `version` is what the caller has read, 0 where there was none; none means 'whatever is there'.
+pub fn write_policy(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    event: EventId,
+    version: Option<i32>,
+    wanted: &WriteSignUpPolicy,
+) -> AppResult<(FullPolicy, bool)> {
+    let mut event = events::hold_to_manage(conn, ctx, event)?;
+    if event.closed_at.is_some() {
+        return Err(Code::EventOver.into());
+    }
+    let is_open = event.status == "published" && event.check_in_opens_at <= ctx.now;
+    if is_open || event.roster_frozen_at.is_some() {
+        return Err(Code::RosterFrozen.into());
+    }
+    let before = store::list_policies(conn, &[event.id])?.pop();
+    if version.is_some_and(|version| version != before.as_ref().map_or(0, |row| row.version)) {
+        return Err(Code::VersionMismatch.into());
+    }
+    require_quotas(conn, ctx, &event, wanted)?;
+    let is_new = before.is_none();
+    if let Some(before) = before {
+        // Settled first, so that nothing below undoes what an offer's end would do.
+        Desk::open(conn, &ctx.ids, ctx.now, event.id)?.close(conn)?;
+        change_policy(conn, ctx, &event, before, wanted)?;
+    } else {
+        events::admit_by_sign_up(conn, ctx, &mut event)?;
+        let row = new_policy(ctx, &event, wanted);
+        store::insert_policy(conn, &row)?;
+        replace_quotas(conn, &event, wanted, &[])?;
+    }
+    write_sessions(conn, ctx, &event, wanted)?;
+    let mut desk = Desk::open(conn, &ctx.ids, ctx.now, event.id)?;
+    desk.fill(conn, &ctx.ids, ctx.now)?;
+    desk.close(conn)?;
+    note(conn, ctx, &event, wanted)?;
+    Ok((read_policy(conn, &event)?, is_new))
+}
+
+fn new_policy(ctx: &Ctx, event: &EventRow, wanted: &WriteSignUpPolicy) -> PolicyRow {
+    PolicyRow {
+        event_id: event.id,
+        tenant_id: event.tenant_id,
+        opens_at: wanted.opens_at,
+        closes_at: wanted.closes_at,
+        cancel_until: wanted.cancel_until,
+        offer_s: wanted.offer_s,
+        waiting_limit: wanted.waiting_limit,
+        questions: Json(json!(wanted.questions)),
+        last_seq: 0,
+        next_lapse_at: None,
+        version: 1,
+        created_at: ctx.now,
+        updated_at: ctx.now,
+    }
+}
+
+/// A quota is for people whom the event can call: of its tree, and in the actor's sight.
+fn require_quotas(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    event: &EventRow,
+    wanted: &WriteSignUpPolicy,
+) -> AppResult<()> {
+    let ids: Vec<OrganizationId> = wanted.quotas.iter().map(|quota| quota.organization_id).collect();
+    let found = organizations::require_all(conn, ctx, &ids, Right::ManageEvents)?;
+    if found.iter().any(|other| other.tenant_id != event.tenant_id) {
+        return Err(AppError::not_found());
+    }
+    Ok(())
+}
+
+fn change_policy(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    event: &EventRow,
+    before: PolicyRow,
+    wanted: &WriteSignUpPolicy,
+) -> AppResult<()> {
+    let quotas = store::list_quotas(conn, &[event.id])?;
+    let limited: HashSet<_> = quotas.iter().map(|row| row.organization_id).collect();
+    let to_limit: HashSet<_> = wanted.quotas.iter().map(|quota| quota.organization_id).collect();
+    let asks_the_same = questions_of(&before)? == wanted.questions;
+    if (limited != to_limit || !asks_the_same) && store::has_sign_ups(conn, event.id)? {
+        return Err(Code::SignUpsBegun.into());
+    }
+    replace_quotas(conn, event, wanted, &quotas)?;
+    let read = store::list_policies(conn, &[event.id])?.pop();
+    let read = read.ok_or_else(|| AppError::internal("a policy is missing"))?;
+    let row = PolicyRow {
+        last_seq: read.last_seq,
+        next_lapse_at: read.next_lapse_at,
+        version: before.version + 1,
+        created_at: before.created_at,
+        ..new_policy(ctx, event, wanted)
+    };
+    store::update_policy(conn, &row)?;
+    Ok(())
+}
+
+fn replace_quotas(
+    conn: &mut DbConnection,
+    event: &EventRow,
+    wanted: &WriteSignUpPolicy,
+    before: &[QuotaRow],
+) -> AppResult<()> {
+    store::delete_quotas(conn, event.id)?;
+    for quota in &wanted.quotas {
+        let had = before
+            .iter()
+            .find(|row| row.organization_id == quota.organization_id);
+        let taken = had.map_or(0, |row| row.taken);
+        if quota.places < taken {
+            let error = AppError::from(Code::CapacityBelowTaken).with("taken", taken);
+            return Err(error.with("organization_id", quota.organization_id));
+        }
+        let row = QuotaRow {
+            event_id: event.id,
+            organization_id: quota.organization_id,
+            tenant_id: event.tenant_id,
+            places: quota.places,
+            taken,
+        };
+        store::insert_quota(conn, &row)?;
+    }
+    Ok(())
+}
+
+/// Sessions are known again by their id; that of an event without sessions by having no name.
+fn write_sessions(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    event: &EventRow,
+    wanted: &WriteSignUpPolicy,
+) -> AppResult<()> {
+    let before = store::list_sessions(conn, &[event.id])?;
+    let unnamed = before.iter().find(|row| row.name.is_empty());
+    let whole = [WriteSession {
+        id: unnamed.map(|row| row.id),
+        name: String::new(),
+        starts_at: None,
+        ends_at: None,
+        capacity: wanted.capacity,
+    }];
+    let sessions = if wanted.sessions.is_empty() {
+        &whole
+    } else {
+        wanted.sessions.as_slice()
+    };
+    for row in before
+        .iter()
+        .filter(|row| sessions.iter().all(|other| other.id != Some(row.id)))
+    {
+        if store::has_of_session(conn, event.id, row.id)? {
+            return Err(AppError::from(Code::SessionInUse).with("session_id", row.id));
+        }
+        store::delete_session(conn, row.id)?;
+    }
+    for (position, session) in (0i32..).zip(sessions) {
+        write_session(conn, ctx, event, &before, position, session)?;
+    }
+    Ok(())
+}
+
+fn write_session(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    event: &EventRow,
+    before: &[SessionRow],
+    position: i32,
+    wanted: &WriteSession,
+) -> AppResult<()> {
+    let had = before.iter().find(|row| Some(row.id) == wanted.id);
+    if wanted.id.is_some() && had.is_none() {
+        let field = format!("/sessions/{position}/id");
+        return Err(AppError::invalid_field(
+            &field,
+            "unknown",
+            "is no session of this event",
+        ));
+    }
+    let row = SessionRow {
+        id: had.map_or_else(|| ctx.ids.make(), |row| row.id),
+        event_id: event.id,
+        tenant_id: event.tenant_id,
+        position,
+        name: wanted.name.clone(),
+        starts_at: wanted.starts_at,
+        ends_at: wanted.ends_at,
+        capacity: wanted.capacity,
+        taken: had.map_or(0, |row| row.taken),
+        waiting: had.map_or(0, |row| row.waiting),
+    };
+    if row.capacity.is_some_and(|capacity| capacity < row.taken) {
+        let error = AppError::from(Code::CapacityBelowTaken).with("taken", row.taken);
+        return Err(error.with("session_id", row.id));
+    }
+    match had {
+        Some(_) => store::update_session(conn, &row)?,
+        None => store::insert_session(conn, &row)?,
+    };
+    Ok(())
+}
+
+fn note(conn: &mut DbConnection, ctx: &Ctx, event: &EventRow, wanted: &WriteSignUpPolicy) -> AppResult<()> {
+    let places: Vec<_> = wanted
+        .sessions
+        .iter()
+        .map(|session| json!({ "name": session.name, "capacity": session.capacity }))
+        .collect();
+    let detail = json!({ "capacity": wanted.capacity, "sessions": places, "quotas": wanted.quotas });
+    let entry = Entry::of(
+        "sign_up_policy.write",
+        event.id.0,
+        event.tenant_id,
+        event.organization_id,
+        detail,
+    );
+    audit::record(conn, ctx, entry)
+}
