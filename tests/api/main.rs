@@ -31,6 +31,7 @@ mod roster;
 mod search;
 mod series;
 mod sheet;
+mod sign_up_races;
 mod sign_ups;
 mod study;
 mod study_plans;
