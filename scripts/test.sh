@@ -102,7 +102,7 @@ install_tus_client() {
     fi
     "$folder/bin/python" -m pip install --quiet --disable-pip-version-check tuspy==1.1.0
   fi
-  export ZHIBU_TEST_TUS_PYTHON=$folder/bin/python
+  export ZHIBU_TEST_PYTHON=$folder/bin/python
 }
 
 # The caller's own databases and settings must not leak into the tests.

@@ -43,6 +43,7 @@ pub fn freeze_now(conn: &mut DbConnection, now: Instant, event: &mut EventRow) -
 }
 
 fn freeze(conn: &mut DbConnection, now: Instant, event: &mut EventRow) -> AppResult<()> {
+    sign_ups::hold_due_draw(conn, now, event)?;
     let roster = preview(conn, event)?;
     store::insert_roster(conn, &roster)?;
     events::mark_frozen(conn, event.id, now)?;

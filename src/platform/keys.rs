@@ -167,6 +167,13 @@ pub fn hash_secret(secret: &str) -> Vec<u8> {
 }
 
 /// A fresh random secret in base64url, `bytes` strong.
+/// Nobody can foretell them.
+pub fn random_bytes<const BYTES: usize>() -> [u8; BYTES] {
+    let mut bytes = [0; BYTES];
+    rand::fill(&mut bytes);
+    bytes
+}
+
 pub fn random_secret<const BYTES: usize>() -> String {
     use base64::Engine;
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(rand::random::<[u8; BYTES]>())

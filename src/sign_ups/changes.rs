@@ -151,7 +151,8 @@ fn offered(conn: &mut DbConnection, ctx: &Ctx, id: SignUpId) -> AppResult<Held> 
     Ok(held)
 }
 
-/// To another session where there is room; whoever waits may take a place there as well.
+/// To another session where there is room; whoever waits may take a place there as well. Who is in a draw is drawn for the
+/// other session.
 pub fn move_to(
     conn: &mut DbConnection,
     ctx: &Ctx,
@@ -171,14 +172,17 @@ pub fn move_to(
         return finish(conn, ctx, held);
     }
     desk.release(row);
-    if !desk.places.take(need) {
+    let is_entry = row.status == Status::Entered.as_str();
+    if !is_entry && !desk.places.take(need) {
         return Err(AppError::from(Code::SignUpFull).with("waiting", desk.waiting(need.session)));
     }
     let before = need_of(row).session;
     row.session_id = need.session;
-    Status::Confirmed.as_str().clone_into(&mut row.status);
-    row.confirmed_at = row.confirmed_at.or(Some(ctx.now));
-    row.offer_ends_at = None;
+    if !is_entry {
+        Status::Confirmed.as_str().clone_into(&mut row.status);
+        row.confirmed_at = row.confirmed_at.or(Some(ctx.now));
+        row.offer_ends_at = None;
+    }
     let cause = Cause {
         actor: Some(ctx.actor.account),
         reason: wanted.reason.clone(),

@@ -63,6 +63,9 @@ pub struct WriteSignUpPolicy {
     pub cancel_until: Option<Instant>,
     /// How long a place that became free is kept for the first in line to accept. Left out: they have it at once.
     pub offer_s: Option<i32>,
+    /// Until then people enter a draw instead: in its order they get places and wait in line, and who comes later stands
+    /// behind them. When it is held, anybody can check it: see the policy's `draw`.
+    pub draw_at: Option<Instant>,
     /// How many may wait for each session; 0: nobody. Left out: as many as like.
     pub waiting_limit: Option<i32>,
     #[serde(default)]
@@ -85,6 +88,11 @@ impl Check for WriteSignUpPolicy {
             && closes <= opens
         {
             problems.add("/closes_at", "not_after_start", "is not after opens_at");
+        }
+        if let (Some(opens), Some(draw)) = (self.opens_at, self.draw_at)
+            && draw <= opens
+        {
+            problems.add("/draw_at", "not_after_start", "is not after opens_at");
         }
         self.check_sessions(problems);
         self.check_quotas(problems);

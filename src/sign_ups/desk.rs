@@ -1,12 +1,13 @@
 //! An event's places, locked: everything is read before the first decision, and what has changed is written after the
 //! last. After every change the free places have gone to the first in line; so whoever comes new may take a free one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::json;
 
+use super::draw;
 use super::rules::{self, Need, Next, Places, Question, Room, Status, Terms, Waiting};
-use super::store::{self, Line, PolicyRow, QuotaRow, SessionRow, SignUpRow, StepRow};
+use super::store::{self, Drawn, Line, PolicyRow, QuotaRow, SessionRow, SignUpRow, StepRow};
 use super::{SignUpId, SignUpSessionId};
 use crate::auth::AccountId;
 use crate::events::{self, EventId, EventRow};
@@ -220,6 +221,7 @@ impl Desk {
 
     /// Ends offers that nobody has answered in time, and gives their places on.
     fn settle(&mut self, conn: &mut DbConnection, ids: &Ids, now: Instant) -> AppResult<()> {
+        self.hold_draw(conn, now)?;
         if self.policy.next_lapse_at.is_none_or(|at| now < at) {
             return Ok(());
         }
@@ -231,6 +233,57 @@ impl Desk {
         }
         self.offers_changed = true;
         self.fill(conn, ids, now)
+    }
+
+    /// Do people who sign up now enter a draw?
+    pub fn is_before_draw(&self) -> bool {
+        self.policy.draw_at.is_some() && self.policy.drawn_at.is_none()
+    }
+
+    /// Once it is due: the entries become a line in the order of the draw, and the first of it have the places.
+    fn hold_draw(&mut self, conn: &mut DbConnection, now: Instant) -> AppResult<()> {
+        let is_due = self.terms().draw_at().is_some_and(|at| at <= now);
+        if !is_due || !self.is_before_draw() || self.event.status != "published" {
+            return Ok(());
+        }
+        let mut entries = store::list_entered(conn, self.event.id)?;
+        let seed = self.policy.draw_seed.as_deref().unwrap_or_default();
+        draw::order(seed, &mut entries, |row| row.id)
+            .ok_or_else(|| AppError::internal("a draw without a seed"))?;
+        let mut ranks = HashMap::new();
+        for (rank, row) in (1i32..).zip(&mut entries) {
+            row.seq = self.next_seq();
+            ranks.insert(row.id, rank);
+        }
+        let waiting = |row: &SignUpRow| Waiting {
+            id: row.id,
+            seq: row.seq,
+            need: need_of(row),
+        };
+        let mut line: Vec<_> = entries.iter().map(waiting).collect();
+        let placed = rules::fill(&mut self.places, &mut line);
+        let placed: HashSet<SignUpId> = placed.iter().map(|next| next.who.id).collect();
+        let drawn = |row: &SignUpRow| {
+            let has_place = placed.contains(&row.id);
+            Drawn {
+                id: row.id,
+                seq: row.seq,
+                rank: ranks.get(&row.id).copied().unwrap_or_default(),
+                status: if has_place {
+                    Status::Confirmed
+                } else {
+                    Status::Waitlisted
+                },
+                confirmed_at: has_place.then_some(now),
+            }
+        };
+        let drawn: Vec<Drawn> = entries.iter().map(drawn).collect();
+        for row in entries.iter().filter(|row| !placed.contains(&row.id)) {
+            self.enqueue(row);
+        }
+        store::save_drawn(conn, &drawn)?;
+        self.policy.drawn_at = Some(now);
+        Ok(())
     }
 
     /// Gives the free places to the first in line. Call it after every change that may free one.
@@ -346,6 +399,18 @@ impl Desk {
     }
 }
 
+/// The draw of an event whose roster is about to be frozen, if nobody has held it yet. The caller holds its row.
+pub fn hold_due_draw(conn: &mut DbConnection, now: Instant, event: &EventRow) -> AppResult<()> {
+    let Some(policy) = store::list_policies(conn, &[event.id])?.pop() else {
+        return Ok(());
+    };
+    let sessions = store::list_sessions(conn, &[event.id])?;
+    let quotas = store::list_quotas(conn, &[event.id])?;
+    let mut desk = Desk::of(event.clone(), policy, sessions, quotas)?;
+    desk.hold_draw(conn, now)?;
+    desk.close(conn)
+}
+
 /// What a stored sign-up needs.
 pub fn need_of(row: &SignUpRow) -> Need {
     Need {
@@ -364,6 +429,7 @@ pub fn terms_of(event: &EventRow, policy: &PolicyRow) -> Terms {
         opens_at: policy.opens_at,
         closes_at: policy.closes_at,
         cancel_until: policy.cancel_until,
+        draw_at: policy.draw_at,
         check_in_opens_at: event.check_in_opens_at,
     }
 }

@@ -64,6 +64,8 @@ fn answer<'a>(value: Option<&Value>) -> Cell<'a> {
 fn word(status: Status, language: Language) -> &'static str {
     match (status, language) {
         (_, Language::En) => status.as_str(),
+        (Status::Entered, Language::ZhHans) => "待抽签",
+        (Status::Entered, Language::ZhHant) => "待抽籤",
         (Status::Confirmed, Language::ZhHans) => "已确认",
         (Status::Confirmed, Language::ZhHant) => "已確認",
         (Status::Offered, Language::ZhHans) => "待接受",

@@ -165,6 +165,18 @@ fn with_names(
     Ok(rows.into_iter().map(listed).collect())
 }
 
+/// The entries of a draw that was held, in its order, for everybody who sees the event: no names, so that it can be told
+/// to all who were in it.
+pub fn list_drawn(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    event: EventId,
+    page: &Page<i32>,
+) -> AppResult<Found<SignUpRow>> {
+    events::view_event_row(conn, ctx, event)?;
+    Ok(store::list_drawn(conn, event, page)?)
+}
+
 /// How people sign up for an event, and how many have.
 #[derive(Debug, Clone)]
 pub struct FullPolicy {

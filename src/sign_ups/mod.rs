@@ -4,6 +4,7 @@
 mod changes;
 mod commands;
 mod desk;
+mod draw;
 mod export;
 mod http;
 mod lane;
@@ -13,6 +14,7 @@ mod rules;
 mod service;
 mod store;
 
+pub use desk::hold_due_draw;
 pub use http::configure;
 pub use lane::{SignUpLane, start_lane};
 
@@ -51,19 +53,19 @@ pub fn placed(
     Ok(confirmed.map(|row| (row.event_id, row.member_id)).collect())
 }
 
-/// An offer that nobody answers goes on within seconds of its end, even when nobody looks.
+/// A draw is held, and an offer that nobody answers goes on, within seconds of its time, even when nobody looks.
 pub fn jobs(jobs: &mut Jobs, app: &web::Data<App>) {
     let app = app.clone();
-    jobs.every("end offers", Duration::from_secs(5), move || {
+    jobs.every("settle sign-ups", Duration::from_secs(5), move || {
         let app = app.clone();
         async move {
             let now = app.clock.now();
-            let due = move |conn: &mut _| Ok(store::list_lapsed(conn, now)?);
+            let due = move |conn: &mut _| Ok(store::list_due(conn, now)?);
             for event in app.db.read_fresh(due).await? {
                 let ids = app.ids.clone();
                 let settle = move |conn: &mut _| service::settle_lapsed(conn, &ids, now, event);
-                if let Err(error) = app.db.write(settle).await {
-                    tracing::warn!(%event, %error, "cannot end an offer; the next run tries again");
+                if let Err(error) = app.db.write_long(settle).await {
+                    tracing::warn!(%event, %error, "cannot settle sign-ups; the next run tries again");
                 }
             }
             Ok(())

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::commands::{WriteSession, WriteSignUpPolicy};
 use super::desk::{Desk, questions_of};
+use super::draw;
 use super::lists::{FullPolicy, read_policy};
 use super::store::{self, PolicyRow, QuotaRow, SessionRow};
 use crate::app::Ctx;
@@ -33,15 +34,22 @@ pub fn write_policy(
     if is_open || event.roster_frozen_at.is_some() {
         return Err(Code::RosterFrozen.into());
     }
-    let before = store::list_policies(conn, &[event.id])?.pop();
+    let mut before = store::list_policies(conn, &[event.id])?.pop();
+    if before.is_some() {
+        // Settled first, so that nothing below undoes what a draw or an offer's end does.
+        Desk::open(conn, &ctx.ids, ctx.now, event.id)?.close(conn)?;
+        before = store::list_policies(conn, &[event.id])?.pop();
+    }
     if version.is_some_and(|version| version != before.as_ref().map_or(0, |row| row.version)) {
         return Err(Code::VersionMismatch.into());
     }
     require_quotas(conn, ctx, &event, wanted)?;
+    if wanted.draw_at.is_some_and(|at| at >= event.check_in_opens_at) {
+        let message = "is not before check-in opens";
+        return Err(AppError::invalid_field("/draw_at", "too_late", message));
+    }
     let is_new = before.is_none();
     if let Some(before) = before {
-        // Settled first, so that nothing below undoes what an offer's end would do.
-        Desk::open(conn, &ctx.ids, ctx.now, event.id)?.close(conn)?;
         change_policy(conn, ctx, &event, before, wanted)?;
     } else {
         events::admit_by_sign_up(conn, ctx, &mut event)?;
@@ -67,6 +75,9 @@ fn new_policy(ctx: &Ctx, event: &EventRow, wanted: &WriteSignUpPolicy) -> Policy
         offer_s: wanted.offer_s,
         waiting_limit: wanted.waiting_limit,
         questions: Json(json!(wanted.questions)),
+        draw_at: wanted.draw_at,
+        draw_seed: wanted.draw_at.map(|_| draw::new_seed()),
+        drawn_at: None,
         last_seq: 0,
         next_lapse_at: None,
         version: 1,
@@ -101,18 +112,27 @@ fn change_policy(
     let limited: HashSet<_> = quotas.iter().map(|row| row.organization_id).collect();
     let to_limit: HashSet<_> = wanted.quotas.iter().map(|quota| quota.organization_id).collect();
     let asks_the_same = questions_of(&before)? == wanted.questions;
-    if (limited != to_limit || !asks_the_same) && store::has_sign_ups(conn, event.id)? {
+    // The day of a draw may be moved; that there is one may not, nor what it has decided.
+    let draws_the_same = before.draw_at.is_some() == wanted.draw_at.is_some()
+        && (before.drawn_at.is_none() || before.draw_at == wanted.draw_at);
+    let is_same = limited == to_limit && asks_the_same && draws_the_same;
+    if !is_same && store::has_sign_ups(conn, event.id)? {
         return Err(Code::SignUpsBegun.into());
     }
     replace_quotas(conn, event, wanted, &quotas)?;
-    let read = store::list_policies(conn, &[event.id])?.pop();
-    let read = read.ok_or_else(|| AppError::internal("a policy is missing"))?;
+    let new = new_policy(ctx, event, wanted);
     let row = PolicyRow {
-        last_seq: read.last_seq,
-        next_lapse_at: read.next_lapse_at,
+        // What was promised before the first entry stands.
+        draw_seed: before
+            .draw_seed
+            .filter(|_| wanted.draw_at.is_some())
+            .or(new.draw_seed.clone()),
+        drawn_at: before.drawn_at,
+        last_seq: before.last_seq,
+        next_lapse_at: before.next_lapse_at,
         version: before.version + 1,
         created_at: before.created_at,
-        ..new_policy(ctx, event, wanted)
+        ..new
     };
     store::update_policy(conn, &row)?;
     Ok(())

@@ -16,6 +16,8 @@ use crate::platform::text::{Problems, clean};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
+    /// In a draw that has not been held yet.
+    Entered,
     Confirmed,
     /// A place is kept for them until `offer_ends_at`; they take it or decline.
     Offered,
@@ -29,7 +31,8 @@ pub enum Status {
 }
 
 impl Status {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
+        Self::Entered,
         Self::Confirmed,
         Self::Offered,
         Self::Waitlisted,
@@ -42,6 +45,7 @@ impl Status {
 
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Entered => "entered",
             Self::Confirmed => "confirmed",
             Self::Offered => "offered",
             Self::Waitlisted => "waitlisted",
@@ -64,7 +68,7 @@ impl Status {
 
     /// May a member have only one of these for an event?
     pub fn stands(self) -> bool {
-        self.has_place() || self == Self::Waitlisted
+        self.has_place() || matches!(self, Self::Waitlisted | Self::Entered)
     }
 
     /// What it has come to: a confirmed one is answered by the check-in, and by the end of check-in.
@@ -195,6 +199,7 @@ pub struct Terms {
     pub opens_at: Option<Instant>,
     pub closes_at: Option<Instant>,
     pub cancel_until: Option<Instant>,
+    pub draw_at: Option<Instant>,
     /// From then on the roster is fixed: whatever is later gives way to it.
     pub check_in_opens_at: Instant,
 }
@@ -206,6 +211,11 @@ impl Terms {
 
     pub fn cancel_until(&self) -> Instant {
         self.until(self.cancel_until)
+    }
+
+    /// Who signs up before enters a draw.
+    pub fn draw_at(&self) -> Option<Instant> {
+        self.draw_at.map(|at| at.min(self.check_in_opens_at))
     }
 
     fn until(&self, at: Option<Instant>) -> Instant {

@@ -198,7 +198,9 @@ fn require_open(desk: &Desk, now: Instant) -> AppResult<()> {
 fn place(desk: &mut Desk, ids: &Ids, now: Instant, wish: &SignUp, person: &MemberBrief) -> Outcome {
     let need = desk.need(wish.session, &person.line())?;
     let answers = rules::check_answers(&desk.questions, &wish.answers)?;
-    let status = if desk.places.take(need) {
+    let status = if desk.is_before_draw() {
+        Status::Entered
+    } else if desk.places.take(need) {
         Status::Confirmed
     } else if wish.wait && desk.may_wait(need.session) {
         Status::Waitlisted
@@ -214,6 +216,7 @@ fn place(desk: &mut Desk, ids: &Ids, now: Instant, wish: &SignUp, person: &Membe
         organization_id: person.organization_id,
         quota_id: need.quota,
         seq: desk.next_seq(),
+        draw_rank: None,
         status: status.as_str().to_owned(),
         answers: Json(serde_json::Value::Object(answers)),
         submitted_by: wish.submitted_by,
@@ -290,7 +293,7 @@ pub fn sign_up_group(
     Ok(items)
 }
 
-/// All have a place, or the transaction ends and nobody has.
+/// All have a place, or are in the draw; or the transaction ends and nobody has.
 fn all_of(
     conn: &mut DbConnection,
     ctx: &Ctx,
@@ -298,7 +301,7 @@ fn all_of(
     items: Vec<GroupItem>,
 ) -> AppResult<Vec<GroupItem>> {
     let lacks = |item: &GroupItem| match &item.outcome {
-        Ok(done) => !done.row.status(ctx.now).has_place(),
+        Ok(done) => done.row.status(ctx.now) == Status::Waitlisted,
         Err(_) => true,
     };
     let without: Vec<MemberId> = items
@@ -338,7 +341,7 @@ fn note_group(conn: &mut DbConnection, ctx: &Ctx, event: &EventRow, items: &[Gro
     audit::record(conn, ctx, entry)
 }
 
-/// Gives on the places of offers that have run out, whether anybody looks or not.
+/// Holds a draw that is due, and gives on the places of offers that have run out, whether anybody looks or not.
 pub fn settle_lapsed(conn: &mut DbConnection, ids: &Ids, now: Instant, event: EventId) -> AppResult<()> {
     desk::Desk::open(conn, ids, now, event)?.close(conn)
 }

@@ -12,7 +12,7 @@ use crate::events::EventId;
 use crate::members::MemberId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{
-    sign_up_lines, sign_up_policies, sign_up_quotas, sign_up_sessions, sign_up_steps, sign_ups,
+    events, sign_up_lines, sign_up_policies, sign_up_quotas, sign_up_sessions, sign_up_steps, sign_ups,
 };
 use crate::platform::db::{AnyId, DbConnection, Instant, Json, MultiBackend, PairQuery, sql};
 use crate::platform::page::{Found, Page};
@@ -28,6 +28,9 @@ pub struct PolicyRow {
     pub offer_s: Option<i32>,
     pub waiting_limit: Option<i32>,
     pub questions: Json,
+    pub draw_at: Option<Instant>,
+    pub draw_seed: Option<String>,
+    pub drawn_at: Option<Instant>,
     pub last_seq: i64,
     pub next_lapse_at: Option<Instant>,
     pub version: i32,
@@ -71,6 +74,7 @@ pub struct SignUpRow {
     pub organization_id: OrganizationId,
     pub quota_id: Option<OrganizationId>,
     pub seq: i64,
+    pub draw_rank: Option<i32>,
     pub status: String,
     pub answers: Json,
     pub submitted_by: AccountId,
@@ -127,13 +131,22 @@ pub fn update_policy(conn: &mut DbConnection, row: &PolicyRow) -> QueryResult<us
         .execute(conn)
 }
 
-/// Events of which an offer has run out.
-pub fn list_lapsed(conn: &mut DbConnection, now: Instant) -> QueryResult<Vec<EventId>> {
-    sign_up_policies::table
+/// Events of which an offer has run out, or whose draw is due.
+pub fn list_due(conn: &mut DbConnection, now: Instant) -> QueryResult<Vec<EventId>> {
+    let mut due: Vec<EventId> = sign_up_policies::table
         .filter(sign_up_policies::next_lapse_at.le(now))
         .order(sign_up_policies::next_lapse_at)
         .select(sign_up_policies::event_id)
-        .load(conn)
+        .load(conn)?;
+    let draws: Vec<EventId> = sign_up_policies::table
+        .inner_join(events::table.on(events::id.eq(sign_up_policies::event_id)))
+        .filter(sign_up_policies::draw_at.le(now))
+        .filter(sign_up_policies::drawn_at.is_null())
+        .filter(events::status.eq("published"))
+        .select(sign_up_policies::event_id)
+        .load(conn)?;
+    due.extend(draws);
+    Ok(due)
 }
 
 /// In their order.
@@ -183,13 +196,13 @@ pub fn delete_quotas(conn: &mut DbConnection, event: EventId) -> QueryResult<usi
     diesel::delete(sign_up_quotas::table.filter(sign_up_quotas::event_id.eq(event))).execute(conn)
 }
 
-const COLUMNS: &str = "id, tenant_id, event_id, session_id, member_id, organization_id, quota_id, seq, status, answers, \
-     submitted_by, client_event_id, received_at, confirmed_at, offer_ends_at, ended_at, ended_by, end_reason";
+const COLUMNS: &str = "id, tenant_id, event_id, session_id, member_id, organization_id, quota_id, seq, draw_rank, status, \
+     answers, submitted_by, client_event_id, received_at, confirmed_at, offer_ends_at, ended_at, ended_by, end_reason";
 
-/// Those of these members that stand: confirmed, offered or waitlisted.
+/// Those of these members that stand: entered, confirmed, offered or waitlisted.
 pub fn list_standing(conn: &mut DbConnection, asked: &[(EventId, MemberId)]) -> QueryResult<Vec<SignUpRow>> {
     PairQuery {
-        condition: " AND status IN ('confirmed', 'offered', 'waitlisted')",
+        condition: " AND status IN ('entered', 'confirmed', 'offered', 'waitlisted')",
         ..PairQuery::of(COLUMNS, "sign_ups", ("event_id", "member_id"))
     }
     .load(conn, asked)
@@ -288,6 +301,108 @@ pub fn list_lapsed_offers(
         .filter(sign_ups::offer_ends_at.le(now))
         .order(sign_ups::seq)
         .load(conn)
+}
+
+/// Who has entered the draw of an event.
+pub fn list_entered(conn: &mut DbConnection, event: EventId) -> QueryResult<Vec<SignUpRow>> {
+    sign_ups::table
+        .filter(sign_ups::event_id.eq(event))
+        .filter(sign_ups::status.eq("entered"))
+        .load(conn)
+}
+
+/// What the draw has made of an entry.
+pub struct Drawn {
+    pub id: SignUpId,
+    pub seq: i64,
+    pub rank: i32,
+    pub status: Status,
+    pub confirmed_at: Option<Instant>,
+}
+
+pub fn save_drawn(conn: &mut DbConnection, rows: &[Drawn]) -> QueryResult<()> {
+    use sign_ups::dsl as s;
+    if let DbConnection::Pg(conn) = conn {
+        return DrawnColumns::from(rows).execute(conn).map(|_| ());
+    }
+    for row in rows {
+        diesel::update(s::sign_ups.find(row.id))
+            .set((
+                s::seq.eq(row.seq),
+                s::draw_rank.eq(row.rank),
+                s::status.eq(row.status.as_str()),
+                s::confirmed_at.eq(row.confirmed_at),
+            ))
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
+struct DrawnColumns {
+    ids: Vec<AnyId>,
+    seq: Vec<i64>,
+    ranks: Vec<i32>,
+    status: Vec<&'static str>,
+    confirmed_at: Vec<Option<Instant>>,
+}
+
+impl From<&[Drawn]> for DrawnColumns {
+    fn from(rows: &[Drawn]) -> Self {
+        Self {
+            ids: rows.iter().map(|row| AnyId(row.id.0)).collect(),
+            seq: rows.iter().map(|row| row.seq).collect(),
+            ranks: rows.iter().map(|row| row.rank).collect(),
+            status: rows.iter().map(|row| row.status.as_str()).collect(),
+            confirmed_at: rows.iter().map(|row| row.confirmed_at).collect(),
+        }
+    }
+}
+
+impl QueryId for DrawnColumns {
+    type QueryId = Self;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl RunQueryDsl<PgConnection> for DrawnColumns {}
+
+impl QueryFragment<Pg> for DrawnColumns {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("UPDATE sign_ups SET seq = n.seq, draw_rank = n.draw_rank, status = n.status, confirmed_at = n.confirmed_at FROM unnest(");
+        out.push_bind_param::<Array<sql::Uuid>, _>(&self.ids)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<BigInt>, _>(&self.seq)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Integer>, _>(&self.ranks)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Text>, _>(&self.status)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Nullable<sql::Instant>>, _>(&self.confirmed_at)?;
+        out.push_sql(") AS n(id, seq, draw_rank, status, confirmed_at) WHERE sign_ups.id = n.id");
+        Ok(())
+    }
+}
+
+/// Those drawn, in the order of the draw.
+pub fn list_drawn(
+    conn: &mut DbConnection,
+    event: EventId,
+    page: &Page<i32>,
+) -> QueryResult<Found<SignUpRow>> {
+    let all = || {
+        sign_ups::table
+            .filter(sign_ups::event_id.eq(event))
+            .filter(sign_ups::draw_rank.is_not_null())
+    };
+    let count = page.count.then(|| all().count().get_result(conn));
+    let rows = all()
+        .filter(sign_ups::draw_rank.gt(page.after.unwrap_or(0)))
+        .order(sign_ups::draw_rank)
+        .limit(page.fetch())
+        .load(conn)?;
+    Ok(Found {
+        rows,
+        count: count.transpose()?,
+    })
 }
 
 pub fn next_lapse(conn: &mut DbConnection, event: EventId) -> QueryResult<Option<Instant>> {

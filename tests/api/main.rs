@@ -14,6 +14,7 @@ mod audit;
 mod auth;
 mod check_in;
 mod devices;
+mod draws;
 mod events;
 mod guard;
 mod lesson_files;

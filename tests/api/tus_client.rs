@@ -1,5 +1,5 @@
 //! A tus client that is not ours (tuspy) uploads through a line that is cut. `scripts/test.sh` installs it and names its
-//! Python in ZHIBU_TEST_TUS_PYTHON; run by hand without it, these tests say that they were left out.
+//! Python in ZHIBU_TEST_PYTHON; run by hand without it, these tests say that they were left out.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -10,15 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::media::data;
-use crate::support::{Reply, TestApp};
-
-fn python() -> Option<String> {
-    let python = std::env::var("ZHIBU_TEST_TUS_PYTHON").ok();
-    if python.is_none() {
-        eprintln!("LEFT OUT: ZHIBU_TEST_TUS_PYTHON names no Python with tuspy; scripts/test.sh makes one");
-    }
-    python
-}
+use crate::support::{Reply, TestApp, python};
 
 /// A line to `server` that is cut in the middle of the first `cuts` requests of more than `most` bytes.
 async fn cutting_line(server: String, most: usize, cuts: Arc<AtomicUsize>) -> String {

@@ -11,6 +11,9 @@ CREATE TABLE sign_up_policies (
     offer_s INTEGER, -- how long a freed place is offered to the first in line; null: they have it at once
     waiting_limit INTEGER, -- of each session; null: as many as like, 0: nobody waits
     questions TEXT NOT NULL,
+    draw_at INTEGER, -- until then people enter a draw; null: first come, first served
+    draw_seed TEXT, -- in hexadecimal; nobody is told before the draw
+    drawn_at INTEGER,
     last_seq INTEGER NOT NULL DEFAULT 0, -- of its sign-ups, in order of arrival
     next_lapse_at INTEGER, -- when the first of its offers ends
     version INTEGER NOT NULL DEFAULT 1,
@@ -18,6 +21,7 @@ CREATE TABLE sign_up_policies (
     updated_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX sign_up_policies_tenant ON sign_up_policies (tenant_id);
+CREATE INDEX sign_up_policies_draw ON sign_up_policies (draw_at) WHERE draw_at IS NOT NULL AND drawn_at IS NULL;
 CREATE INDEX sign_up_policies_lapse ON sign_up_policies (next_lapse_at) WHERE next_lapse_at IS NOT NULL;
 
 -- An event has at least one; that of an event without sessions has no name.
@@ -57,8 +61,9 @@ CREATE TABLE sign_ups (
     member_id BLOB NOT NULL,
     organization_id BLOB NOT NULL, -- theirs at the time
     quota_id BLOB, -- the organization whose quota they count for
-    seq INTEGER NOT NULL, -- order of arrival at the event: who is first in line
-    status TEXT NOT NULL, -- confirmed, offered, waitlisted, declined, expired, cancelled
+    seq INTEGER NOT NULL, -- who is first in line: order of arrival, or of the draw
+    draw_rank INTEGER,
+    status TEXT NOT NULL, -- entered, confirmed, offered, waitlisted, declined, expired, cancelled
     answers TEXT NOT NULL,
     submitted_by BLOB NOT NULL, -- the member, or who signed them up
     client_event_id BLOB NOT NULL,
@@ -69,12 +74,13 @@ CREATE TABLE sign_ups (
     ended_by BLOB,
     end_reason TEXT
 ) STRICT;
-CREATE UNIQUE INDEX sign_ups_standing ON sign_ups (event_id, member_id) WHERE status IN ('confirmed', 'offered', 'waitlisted');
+CREATE UNIQUE INDEX sign_ups_standing ON sign_ups (event_id, member_id) WHERE status IN ('entered', 'confirmed', 'offered', 'waitlisted');
 CREATE UNIQUE INDEX sign_ups_client_event ON sign_ups (submitted_by, client_event_id);
 CREATE INDEX sign_ups_seq ON sign_ups (event_id, seq);
 CREATE INDEX sign_ups_line ON sign_ups (session_id, seq) WHERE status = 'waitlisted';
 CREATE INDEX sign_ups_quota_line ON sign_ups (session_id, quota_id, seq) WHERE status = 'waitlisted' AND quota_id IS NOT NULL;
 CREATE INDEX sign_ups_offered ON sign_ups (event_id, offer_ends_at) WHERE status = 'offered';
+CREATE INDEX sign_ups_drawn ON sign_ups (event_id, draw_rank) WHERE draw_rank IS NOT NULL;
 CREATE INDEX sign_ups_member ON sign_ups (member_id);
 
 -- How many of each thousand arrivals wait: a place in a long line is counted without walking it.

@@ -10,6 +10,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub fn configure(cfg: &mut ServiceConfig<'_>) {
     cfg.service(policy::find_sign_up_policy)
         .service(policy::update_sign_up_policy)
+        .service(policy::list_draw_entries)
         .service(sign_ups::list_sign_ups)
         .service(sign_ups::create_sign_up)
         .service(sign_ups::create_group_sign_up)

@@ -9,13 +9,14 @@ use crate::events::EventId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::Instant;
 use crate::platform::error::AppResult;
-use crate::platform::http::{Answer, IdPath, Json, if_match};
-use crate::sign_ups::SignUpSessionId;
+use crate::platform::http::{Answer, IdPath, Json, List, PageQuery, Query, Tagged, if_match};
 use crate::sign_ups::commands::WriteSignUpPolicy;
+use crate::sign_ups::draw;
 use crate::sign_ups::lists::{self, FullPolicy};
 use crate::sign_ups::policy::write_policy;
 use crate::sign_ups::rules::{Question, Room};
-use crate::sign_ups::store::{QuotaRow, SessionRow};
+use crate::sign_ups::store::{QuotaRow, SessionRow, SignUpRow};
+use crate::sign_ups::{SignUpId, SignUpSessionId};
 
 /// Places of a session.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -73,6 +74,30 @@ impl From<(QuotaRow, String)> for QuotaView {
     }
 }
 
+/// A draw that anybody can check: `seed`, once it is told, has the SHA-256 `commitment`, and entries stand in the order of
+/// SHA-256(bytes of the seed, then the 16 bytes of the entry's id).
+#[derive(Serialize, utoipa::ToSchema)]
+struct DrawView {
+    at: Instant,
+    /// In hexadecimal, from before the first entry on.
+    commitment: String,
+    drawn_at: Option<Instant>,
+    /// In hexadecimal; null until the draw is held.
+    seed: Option<String>,
+}
+
+impl DrawView {
+    fn of(policy: &FullPolicy) -> Option<Self> {
+        let seed = policy.row.draw_seed.as_ref()?;
+        Some(Self {
+            at: policy.terms.draw_at()?,
+            commitment: draw::commitment(seed)?,
+            drawn_at: policy.row.drawn_at,
+            seed: policy.row.drawn_at.map(|_| seed.clone()),
+        })
+    }
+}
+
 /// How people sign up for an event, and how many have.
 #[derive(Serialize, utoipa::ToSchema)]
 struct SignUpPolicyView {
@@ -90,6 +115,8 @@ struct SignUpPolicyView {
     /// Null: as many as like.
     waiting_limit: Option<i32>,
     questions: Vec<Question>,
+    /// Null: first come, first served.
+    draw: Option<DrawView>,
     version: i32,
     created_at: Instant,
     updated_at: Instant,
@@ -97,6 +124,7 @@ struct SignUpPolicyView {
 
 impl From<FullPolicy> for SignUpPolicyView {
     fn from(policy: FullPolicy) -> Self {
+        let draw = DrawView::of(&policy);
         let row = policy.row;
         Self {
             event_id: row.event_id,
@@ -108,6 +136,7 @@ impl From<FullPolicy> for SignUpPolicyView {
             offer_s: row.offer_s,
             waiting_limit: row.waiting_limit,
             questions: policy.questions,
+            draw,
             version: row.version,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -130,6 +159,48 @@ pub async fn find_sign_up_policy(
         .await?;
     let version = policy.row.version;
     Ok(Answer::ok(&SignUpPolicyView::from(policy))?.version(version))
+}
+
+/// An entry of a draw.
+#[derive(Serialize, utoipa::ToSchema)]
+struct DrawEntryView {
+    /// From 1.
+    rank: i32,
+    sign_up_id: SignUpId,
+    session_id: SignUpSessionId,
+    /// The organization whose quota it counts for.
+    quota_organization_id: Option<OrganizationId>,
+}
+
+impl From<SignUpRow> for DrawEntryView {
+    fn from(row: SignUpRow) -> Self {
+        Self {
+            rank: row.draw_rank.unwrap_or_default(),
+            sign_up_id: row.id,
+            session_id: row.session_id,
+            quota_organization_id: row.quota_id,
+        }
+    }
+}
+
+/// List the entries of a draw that was held, in its order: with the policy's `draw` anybody can check it. Empty before.
+#[utoipa::path(tag = "sign-ups", params(("id" = EventId, Path), PageQuery), responses((status = 200, body = List<DrawEntryView>)))]
+#[get("/events/{id}/draw-entries")]
+pub async fn list_draw_entries(
+    app: web::Data<App>,
+    who: SignedIn,
+    id: IdPath<EventId>,
+    query: Query<PageQuery>,
+) -> AppResult<Tagged<List<DrawEntryView>>> {
+    let ctx = app.ctx(who.0);
+    let page = query.0.page::<i32>()?;
+    let asked = page.clone();
+    let found = app
+        .db
+        .read(move |conn| lists::list_drawn(conn, &ctx, id.0, &asked))
+        .await?;
+    let rank = |row: &SignUpRow| row.draw_rank.unwrap_or_default();
+    Ok(Tagged(page.list(found, rank, DrawEntryView::from)))
 }
 
 /// Write how people sign up for an event, whole. The first time it makes a draft an event with `admission: sign_up`: who is

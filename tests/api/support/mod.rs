@@ -9,3 +9,12 @@ pub use app::{PostgresDatabase, TestApp, http_client};
 pub use client::{CANARY, Reply};
 pub use crowd::Person;
 pub use data::{PASSWORD, Tenant, member_body, new_uuid};
+
+/// A Python with the foreign clients and readers that some tests ask; `scripts/test.sh` makes one.
+pub fn python() -> Option<String> {
+    let python = std::env::var("ZHIBU_TEST_PYTHON").ok();
+    if python.is_none() {
+        eprintln!("LEFT OUT: ZHIBU_TEST_PYTHON names no Python; scripts/test.sh makes one");
+    }
+    python
+}
