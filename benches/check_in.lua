@@ -1,5 +1,5 @@
 -- wrk script: a distinct member and token for each request. Arguments: FOLDER KIND CODE, KIND one of health, verify,
--- check_in, progress, search; CODE is the event's, or the lesson's id; search takes its words from FOLDER/queries.txt.
+-- check_in, progress, sign_up, my_place, search; CODE is the event's, or the id of the lesson or of the theme day; search takes its words from FOLDER/queries.txt.
 local threads = 0
 
 function setup(thread)
@@ -47,6 +47,12 @@ function request()
   if kind == "progress" then
     local body = string.format('{"session_id":"%s","played":[[0,15.2],[30,61.5]],"position":61.5,"occurred_at":"%s"}', uuid(), when)
     return wrk.format("PUT", "/api/v1/lessons/" .. code .. "/progress", headers, body)
+  end
+  if kind == "sign_up" then
+    return wrk.format("POST", "/api/v1/events/" .. code .. "/sign-ups", headers, string.format('{"client_event_id":"%s"}', uuid()))
+  end
+  if kind == "my_place" then
+    return wrk.format("GET", "/api/v1/events/" .. code .. "/sign-ups/mine", headers)
   end
   local body = string.format('{"code":"%s","client_event_id":"%s","occurred_at":"%s"}', code, uuid(), when)
   return wrk.format("POST", "/api/v1/check-ins", headers, body)

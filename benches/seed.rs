@@ -2,7 +2,7 @@
 //! token for each, and a lesson for all of them. Not part of the server.
 //!
 //! `seed FOLDER MEMBERS [LESSONS]` with the settings of the environment writes FOLDER/tokens.txt, FOLDER/admin.txt,
-//! FOLDER/event.txt, FOLDER/lesson.txt; with LESSONS it publishes so many more, for `zhibu reindex`, and writes
+//! FOLDER/event.txt, FOLDER/theme_day.txt, FOLDER/lesson.txt; with LESSONS it publishes so many more, for `zhibu reindex`, and writes
 //! FOLDER/queries.txt.
 
 mod lessons;
@@ -21,6 +21,7 @@ use zhibu::platform::config::{Config, Overrides};
 use zhibu::platform::db::DbConnection;
 use zhibu::platform::ids::Ids;
 use zhibu::server;
+use zhibu::sign_ups::{self, WriteSignUpPolicy};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -38,6 +39,10 @@ fn main() -> Result<(), Failure> {
 async fn seed(folder: PathBuf, count: usize, lessons: usize, config: Config) -> Result<(), Failure> {
     let app = App::build(config, Clock::system(), Ids::system())?;
     let ctx = app.ctx(Actor::operator());
+    let theme_day = {
+        let ctx = ctx.clone();
+        move |conn: &mut DbConnection, root| make_theme_day(conn, &ctx, root)
+    };
     let made = {
         let ctx = ctx.clone();
         app.db
@@ -96,6 +101,8 @@ async fn seed(folder: PathBuf, count: usize, lessons: usize, config: Config) -> 
     app.db
         .write_long(move |conn| events::publish_event(conn, &ctx, event).map(|_| ()))
         .await?;
+    let theme_day = app.db.write_long(move |conn| theme_day(conn, root)).await?;
+    std::fs::write(folder.join("theme_day.txt"), theme_day.to_string())?;
     let for_lesson = app.ctx(Actor::operator());
     let lesson = app
         .db
@@ -124,6 +131,39 @@ async fn seed(folder: PathBuf, count: usize, lessons: usize, config: Config) -> 
     std::fs::write(folder.join("admin.txt"), token(admin.0)?)?;
     std::fs::write(folder.join("event.txt"), event.to_string())?;
     Ok(())
+}
+
+/// A theme day with 120 places that everybody may sign up for.
+fn make_theme_day(
+    conn: &mut DbConnection,
+    ctx: &zhibu::app::Ctx,
+    root: organizations::OrganizationId,
+) -> zhibu::platform::error::AppResult<events::EventId> {
+    let starts_at = ctx.now.plus_s(3 * 86_400);
+    let event = CreateEvent {
+        organization_id: root,
+        title: "壓測主題黨日".into(),
+        description: String::new(),
+        place: String::new(),
+        starts_at,
+        ends_at: starts_at.plus_s(7_200),
+        forms: vec![Form::ThemeDay],
+        expected: Expected::default(),
+        opens_before_s: None,
+        late_after_s: None,
+        closes_after_s: None,
+        code_window_s: None,
+        offline_allowed: None,
+        geofence: None,
+    };
+    let event = events::create_event(conn, ctx, event)?.row.id;
+    let policy = WriteSignUpPolicy {
+        capacity: Some(120),
+        ..WriteSignUpPolicy::default()
+    };
+    sign_ups::write_policy(conn, ctx, event, None, &policy)?;
+    events::publish_event(conn, ctx, event)?;
+    Ok(event)
 }
 
 /// A published lesson of five minutes, without its file.

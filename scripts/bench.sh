@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 seconds="${1:-8}"
 members="${BENCH_MEMBERS:-100000}"
 lessons="${BENCH_LESSONS:-20000}"
-only="${BENCH_ONLY:-}" # study, search, media: nothing else
+only="${BENCH_ONLY:-}" # study, sign_ups, search, media: nothing else
 # shellcheck source=lib/services.sh
 . scripts/lib/services.sh
 # shellcheck source=lib/media_bench.sh
@@ -61,7 +61,10 @@ scenario() { # LABEL KIND CONNECTIONS FOLDER
   local code before after result good
   code="$(curl -sf "$url/api/v1/events/$(cat "$4/event.txt")/code" -H "Authorization: Bearer $(cat "$4/admin.txt")" | sed 's/.*"code":"\([^"]*\)".*/\1/')"
   before="$(all_ticks)"
-  [ "$2" != progress ] || code="$(cat "$4/lesson.txt")"
+  case "$2" in
+    progress) code="$(cat "$4/lesson.txt")" ;;
+    sign_up | my_place) code="$(cat "$4/theme_day.txt")" ;;
+  esac
   result="$(wrk -t2 -c"$3" -d"${seconds}s" -s benches/check_in.lua "$url" -- "$4" "$2" "$code" 2>"$work/wrk.txt" | sed -n 's/^RESULT //p')"
   after="$(all_ticks)"
   good="$(sed 's/.* good=\([0-9]*\).*/\1/' <<<"$result")"
@@ -90,11 +93,43 @@ backend() { # sqlite|postgres
         scenario "(g) $1 study progress, a transaction each" progress "$connections" "$folder"
       fi
       stop_server
-      if [ -n "${DATABASE_URL:-}" ]; then
-        psql -q "$SERVICES_PG_URL" -c 'DROP DATABASE bench WITH (FORCE)' -c 'CREATE DATABASE bench'
-      fi
+      next_database
     done
   done
+}
+
+sign_ups() { # sqlite|postgres: everybody wants one of 120 places
+  local lane folder
+  for connections in 64 256; do
+    for lane in lane control; do
+      folder="$work/$1-$connections-sign-ups-$lane"
+      prepare "$1-$connections-sign-ups-$lane"
+      if [ "$lane" = control ]; then export ZHIBU__SIGN_UPS__LANE_BATCH=0; else unset ZHIBU__SIGN_UPS__LANE_BATCH; fi
+      start_server "$1-$connections-sign-ups-$lane"
+      if [ "$lane" = lane ]; then
+        scenario "(b) $1 token and code, no write" verify "$connections" "$folder"
+        scenario "(i) $1 sign-up" sign_up "$connections" "$folder"
+        # Those who were first have a place or a short line before them; the cost is that of the longest, too.
+        scenario "(k) $1 my place in line" my_place 2 "$folder"
+      else
+        scenario "(j) $1 sign-up, a transaction each" sign_up "$connections" "$folder"
+      fi
+      stop_server
+      next_database
+    done
+  done
+  unset ZHIBU__SIGN_UPS__LANE_BATCH
+  prepare "$1-herd"
+  start_server "$1-herd"
+  echo "(l) $1 herd of 5000 at one barrier: $(ulimit -n 16384 && ./target/release/examples/herd "$url" "$work/$1-herd" "$(cat "$work/$1-herd/theme_day.txt")" 5000)"
+  stop_server
+  next_database
+}
+
+next_database() {
+  if [ -n "${DATABASE_URL:-}" ]; then
+    psql -q "$SERVICES_PG_URL" -c 'DROP DATABASE bench WITH (FORCE)' -c 'CREATE DATABASE bench'
+  fi
 }
 
 search() { # sqlite|postgres: words of two signs in so many lessons, the first page of 20 with its passages
@@ -111,15 +146,19 @@ search() { # sqlite|postgres: words of two signs in so many lessons, the first p
   stop_server
 }
 
+wants() { [ -z "$only" ] || [[ " $* " == *" $only "* ]]; }
+
 nproc | sed 's/$/ cores/'
-if [ -z "$only" ] || [ "$only" = media ]; then media; fi
+if wants media; then media; fi
 if [ "$only" = media ]; then exit 0; fi
-if [ -z "$only" ] || [ "$only" = study ]; then
+if wants study; then
   ./target/release/examples/merge
   backend sqlite
 fi
-[ "$only" = study ] || search sqlite
+if wants sign_ups; then sign_ups sqlite; fi
+if wants search; then search sqlite; fi
 psql -q "$SERVICES_PG_URL" -c 'CREATE DATABASE bench'
 export DATABASE_URL="${SERVICES_PG_URL%/*}/bench" REDIS_URL="$SERVICES_REDIS_URL"
-if [ -z "$only" ] || [ "$only" = study ]; then backend postgres; fi
-[ "$only" = study ] || search postgres
+if wants study; then backend postgres; fi
+if wants sign_ups; then sign_ups postgres; fi
+if wants search; then search postgres; fi

@@ -18,6 +18,7 @@ use crate::platform::db::{DbConnection, Instant, lock_first_start};
 use crate::platform::error::{AppError, AppResult};
 use crate::platform::keys::{Keys, random_secret};
 use crate::platform::local_time;
+use crate::sign_ups::{self, WriteSignUpPolicy};
 use crate::study_plans::{self, CreateStudyPlan};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -186,7 +187,22 @@ fn make(conn: &mut DbConnection, ctx: &Ctx, keys: &Keys, password_hash: &str) ->
             &[Form::Lecture],
         ),
     )?;
+    make_theme_day(conn, ctx, &committee)?;
     Ok(open)
+}
+
+/// A theme day in ten days, with places to sign up for.
+fn make_theme_day(conn: &mut DbConnection, ctx: &Ctx, committee: &OrganizationRow) -> AppResult<()> {
+    let soon = ctx.now.plus_s(10 * DAY_S);
+    let new = meeting(committee, "主題黨日：參觀革命紀念館", soon, &[Form::ThemeDay]);
+    let event = events::create_event(conn, ctx, new)?.row.id;
+    let policy = WriteSignUpPolicy {
+        capacity: Some(20),
+        ..WriteSignUpPolicy::default()
+    };
+    sign_ups::write_policy(conn, ctx, event, None, &policy)?;
+    events::publish_event(conn, ctx, event)?;
+    Ok(())
 }
 
 fn organization(name: &str, kind: Kind) -> CreateOrganization {

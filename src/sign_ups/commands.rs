@@ -44,7 +44,7 @@ pub struct Quota {
 }
 
 /// How people sign up for an event, whole. Who may is who the event expects.
-#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"capacity": 120, "opens_at": "2026-11-26T00:00:00Z", "closes_at": "2026-11-30T10:00:00Z", "offer_s": 7200, "questions": [{"key": "bus_stop", "kind": "choice", "text": "在哪一站上車？", "required": true, "options": ["東門", "西門"]}]}))]
 pub struct WriteSignUpPolicy {

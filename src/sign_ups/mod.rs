@@ -14,9 +14,11 @@ mod rules;
 mod service;
 mod store;
 
+pub use commands::WriteSignUpPolicy;
 pub use desk::hold_due_draw;
 pub use http::configure;
 pub use lane::{SignUpLane, start_lane};
+pub use policy::write_policy;
 
 use std::collections::HashSet;
 use std::time::Duration;
