@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use diesel::prelude::*;
 use zhibu::app::App;
 use zhibu::auth::{AccountId, Actor, SessionId};
-use zhibu::events::{self, CreateEvent, Expected, Form};
+use zhibu::events::{self, CreateEvent, Expected, Form, PublishEvent};
 use zhibu::members::{self, CreateMember, Standing};
 use zhibu::organizations::{self, CreateOrganization, Kind, Role, SettingsPatch};
 use zhibu::platform::clock::Clock;
@@ -99,7 +99,9 @@ async fn seed(folder: PathBuf, count: usize, lessons: usize, config: Config) -> 
             .await?;
     }
     app.db
-        .write_long(move |conn| events::publish_event(conn, &ctx, event).map(|_| ()))
+        .write_long(move |conn| {
+            events::publish_event(conn, &ctx, event, &PublishEvent::quietly()).map(|_| ())
+        })
         .await?;
     let theme_day = app.db.write_long(move |conn| theme_day(conn, root)).await?;
     std::fs::write(folder.join("theme_day.txt"), theme_day.to_string())?;
@@ -162,7 +164,7 @@ fn make_theme_day(
         ..WriteSignUpPolicy::default()
     };
     sign_ups::write_policy(conn, ctx, event, None, &policy)?;
-    events::publish_event(conn, ctx, event)?;
+    events::publish_event(conn, ctx, event, &PublishEvent::quietly())?;
     Ok(event)
 }
 

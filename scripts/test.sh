@@ -91,16 +91,17 @@ check_tools() {
   fi
 }
 
-# tuspy, a tus client of somebody else's, in a folder of its own.
-install_tus_client() {
-  local folder=$root/target/tuspy
-  if ! "$folder/bin/python" -c 'import tusclient' 2>/dev/null; then
+# Clients and readers of somebody else's, which tests ask whether they understand us; in a folder of their own.
+install_foreign() {
+  local folder=$root/target/foreign packages=(tuspy==1.1.0 standardwebhooks==1.1.0 icalendar==7.3.2)
+  if [[ $(cat "$folder/packages" 2>/dev/null) != "${packages[*]}" ]]; then
     rm -rf "$folder"
     if ! python3 -m venv "$folder"; then
       echo "python3 cannot make a virtual environment: install python3-venv" >&2
       return 1
     fi
-    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check tuspy==1.1.0
+    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "${packages[@]}"
+    echo "${packages[*]}" >"$folder/packages"
   fi
   export ZHIBU_TEST_PYTHON=$folder/bin/python
 }
@@ -116,7 +117,7 @@ if [[ ! $quick ]]; then
   step 'PostgreSQL and Redis: install' services_install
   step 'PostgreSQL and Redis: start' services_start
 fi
-step 'A tus client (tuspy): install' install_tus_client
+step 'Foreign clients and readers: install' install_foreign
 step 'Format' run cargo fmt --check
 step 'Lints' run cargo clippy --all-targets --locked -- -D warnings
 step 'All tests on SQLite + memory' run env ZHIBU_TEST_BACKEND=sqlite "${test_command[@]}"

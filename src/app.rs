@@ -8,6 +8,7 @@ use crate::attendance::{self, CheckInLane, LiveHub};
 use crate::auth::{Actor, Auth};
 use crate::devices::RoomDevice;
 use crate::media::Media;
+use crate::notices::{self, NoticeHub};
 use crate::platform::cache::Cache;
 use crate::platform::clock::Clock;
 use crate::platform::config::Config;
@@ -15,9 +16,11 @@ use crate::platform::db::{AnyId, Db, DbConnection, Instant};
 use crate::platform::error::AppResult;
 use crate::platform::http::{Answer, Key, current_request_id};
 use crate::platform::ids::Ids;
+use crate::platform::jobs::{Handlers, JobQueue};
 use crate::platform::keys::Keys;
 use crate::sign_ups::{self, SignUpLane};
 use crate::study::{self, StudyLane};
+use crate::webhooks::{self, Sender};
 
 const ROSTERS_AT_ONCE: usize = 2;
 
@@ -33,6 +36,8 @@ pub struct App {
     pub sign_ups: SignUpLane,
     pub study: StudyLane,
     pub live: LiveHub,
+    pub notices: NoticeHub,
+    pub queue: JobQueue,
     pub media: Media,
     /// Turns at unpacking and reading an uploaded roster, which takes a core and some tens of MiB.
     pub roster_turns: Arc<Semaphore>,
@@ -61,6 +66,8 @@ pub enum BuildError {
     Lane(#[source] std::io::Error),
     #[error("cannot use media.store: {0}")]
     Bucket(#[from] object_store::Error),
+    #[error("cannot send messages: {0}")]
+    Sender(#[from] reqwest::Error),
     #[error("cannot use REDIS_URL: {0}")]
     Cache(#[from] redis::RedisError),
 }
@@ -88,9 +95,15 @@ impl App {
         let sign_ups = sign_ups::start_lane(&config.sign_ups, db.clone(), ids.clone(), clock.clone())
             .map_err(BuildError::Lane)?;
         let media = Media::new(&config.media, db.clone(), clock.clone())?;
+        let mut handlers = Handlers::default();
+        notices::handle(&mut handlers, ids.clone());
+        let sender = Sender::new(db.clone(), clock.clone(), keys.clone(), &config.webhooks)?;
+        webhooks::handle(&mut handlers, sender);
         Ok(Self {
             config,
             media,
+            notices: NoticeHub::new(db.clone(), clock.clone()),
+            queue: JobQueue::new(db.clone(), clock.clone(), handlers),
             db,
             cache,
             clock,

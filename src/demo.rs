@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::app::{App, Ctx};
 use crate::attendance::{self, Source};
 use crate::auth::{self, Actor};
-use crate::events::{self, CreateEvent, EventId, EventRow, Expected, Form, Status};
+use crate::events::{self, CreateEvent, EventId, EventRow, Expected, Form, PublishEvent, Status};
 use crate::lessons::{self, Audience, CreateLesson};
 use crate::members::{self, CreateMember, MemberRow, Standing};
 use crate::organizations::{
@@ -201,7 +201,7 @@ fn make_theme_day(conn: &mut DbConnection, ctx: &Ctx, committee: &OrganizationRo
         ..WriteSignUpPolicy::default()
     };
     sign_ups::write_policy(conn, ctx, event, None, &policy)?;
-    events::publish_event(conn, ctx, event)?;
+    events::publish_event(conn, ctx, event, &PublishEvent::quietly())?;
     Ok(())
 }
 
@@ -299,7 +299,7 @@ fn meeting(organization: &OrganizationRow, title: &str, starts_at: Instant, form
 
 fn publish(conn: &mut DbConnection, ctx: &Ctx, new: CreateEvent) -> AppResult<EventRow> {
     let event = events::create_event(conn, ctx, new)?;
-    Ok(events::publish_event(conn, ctx, event.row.id)?.row)
+    Ok(events::publish_event(conn, ctx, event.row.id, &PublishEvent::quietly())?.row)
 }
 
 /// A past quarter: three meetings that most attended, some late, some not at all.

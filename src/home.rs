@@ -9,6 +9,7 @@ use crate::attendance::{self, MyAttendanceView};
 use crate::auth::SignedIn;
 use crate::events::{self, EventRow, EventView};
 use crate::members::{self, MemberSummary};
+use crate::notices;
 use crate::platform::error::AppResult;
 use crate::platform::http::Tagged;
 use crate::study_plans::{self, DueLessonView};
@@ -27,6 +28,8 @@ struct HomeView {
     upcoming: Vec<HomeEventView>,
     /// What study plans ask of me, the first to be due first, at most twenty.
     due_lessons: Vec<DueLessonView>,
+    /// How many of my notices I have not read.
+    unread_notices: i64,
 }
 
 /// An event with my own line of it.
@@ -51,6 +54,7 @@ async fn find_home(app: web::Data<App>, who: SignedIn) -> AppResult<Tagged<HomeV
                     check_in_open: Vec::new(),
                     upcoming: Vec::new(),
                     due_lessons: Vec::new(),
+                    unread_notices: 0,
                 });
             }
             let member = members::summary(conn, ctx.actor.member()?)?;
@@ -65,6 +69,7 @@ async fn find_home(app: web::Data<App>, who: SignedIn) -> AppResult<Tagged<HomeV
                 check_in_open: Vec::new(),
                 upcoming: Vec::new(),
                 due_lessons: due.into_iter().map(DueLessonView::from).collect(),
+                unread_notices: notices::count_unread(conn, ctx.actor.member()?)?,
             };
             for (event, line) in mine.into_iter().zip(lines) {
                 let list = if is_open(&event.0) {

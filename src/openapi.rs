@@ -42,7 +42,7 @@ const WITH_BODY: [(&str, &str); 2] = [
 
 /// Writes that keep no answer for an `Idempotency-Key`: they carry a `client_event_id`, their answer holds a secret, or
 /// repeating them does no harm.
-const WITHOUT_KEY: [&str; 20] = [
+const WITHOUT_KEY: [&str; 22] = [
     "activate_account",
     "change_password",
     "check_in",
@@ -53,6 +53,7 @@ const WITHOUT_KEY: [&str; 20] = [
     "create_device",
     "create_sign_up",
     "create_upload",
+    "create_webhook",
     "enrol_device",
     "import_members",
     "issue_activation_code",
@@ -62,6 +63,7 @@ const WITHOUT_KEY: [&str; 20] = [
     "record_progress_batch",
     "override_upload",
     "refresh_session",
+    "rotate_webhook_secret",
     "verify_code",
 ];
 

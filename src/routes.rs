@@ -6,8 +6,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::platform::http::configure_error_pages;
 use crate::{
-    attendance, audit, auth, devices, events, home, lessons, media, members, organizations, quizzes,
-    sign_ups, study, study_plans,
+    attendance, audit, auth, devices, events, home, lessons, media, members, notices, organizations, quizzes,
+    sign_ups, study, study_plans, webhooks,
 };
 
 /// Everything under `/api/v1`.
@@ -19,6 +19,8 @@ pub fn api(cfg: &mut ServiceConfig) {
     events::configure(cfg);
     attendance::configure(cfg);
     sign_ups::configure(cfg);
+    notices::configure(cfg);
+    webhooks::configure(cfg);
     devices::configure(cfg);
     lessons::configure(cfg);
     study::configure(cfg);

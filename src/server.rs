@@ -20,7 +20,7 @@ use crate::platform::http::{
 };
 use crate::platform::jobs::Jobs;
 use crate::platform::limits::Limit;
-use crate::{attendance, audit, auth, media, openapi, routes, sign_ups};
+use crate::{attendance, audit, auth, media, notices, openapi, routes, sign_ups, webhooks};
 
 /// A running server: its address, what runs it, and what must outlive it.
 pub struct Running {
@@ -98,6 +98,11 @@ fn start_jobs(app: &web::Data<App>) -> Jobs {
     attendance::jobs(&mut jobs, app);
     sign_ups::jobs(&mut jobs, app);
     media::jobs(&mut jobs, &app.media);
+    notices::jobs(&mut jobs, app);
+    webhooks::jobs(&mut jobs, app);
+    if let Some(pace) = app.config.jobs.pace {
+        app.queue.start(&mut jobs, pace);
+    }
     let keys = app.clone();
     jobs.every("sweep idempotency keys", Duration::from_secs(3_600), move || {
         let app = keys.clone();

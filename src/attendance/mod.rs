@@ -17,7 +17,7 @@ mod store;
 pub use http::{MyAttendanceView, configure, configure_pages};
 pub use lane::{CheckInLane, start_lane};
 pub use live::{LiveHub, news_of};
-pub use roster::{freeze_due_rosters, freeze_now};
+pub use roster::{called, expected, freeze_due_rosters, freeze_now};
 pub use rules::Source;
 pub use service::record_past;
 pub use sheet::{came, is_over, mine};
@@ -45,7 +45,8 @@ pub fn jobs(jobs: &mut Jobs, app: &web::Data<App>) {
             let due = move |conn: &mut _| Ok(events::list_due_to_freeze(conn, None, now)?);
             // Each event in a transaction of its own: its row is held no longer than its own roster takes.
             for event in app.db.read(due).await? {
-                let freeze = move |conn: &mut _| roster::freeze_if_due(conn, now, event);
+                let ids = app.ids.clone();
+                let freeze = move |conn: &mut _| roster::freeze_if_due(conn, &ids, now, event);
                 if let Err(error) = app.db.write_long(freeze).await {
                     tracing::warn!(%event, %error, "cannot freeze a roster; the next run tries again");
                 }

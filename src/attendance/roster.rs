@@ -6,44 +6,58 @@ use chrono::NaiveDate;
 use super::store::{self, RosterRow};
 use crate::app::Ctx;
 use crate::events::{self, Admission, EventId, EventRow};
-use crate::members;
+use crate::members::{self, MemberId};
 use crate::organizations::OrganizationId;
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::AppResult;
+use crate::platform::ids::Ids;
 use crate::platform::local_time;
 use crate::sign_ups;
 
 /// Freezes every roster of the tenant that is due. Call it before changing who belongs where.
 pub fn freeze_due_rosters(conn: &mut DbConnection, ctx: &Ctx, tenant: OrganizationId) -> AppResult<()> {
     for event in events::list_due_to_freeze(conn, Some(tenant), ctx.now)? {
-        freeze_if_due(conn, ctx.now, event)?;
+        freeze_if_due(conn, &ctx.ids, ctx.now, event)?;
     }
     Ok(())
 }
 
 /// Locks the event and freezes its roster when check-in has opened and nobody has done it yet.
-pub fn freeze_if_due(conn: &mut DbConnection, now: Instant, event: EventId) -> AppResult<()> {
+pub fn freeze_if_due(conn: &mut DbConnection, ids: &Ids, now: Instant, event: EventId) -> AppResult<()> {
     if let Some(mut row) = events::lock_events(conn, &[event])?.pop() {
-        freeze_locked(conn, now, &mut row)?;
+        freeze_locked(conn, ids, now, &mut row)?;
     }
     Ok(())
 }
 
 /// The same for a row that the caller holds locked.
-pub fn freeze_locked(conn: &mut DbConnection, now: Instant, event: &mut EventRow) -> AppResult<()> {
+pub fn freeze_locked(
+    conn: &mut DbConnection,
+    ids: &Ids,
+    now: Instant,
+    event: &mut EventRow,
+) -> AppResult<()> {
     let due =
         event.roster_frozen_at.is_none() && event.status == "published" && event.check_in_opens_at <= now;
-    if due { freeze(conn, now, event) } else { Ok(()) }
+    if due {
+        freeze(conn, ids, now, event)
+    } else {
+        Ok(())
+    }
 }
 
 /// Freezes a published event's roster whatever the hour, because the event ends; the caller holds the row locked.
-pub fn freeze_now(conn: &mut DbConnection, now: Instant, event: &mut EventRow) -> AppResult<()> {
+pub fn freeze_now(conn: &mut DbConnection, ids: &Ids, now: Instant, event: &mut EventRow) -> AppResult<()> {
     let called = event.roster_frozen_at.is_none() && event.status == "published";
-    if called { freeze(conn, now, event) } else { Ok(()) }
+    if called {
+        freeze(conn, ids, now, event)
+    } else {
+        Ok(())
+    }
 }
 
-fn freeze(conn: &mut DbConnection, now: Instant, event: &mut EventRow) -> AppResult<()> {
-    sign_ups::hold_due_draw(conn, now, event)?;
+fn freeze(conn: &mut DbConnection, ids: &Ids, now: Instant, event: &mut EventRow) -> AppResult<()> {
+    sign_ups::hold_due_draw(conn, ids, now, event)?;
     let roster = preview(conn, event)?;
     store::insert_roster(conn, &roster)?;
     events::mark_frozen(conn, event.id, now)?;
@@ -75,6 +89,23 @@ pub fn preview(conn: &mut DbConnection, event: &EventRow) -> AppResult<Vec<Roste
             may_vote: member.may_vote,
         })
         .collect())
+}
+
+/// Who is expected: on the roster, or would be if it were frozen now. No permission asked.
+pub fn expected(conn: &mut DbConnection, event: &EventRow) -> AppResult<Vec<MemberId>> {
+    Ok(current(conn, event)?
+        .into_iter()
+        .map(|row| row.member_id)
+        .collect())
+}
+
+/// Everybody the event calls, whether or not they must sign up for a place. No permission asked.
+pub fn called(conn: &mut DbConnection, event: &EventRow) -> AppResult<Vec<MemberId>> {
+    let organizations = events::list_organizations(conn, event.id)?;
+    let named = events::list_named(conn, event.id)?;
+    let on = local_date(event);
+    let called = members::expected_members(conn, &organizations, event.expected_standings, &named, on)?;
+    Ok(called.into_iter().map(|member| member.member_id).collect())
 }
 
 /// The roster as it is: frozen, or as it would be.

@@ -80,7 +80,7 @@ pub fn check_in_all(
     now: Instant,
     batch: &[CheckIn],
 ) -> AppResult<Vec<Outcome>> {
-    let mut known = Known::load(conn, now, batch)?;
+    let mut known = Known::load(conn, ids, now, batch)?;
     let mut new_rows = Vec::with_capacity(batch.len());
     let outcomes: Vec<Outcome> = batch
         .iter()
@@ -108,7 +108,7 @@ pub fn check_in_all(
 }
 
 impl Known {
-    fn load(conn: &mut DbConnection, now: Instant, batch: &[CheckIn]) -> AppResult<Self> {
+    fn load(conn: &mut DbConnection, ids: &Ids, now: Instant, batch: &[CheckIn]) -> AppResult<Self> {
         let event_ids: Vec<EventId> = batch.iter().map(|wish| wish.event).collect();
         let people: Vec<_> = batch.iter().map(|wish| (wish.event, wish.member)).collect();
         let sent: Vec<_> = batch
@@ -122,7 +122,7 @@ impl Known {
 
         let mut events = events::lock_events(conn, &event_ids)?;
         for event in &mut events {
-            roster::freeze_locked(conn, now, event)?;
+            roster::freeze_locked(conn, ids, now, event)?;
         }
         let mut devices: HashMap<(EventId, AnyId), HashSet<MemberId>> = HashMap::new();
         if !phones.is_empty() {
@@ -273,7 +273,7 @@ pub fn check_in_for(
     if ctx.device.is_some() && matches!(whom, Whom::Named(..)) {
         return Err(AppError::forbidden());
     }
-    roster::freeze_if_due(conn, ctx.now, event)?;
+    roster::freeze_if_due(conn, &ctx.ids, ctx.now, event)?;
     let (member, source, reason) = match whom {
         Whom::Code(member, reason) => (*member, Source::PersonalCode, reason.clone()),
         Whom::Named(member, reason) => (*member, Source::ByHand, Some(reason.clone())),

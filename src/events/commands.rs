@@ -110,6 +110,33 @@ pub struct UpdateEvent {
     pub geofence: Patch<Geofence>,
 }
 
+/// Everybody whom the event calls gets a notice, unless it is not wanted.
+#[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"message": "請自備水杯"}))]
+pub struct PublishEvent {
+    /// Default: true.
+    pub notify: Option<bool>,
+    /// What the notice says beside title, time and place.
+    pub message: Option<String>,
+}
+
+impl PublishEvent {
+    /// Without a notice to anybody.
+    pub fn quietly() -> Self {
+        Self {
+            notify: Some(false),
+            message: None,
+        }
+    }
+}
+
+impl Check for PublishEvent {
+    fn check(&mut self, problems: &mut Problems) {
+        problems.optional_line("/message", &mut self.message, 200);
+    }
+}
+
 impl Check for CreateEvent {
     fn check(&mut self, problems: &mut Problems) {
         problems.line("/title", &mut self.title, 1, 200);

@@ -7,7 +7,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::EventId;
 use super::admission::Admission;
 use super::calendar::{CONTENT_TYPE, calendar};
-use super::commands::{CreateEvent, Expected, Geofence, UpdateEvent};
+use super::commands::{CreateEvent, Expected, Geofence, PublishEvent, UpdateEvent};
 use super::lists::{self, ListEvents};
 use super::rules::{Form, Status};
 use super::service::{self, FullEvent};
@@ -269,17 +269,18 @@ async fn update_event(
     )
 }
 
-/// Publish a draft: those who are expected see it from now on.
-#[utoipa::path(tag = "events", params(("id" = EventId, Path)), responses((status = 200, body = EventView), (status = 409, description = "not_a_draft")))]
+/// Publish a draft: those whom it calls see it from now on, and get a notice. The body may be left out.
+#[utoipa::path(tag = "events", params(("id" = EventId, Path)), request_body = PublishEvent, responses((status = 200, body = EventView), (status = 409, description = "not_a_draft")))]
 #[post("/events/{id}/publish")]
 async fn publish_event(
     app: web::Data<App>,
     who: SignedIn,
     id: IdPath<EventId>,
-    once: Once<()>,
+    once: Once<PublishEvent>,
 ) -> AppResult<Answer> {
-    app.write_once(who.0, once.key, move |conn, ctx| {
-        answer(service::publish_event(conn, ctx, id.0)?)
+    let Once { body, key } = once;
+    app.write_once(who.0, key, move |conn, ctx| {
+        answer(service::publish_event(conn, ctx, id.0, &body)?)
     })
     .await
 }

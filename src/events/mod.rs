@@ -13,7 +13,7 @@ mod store;
 mod sync;
 
 pub use admission::{Admission, admit_by_sign_up, called_among, hold_to_manage};
-pub use commands::{CreateEvent, Expected};
+pub use commands::{CreateEvent, Expected, PublishEvent};
 pub use http::{EventView, configure, configure_feeds};
 pub use lists::{list_mine_from_now, list_open};
 pub use rules::{Form, Status, Window};
@@ -22,7 +22,8 @@ pub use service::{
     publish_event, require_event, view_event_row,
 };
 pub use store::{
-    EventRow, list_due_to_freeze, list_named, list_organizations, lock_events, mark_frozen, set_last_seq,
+    EventRow, list_due_to_freeze, list_named, list_organizations, list_starting, lock_events, mark_frozen,
+    set_last_seq,
 };
 
 crate::id_types! {

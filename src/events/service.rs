@@ -5,12 +5,13 @@ use serde_json::json;
 use super::EventId;
 use super::admission::Admission;
 use super::changes::Changes;
-use super::commands::{CreateEvent, Expected, UpdateEvent, check_times, set_geofence};
+use super::commands::{CreateEvent, Expected, PublishEvent, UpdateEvent, check_times, set_geofence};
 use super::rules::{Form, Status, Window};
 use super::store::{self, Attendee, CalendarFeedRow, EventFilter, EventRow};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
 use crate::members::{self, MemberId, Standing};
+use crate::notices::{self, Audience, Kind};
 use crate::organizations::{self, Access, OrganizationId, OrganizationRow, Right};
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code, Permitted};
@@ -195,18 +196,35 @@ pub fn update_event(
     }
     if !changes.is_empty() {
         save(conn, ctx, &mut event.row, "event.update", changes.into_detail())?;
+        tell_of_change(conn, ctx, &before, &event.row)?;
     }
     Ok(event)
 }
 
-/// A draft becomes visible to those who are expected.
-pub fn publish_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<FullEvent> {
+/// A draft becomes visible to those whom it calls.
+pub fn publish_event(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: EventId,
+    publish: &PublishEvent,
+) -> AppResult<FullEvent> {
     let mut event = editable_event(conn, ctx, id)?;
     if event.row.status != Status::Draft.as_str() {
         return Err(Code::NotADraft.into());
     }
     event.row.status = Status::Published.as_str().to_owned();
     save(conn, ctx, &mut event.row, "event.publish", json!({}))?;
+    if publish.notify.unwrap_or(true) {
+        let message = publish.message.as_deref();
+        tell(
+            conn,
+            ctx,
+            &event.row,
+            Kind::EventPublished,
+            Audience::Called,
+            message,
+        )?;
+    }
     Ok(event)
 }
 
@@ -216,15 +234,42 @@ pub fn cancel_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId, reason: &st
     if event.row.closed_at.is_some() {
         return Err(Code::EventOver.into());
     }
+    let was_called = event.row.status == Status::Published.as_str();
     event.row.cancel_reason = Some(reason.to_owned());
-    finish(
-        conn,
-        ctx,
-        event,
-        Status::Cancelled,
-        "event.cancel",
-        json!({ "reason": reason }),
-    )
+    let detail = json!({ "reason": reason });
+    let event = finish(conn, ctx, event, Status::Cancelled, "event.cancel", detail)?;
+    if was_called {
+        tell(
+            conn,
+            ctx,
+            &event.row,
+            Kind::EventCancelled,
+            Audience::Concerned,
+            Some(reason),
+        )?;
+    }
+    Ok(event)
+}
+
+/// What somebody has put into their calendar is another now.
+fn tell_of_change(conn: &mut DbConnection, ctx: &Ctx, before: &EventRow, now: &EventRow) -> AppResult<()> {
+    let shown = |row: &EventRow| (row.title.clone(), row.place.clone(), row.starts_at, row.ends_at);
+    let is_called = now.status == Status::Published.as_str() && ctx.now < now.ends_at;
+    if !is_called || shown(before) == shown(now) {
+        return Ok(());
+    }
+    tell(conn, ctx, now, Kind::EventChanged, Audience::Concerned, None)
+}
+
+fn tell(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    event: &EventRow,
+    kind: Kind,
+    audience: Audience,
+    words: Option<&str>,
+) -> AppResult<()> {
+    notices::tell(conn, &ctx.ids, ctx.now, event, kind, (audience, words, None))
 }
 
 /// Ends check-in for good: who has not come is absent, reason unknown.
@@ -245,7 +290,7 @@ fn finish(
     detail: serde_json::Value,
 ) -> AppResult<FullEvent> {
     // Who was called stays on record, whenever it ends.
-    crate::attendance::freeze_now(conn, ctx.now, &mut event.row)?;
+    crate::attendance::freeze_now(conn, &ctx.ids, ctx.now, &mut event.row)?;
     event.row.status = status.as_str().to_owned();
     event.row.closed_at = Some(ctx.now);
     save(conn, ctx, &mut event.row, action, detail)?;

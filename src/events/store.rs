@@ -110,6 +110,16 @@ pub fn list_due_to_freeze(
     query.load(conn)
 }
 
+/// Published events that begin in this time, half open.
+pub fn list_starting(conn: &mut DbConnection, from: Instant, to: Instant) -> QueryResult<Vec<EventRow>> {
+    events::table
+        .filter(events::status.eq("published"))
+        .filter(events::starts_at.ge(from))
+        .filter(events::starts_at.lt(to))
+        .order(events::starts_at)
+        .load(conn)
+}
+
 pub fn mark_frozen(conn: &mut DbConnection, id: EventId, now: Instant) -> QueryResult<usize> {
     diesel::update(events::table.find(id))
         .set((events::roster_frozen_at.eq(now), events::updated_at.eq(now)))

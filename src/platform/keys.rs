@@ -60,6 +60,8 @@ pub struct KeySet {
     pub sign_in: MacKey,
     /// Addresses of files that hold for a while.
     pub media: MacKey,
+    /// The secrets that webhooks are signed with.
+    pub webhook: MacKey,
 }
 
 impl KeySet {
@@ -76,6 +78,7 @@ impl KeySet {
             cursor: derive("cursor"),
             sign_in: derive("sign-in"),
             media: derive("media"),
+            webhook: derive("webhook"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Days are those of an organization's own time zone, whose days have 23, 24 or 25 hours.
 
-use chrono::{NaiveDate, TimeZone};
+use chrono::{NaiveDate, NaiveTime, TimeDelta, TimeZone, Timelike};
 use chrono_tz::Tz;
 
 use super::db::Instant;
@@ -15,18 +15,23 @@ pub fn local_date(at: Instant, zone: Tz) -> NaiveDate {
     at.utc().with_timezone(&zone).date_naive()
 }
 
-/// The first instant after this day there: where midnight is left out by the clocks, the first one there is.
+/// The first instant after this day there.
 pub fn end_of_day(date: NaiveDate, zone: Tz) -> Instant {
-    let next = date.succ_opt().unwrap_or(date);
-    let hours = (0..24).filter_map(|hour| next.and_hms_opt(hour, 0, 0));
-    let first = hours
-        .filter_map(|at| zone.from_local_datetime(&at).earliest())
-        .next();
-    let at = first.map_or_else(
-        || next.and_time(chrono::NaiveTime::MIN).and_utc(),
-        |at| at.to_utc(),
-    );
-    Instant::from(at)
+    at_minute(date.succ_opt().unwrap_or(date), 0, zone)
+}
+
+/// When the wall clock there shows this minute of the day, the first time; where the clocks leave it out, as soon after it
+/// as they show a full hour more.
+pub fn at_minute(date: NaiveDate, minute: u32, zone: Tz) -> Instant {
+    let wall = date.and_time(NaiveTime::MIN) + TimeDelta::minutes(minute.into());
+    let mut hours = (0..24).map(|hour| wall + TimeDelta::hours(hour));
+    let first = hours.find_map(|at| zone.from_local_datetime(&at).earliest());
+    Instant::from(first.map_or_else(|| wall.and_utc(), |at| at.to_utc()))
+}
+
+/// The minute of the day that the wall clock shows there.
+pub fn minute_of_day(at: Instant, zone: Tz) -> u32 {
+    at.utc().with_timezone(&zone).num_seconds_from_midnight() / 60
 }
 
 #[cfg(test)]

@@ -200,7 +200,7 @@ fn finish(conn: &mut DbConnection, ctx: &Ctx, held: Held) -> AppResult<lists::Sh
     let Held { mut desk, row, .. } = held;
     desk.fill(conn, &ctx.ids, ctx.now)?;
     let event = desk.event.clone();
-    desk.close(conn)?;
+    desk.close(conn, &ctx.ids, ctx.now)?;
     lists::show(conn, ctx, &event, row)
 }
 

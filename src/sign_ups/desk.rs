@@ -8,11 +8,12 @@ use serde_json::json;
 use super::draw;
 use super::rules::{self, Need, Next, Places, Question, Room, Status, Terms, Waiting};
 use super::store::{self, Drawn, Line, PolicyRow, QuotaRow, SessionRow, SignUpRow, StepRow};
-use super::{SignUpId, SignUpSessionId};
+use super::{SignUpId, SignUpSessionId, SignUpStepId};
 use crate::auth::AccountId;
 use crate::events::{self, EventId, EventRow};
+use crate::notices::{self, Kind, NewNotice, NoticeData};
 use crate::organizations::OrganizationId;
-use crate::platform::db::{DbConnection, Instant, Json};
+use crate::platform::db::{AnyId, DbConnection, Instant, Json};
 use crate::platform::error::{AppError, AppResult, Code};
 use crate::platform::ids::Ids;
 
@@ -35,6 +36,7 @@ pub struct Desk {
     /// How many more wait, by session and thousand of arrivals.
     lines: BTreeMap<(SignUpSessionId, i32), i32>,
     steps: Vec<StepRow>,
+    notices: Vec<NewNotice>,
     offers_changed: bool,
 }
 
@@ -107,6 +109,7 @@ impl Desk {
             quotas,
             lines: BTreeMap::new(),
             steps: Vec::new(),
+            notices: Vec::new(),
             offers_changed: false,
         })
     }
@@ -203,8 +206,15 @@ impl Desk {
         cause: Cause,
     ) -> AppResult<()> {
         store::update_sign_up(conn, row)?;
+        let id: SignUpStepId = ids.make();
+        // What somebody has done themselves they need not be told.
+        if cause.actor != Some(row.member_id.into())
+            && let Some(kind) = notice_of(step)
+        {
+            self.tell(AnyId(id.0), row, kind, cause.reason.clone());
+        }
         self.steps.push(StepRow {
-            id: ids.make(),
+            id,
             tenant_id: row.tenant_id,
             event_id: row.event_id,
             session_id: row.session_id,
@@ -217,6 +227,25 @@ impl Desk {
             passed_over: None,
         });
         Ok(())
+    }
+
+    /// Tells the member; `source` stands for what has happened.
+    pub fn tell(&mut self, source: AnyId, row: &SignUpRow, kind: Kind, reason: Option<String>) {
+        let session = self.sessions.iter().find(|session| session.id == row.session_id);
+        let session = session.map(|session| session.name.clone());
+        self.notices.push(NewNotice {
+            tenant: row.tenant_id,
+            member: row.member_id,
+            kind,
+            source,
+            event: Some(row.event_id),
+            data: NoticeData {
+                session: session.filter(|name| !name.is_empty()),
+                offer_ends_at: row.offer_ends_at.filter(|_| kind == Kind::SignUpOffered),
+                reason,
+                ..notices::data_of(&self.event)
+            },
+        });
     }
 
     /// Ends offers that nobody has answered in time, and gives their places on.
@@ -282,6 +311,14 @@ impl Desk {
             self.enqueue(row);
         }
         store::save_drawn(conn, &drawn)?;
+        for row in &entries {
+            let kind = if placed.contains(&row.id) {
+                Kind::SignUpConfirmed
+            } else {
+                Kind::SignUpWaitlisted
+            };
+            self.tell(AnyId(row.id.0), row, kind, None);
+        }
         self.policy.drawn_at = Some(now);
         Ok(())
     }
@@ -362,8 +399,8 @@ impl Desk {
         Ok(())
     }
 
-    /// Writes what has changed.
-    pub fn close(mut self, conn: &mut DbConnection) -> AppResult<()> {
+    /// Writes what has changed, and tells those it concerns.
+    pub fn close(mut self, conn: &mut DbConnection, ids: &Ids, now: Instant) -> AppResult<()> {
         for row in &self.sessions {
             let taken = self
                 .places
@@ -395,12 +432,12 @@ impl Desk {
         }
         store::update_policy(conn, &self.policy)?;
         store::insert_steps(conn, &self.steps)?;
-        Ok(())
+        notices::post(conn, ids, now, &self.notices)
     }
 }
 
 /// The draw of an event whose roster is about to be frozen, if nobody has held it yet. The caller holds its row.
-pub fn hold_due_draw(conn: &mut DbConnection, now: Instant, event: &EventRow) -> AppResult<()> {
+pub fn hold_due_draw(conn: &mut DbConnection, ids: &Ids, now: Instant, event: &EventRow) -> AppResult<()> {
     let Some(policy) = store::list_policies(conn, &[event.id])?.pop() else {
         return Ok(());
     };
@@ -408,7 +445,19 @@ pub fn hold_due_draw(conn: &mut DbConnection, now: Instant, event: &EventRow) ->
     let quotas = store::list_quotas(conn, &[event.id])?;
     let mut desk = Desk::of(event.clone(), policy, sessions, quotas)?;
     desk.hold_draw(conn, now)?;
-    desk.close(conn)
+    desk.close(conn, ids, now)
+}
+
+/// Does such a step concern the member enough to be told?
+fn notice_of(step: &str) -> Option<Kind> {
+    Some(match step {
+        "offered" => Kind::SignUpOffered,
+        "promoted" => Kind::SignUpPromoted,
+        "expired" => Kind::SignUpExpired,
+        "cancelled" => Kind::SignUpCancelled,
+        "moved" => Kind::SignUpMoved,
+        _ => return None,
+    })
 }
 
 /// What a stored sign-up needs.

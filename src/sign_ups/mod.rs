@@ -43,6 +43,11 @@ pub fn confirmed(conn: &mut DbConnection, event: EventId) -> AppResult<Vec<Membe
     Ok(store::list_confirmed(conn, event)?)
 }
 
+/// Who has a place, waits for one, or is in the draw. No permission asked.
+pub fn standing_members(conn: &mut DbConnection, event: EventId) -> AppResult<Vec<MemberId>> {
+    Ok(store::list_standing_members(conn, event)?)
+}
+
 /// Which of these people have a place at which of these events. No permission asked.
 pub fn placed(
     conn: &mut DbConnection,

@@ -37,7 +37,7 @@ pub fn write_policy(
     let mut before = store::list_policies(conn, &[event.id])?.pop();
     if before.is_some() {
         // Settled first, so that nothing below undoes what a draw or an offer's end does.
-        Desk::open(conn, &ctx.ids, ctx.now, event.id)?.close(conn)?;
+        Desk::open(conn, &ctx.ids, ctx.now, event.id)?.close(conn, &ctx.ids, ctx.now)?;
         before = store::list_policies(conn, &[event.id])?.pop();
     }
     if version.is_some_and(|version| version != before.as_ref().map_or(0, |row| row.version)) {
@@ -60,7 +60,7 @@ pub fn write_policy(
     write_sessions(conn, ctx, &event, wanted)?;
     let mut desk = Desk::open(conn, &ctx.ids, ctx.now, event.id)?;
     desk.fill(conn, &ctx.ids, ctx.now)?;
-    desk.close(conn)?;
+    desk.close(conn, &ctx.ids, ctx.now)?;
     note(conn, ctx, &event, wanted)?;
     Ok((read_policy(conn, &event)?, is_new))
 }

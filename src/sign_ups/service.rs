@@ -11,6 +11,7 @@ use crate::audit::{self, Entry};
 use crate::auth::AccountId;
 use crate::events::{self, EventId, EventRow};
 use crate::members::{self, MemberBrief, MemberId};
+use crate::notices;
 use crate::organizations::{OrganizationId, Right};
 use crate::platform::db::{AnyId, DbConnection, Instant, Json};
 use crate::platform::error::{AppError, AppResult, Code, Permitted};
@@ -91,7 +92,7 @@ pub fn sign_up_all(
         store::insert_sign_ups(conn, &new_rows).map_err(AppError::overtaken)?;
     }
     for (_, desk) in known.desks {
-        desk.close(conn)?;
+        desk.close(conn, ids, now)?;
     }
     Ok(outcomes)
 }
@@ -228,6 +229,9 @@ fn place(desk: &mut Desk, ids: &Ids, now: Instant, wish: &SignUp, person: &Membe
         ended_by: None,
         end_reason: None,
     };
+    if status == Status::Confirmed {
+        desk.tell(ids.make(), &row, notices::Kind::SignUpConfirmed, None);
+    }
     let mut place_in_line = None;
     if status == Status::Waitlisted {
         desk.enqueue(&row);
@@ -343,5 +347,5 @@ fn note_group(conn: &mut DbConnection, ctx: &Ctx, event: &EventRow, items: &[Gro
 
 /// Holds a draw that is due, and gives on the places of offers that have run out, whether anybody looks or not.
 pub fn settle_lapsed(conn: &mut DbConnection, ids: &Ids, now: Instant, event: EventId) -> AppResult<()> {
-    desk::Desk::open(conn, ids, now, event)?.close(conn)
+    desk::Desk::open(conn, ids, now, event)?.close(conn, ids, now)
 }

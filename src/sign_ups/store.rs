@@ -426,6 +426,15 @@ pub fn list_confirmed(conn: &mut DbConnection, event: EventId) -> QueryResult<Ve
         .load(conn)
 }
 
+/// Who has a place, waits for one, or is in the draw.
+pub fn list_standing_members(conn: &mut DbConnection, event: EventId) -> QueryResult<Vec<MemberId>> {
+    sign_ups::table
+        .filter(sign_ups::event_id.eq(event))
+        .filter(sign_ups::status.eq_any(["entered", "confirmed", "offered", "waitlisted"]))
+        .select(sign_ups::member_id)
+        .load(conn)
+}
+
 /// How many arrivals share a counter.
 const LINE_STEP: i64 = 1_000;
 

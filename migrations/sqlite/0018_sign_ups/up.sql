@@ -81,7 +81,7 @@ CREATE INDEX sign_ups_line ON sign_ups (session_id, seq) WHERE status = 'waitlis
 CREATE INDEX sign_ups_quota_line ON sign_ups (session_id, quota_id, seq) WHERE status = 'waitlisted' AND quota_id IS NOT NULL;
 CREATE INDEX sign_ups_offered ON sign_ups (event_id, offer_ends_at) WHERE status = 'offered';
 CREATE INDEX sign_ups_drawn ON sign_ups (event_id, draw_rank) WHERE draw_rank IS NOT NULL;
-CREATE INDEX sign_ups_member ON sign_ups (member_id);
+CREATE INDEX sign_ups_member ON sign_ups (member_id, event_id, seq);
 
 -- How many of each thousand arrivals wait: a place in a long line is counted without walking it.
 CREATE TABLE sign_up_lines (

@@ -14,7 +14,7 @@ use crate::devices::{self, Purpose, Viewer};
 use crate::events::EventId;
 use crate::organizations::Right;
 use crate::platform::error::AppResult;
-use crate::platform::http::IdPath;
+use crate::platform::http::{IdPath, event_stream};
 
 /// A silent connection is told that we live, so that proxies keep it.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -44,12 +44,7 @@ pub async fn watch_attendance(
         who,
         app,
     };
-    Ok(HttpResponse::Ok()
-        .content_type("text/event-stream")
-        .insert_header(("cache-control", "no-store"))
-        .insert_header(("content-encoding", "identity"))
-        .insert_header(("x-accel-buffering", "no"))
-        .streaming(stream::unfold(screen, Screen::next)))
+    Ok(event_stream(stream::unfold(screen, Screen::next)))
 }
 
 async fn require_view(app: &App, who: &Viewer, event: EventId) -> AppResult<()> {

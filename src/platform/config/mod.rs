@@ -5,6 +5,7 @@ mod auth;
 mod cache;
 mod check_in;
 mod database;
+mod jobs;
 mod log;
 mod media;
 mod network;
@@ -21,6 +22,7 @@ use auth::RawAuth;
 use cache::RawCache;
 use check_in::RawCheckIn;
 use database::RawDatabase;
+use jobs::{RawJobs, RawNotices, RawWebhooks};
 use log::RawLog;
 use media::RawMedia;
 use server::RawServer;
@@ -31,6 +33,7 @@ pub use auth::AuthConfig;
 pub use cache::CacheConfig;
 pub use check_in::CheckInConfig;
 pub use database::DatabaseConfig;
+pub use jobs::{JobsConfig, NoticeConfig, WebhookConfig};
 pub use log::LogConfig;
 pub use media::{BucketConfig, MediaConfig};
 pub use network::Network;
@@ -48,6 +51,9 @@ pub struct Config {
     pub sign_ups: SignUpConfig,
     pub study: StudyConfig,
     pub media: MediaConfig,
+    pub jobs: JobsConfig,
+    pub notices: NoticeConfig,
+    pub webhooks: WebhookConfig,
     pub log: LogConfig,
 }
 
@@ -161,6 +167,9 @@ impl Config {
         config.database.connections = 4;
         config.database.deadline = Duration::from_secs(20);
         config.database.statement_timeout = Duration::from_secs(20);
+        // Tests run what is due themselves, and receive what is sent on this machine.
+        config.jobs.pace = None;
+        config.webhooks.allow_private = true;
         config.auth.secret_key = Some("a key for tests only, of sufficient length".into());
         config
     }
@@ -177,6 +186,9 @@ struct Raw {
     sign_ups: RawSignUps,
     study: RawStudy,
     media: RawMedia,
+    jobs: RawJobs,
+    notices: RawNotices,
+    webhooks: RawWebhooks,
     log: RawLog,
 }
 
@@ -192,6 +204,9 @@ impl Raw {
             check_in: self.check_in.validate()?,
             sign_ups: self.sign_ups.validate()?,
             study: self.study.validate()?,
+            jobs: self.jobs.validate()?,
+            notices: self.notices.validate()?,
+            webhooks: self.webhooks.validate()?,
             log: self.log.validate()?,
         })
     }

@@ -838,6 +838,107 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    jobs (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        kind -> Text,
+        job_key -> Nullable<Text>,
+        payload -> Json,
+        run_at -> Instant,
+        attempts -> Integer,
+        leased_until -> Nullable<Instant>,
+        created_at -> Instant,
+        finished_at -> Nullable<Instant>,
+        failed -> Bool,
+        last_error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    notices (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        member_id -> Uuid,
+        kind -> Text,
+        source_id -> Uuid,
+        event_id -> Nullable<Uuid>,
+        data -> Json,
+        created_at -> Instant,
+        rings_at -> Instant,
+        read_at -> Nullable<Instant>,
+        updated_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    notice_settings (member_id) {
+        member_id -> Uuid,
+        tenant_id -> Uuid,
+        muted -> Json,
+        quiet_from_min -> Nullable<Integer>,
+        quiet_until_min -> Nullable<Integer>,
+        version -> Integer,
+        updated_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    webhooks (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        organization_id -> Uuid,
+        url -> Text,
+        description -> Text,
+        language -> Text,
+        kinds -> Json,
+        key_id -> Text,
+        secret_no -> Integer,
+        old_key_id -> Nullable<Text>,
+        old_secret_until -> Nullable<Instant>,
+        version -> Integer,
+        created_at -> Instant,
+        created_by -> Uuid,
+        updated_at -> Instant,
+        failing_since -> Nullable<Instant>,
+        disabled_at -> Nullable<Instant>,
+        disabled_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    webhook_deliveries (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        webhook_id -> Uuid,
+        #[sql_name = "type"]
+        type_ -> Text,
+        body -> Text,
+        created_at -> Instant,
+        attempts -> Integer,
+        status -> Text,
+        next_at -> Nullable<Instant>,
+        attempted_at -> Nullable<Instant>,
+        response_status -> Nullable<Integer>,
+        error -> Nullable<Text>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     organizations,
     audit_log,
@@ -885,4 +986,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     sign_ups,
     sign_up_lines,
     sign_up_steps,
+    jobs,
+    notices,
+    notice_settings,
+    webhooks,
+    webhook_deliveries,
 );

@@ -459,6 +459,16 @@ codes! {
         "设备登记码错误、已使用或已过期，请向组织者索取新的登记码。"
         "裝置登記碼錯誤、已使用或已過期，請向組織者索取新的登記碼。" }
 
+    // Webhooks.
+    WebhookDisabled "webhook_disabled" 409 {
+        "This webhook is disabled. Write it anew to send again."
+        "该推送地址已停用，重新保存后即可恢复。"
+        "該推送位址已停用，重新儲存後即可恢復。" }
+    DeliveryNotFailed "delivery_not_failed" 409 {
+        "This message has arrived, or is on its way."
+        "该消息已送达或正在发送。"
+        "該訊息已送達或正在傳送。" }
+
     // Leave requests.
     LeaveTooLate "leave_too_late" 409 {
         "Leave is asked for before the event begins."

@@ -106,6 +106,8 @@ pub fn body_of(name: &str, tenant: &Tenant) -> Value {
         "create_group_sign_up" => json!({ "member_ids": [tenant.member_a_id], "all_or_none": true }),
         "move_sign_up" => json!({ "session_id": client_event_id }),
         "accept_sign_up" | "decline_sign_up" => json!({}),
+        "create_webhook" | "update_webhook" => json!({ "url": "https://example.org/hook" }),
+        "ping_webhook" | "rotate_webhook_secret" | "redeliver_webhook_delivery" => json!({}),
         "update_make_up" => json!({ "lesson_id": null }),
         "return_lesson" => json!({ "note": "x" }),
         "update_quiz" => quiz_body(),
@@ -178,9 +180,15 @@ async fn another_tenants_and_a_sibling_branchs_things_do_not_exist() {
         )
         .await
         .id();
+    let webhooks = format!("/organizations/{}/webhooks", theirs.branch_a);
+    let webhook = json!({ "url": "https://example.org/hook" });
+    let webhook = t.post(&webhooks, &theirs.admin, webhook).await.expect(201).id();
+    let ping = t.act(&format!("/webhooks/{webhook}/ping"), &theirs.admin).await;
     let day = crate::sign_ups::branch_day(&t, &theirs).await;
     let sign_up = crate::sign_ups::sign_up(&t, &theirs.member_a, &day).await;
     let ids = BTreeMap::from([
+        ("webhooks", webhook),
+        ("webhook-deliveries", ping.expect(201).id()),
         ("sign-ups", sign_up.expect(201).id()),
         ("study-reviews", review),
         ("quiz-attempts", attempt),

@@ -3,11 +3,11 @@
 use actix_web::web;
 use chrono::{DateTime, Duration, Utc};
 use diesel::connection::SimpleConnection;
-use diesel::{Connection, PgConnection};
+use diesel::{Connection, PgConnection, RunQueryDsl};
 use zhibu::app::App;
 use zhibu::platform::clock::Clock;
 use zhibu::platform::config::Config;
-use zhibu::platform::db::Instant;
+use zhibu::platform::db::{DbConnection, Instant, sql};
 use zhibu::platform::ids::Ids;
 use zhibu::server;
 
@@ -83,6 +83,38 @@ impl TestApp {
     /// RFC 3339, so many seconds from now by the server's clock.
     pub fn in_s(&self, seconds: i64) -> String {
         self.now().plus_s(seconds).to_string()
+    }
+
+    /// Does what is due beside the requests, which nothing else does in a test.
+    pub async fn run_jobs(&self) {
+        self.app.queue.run_due().await.unwrap();
+    }
+
+    /// Takes what is due like a server that is killed before it has done it.
+    pub async fn take_jobs_and_die(&self) {
+        let (now, until) = (self.now(), self.now().plus_s(120));
+        let take = move |conn: &mut DbConnection| {
+            let query = "UPDATE jobs SET attempts = attempts + 1, leased_until = $1 WHERE run_at <= $2";
+            Ok(diesel::sql_query(query)
+                .bind::<sql::Instant, _>(until)
+                .bind::<sql::Instant, _>(now)
+                .execute(conn)?)
+        };
+        assert!(self.app.db.write(take).await.unwrap() > 0);
+    }
+
+    /// How many rows a table has.
+    pub async fn count(&self, table: &'static str) -> i64 {
+        #[derive(diesel::QueryableByName)]
+        struct Count {
+            #[diesel(sql_type = diesel::sql_types::BigInt)]
+            rows: i64,
+        }
+        let count = move |conn: &mut DbConnection| {
+            let query = format!("SELECT count(*) AS rows FROM {table}");
+            Ok(diesel::sql_query(query).get_result::<Count>(conn)?.rows)
+        };
+        self.app.db.read_fresh(count).await.unwrap()
     }
 
     /// A second server on the same database: another replica.

@@ -7,6 +7,8 @@ use tokio::task::JoinHandle;
 
 use crate::platform::error::AppResult;
 
+pub const HOUR: Duration = Duration::from_secs(3_600);
+
 /// The tasks of one process; dropping it ends them between two runs.
 #[derive(Default)]
 pub struct Jobs(Vec<JoinHandle<()>>);

@@ -1,0 +1,184 @@
+//! The runner of the job table. A job that works in the database is done exactly once: its work and its end are one
+//! transaction. One that works outside is done at least once, so whoever it talks to is told an id.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::store::{self, Job};
+use super::{Jobs, periodic};
+use crate::platform::clock::Clock;
+use crate::platform::db::{Db, DbConnection, Instant};
+use crate::platform::error::AppResult;
+
+/// Longer than any job takes; whoever dies with a job in hand loses it to another after this.
+const LEASE_S: i64 = 120;
+/// Jobs in hand at once.
+const MOST: i64 = 16;
+/// A job that fails so often is given up, and stays on record with its last error.
+const MOST_ATTEMPTS: i32 = 20;
+const KEEP_S: i64 = 31 * 86_400;
+
+/// What becomes of a job that went well.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fate {
+    Done,
+    /// There is more to do, at once: so a long job is many short transactions.
+    More(serde_json::Value),
+    /// Again at this time; the words are for the log.
+    Again(Instant, String),
+    /// It will never succeed.
+    GiveUp(String),
+}
+
+type InDatabase = Box<dyn Fn(&mut DbConnection, Instant, &Job) -> AppResult<Fate> + Send + Sync>;
+type Outside = Box<dyn Fn(Job) -> Pin<Box<dyn Future<Output = AppResult<Fate>> + Send>> + Send + Sync>;
+
+enum Work {
+    InDatabase(InDatabase),
+    Outside(Outside),
+}
+
+#[derive(Default)]
+pub struct Handlers(HashMap<&'static str, Work>);
+
+impl Handlers {
+    /// `work` runs in one transaction with the end of its job, and may be called again.
+    pub fn in_database<F>(&mut self, kind: &'static str, work: F)
+    where
+        F: Fn(&mut DbConnection, Instant, &Job) -> AppResult<Fate> + Send + Sync + 'static,
+    {
+        self.0.insert(kind, Work::InDatabase(Box::new(work)));
+    }
+
+    pub fn outside<F, Fut>(&mut self, kind: &'static str, work: F)
+    where
+        F: Fn(Job) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = AppResult<Fate>> + Send + 'static,
+    {
+        let work =
+            move |job| -> Pin<Box<dyn Future<Output = AppResult<Fate>> + Send>> { Box::pin(work(job)) };
+        self.0.insert(kind, Work::Outside(Box::new(work)));
+    }
+}
+
+#[derive(Clone)]
+pub struct JobQueue {
+    db: Db,
+    clock: Clock,
+    handlers: Arc<Handlers>,
+}
+
+impl JobQueue {
+    pub fn new(db: Db, clock: Clock, handlers: Handlers) -> Self {
+        Self {
+            db,
+            clock,
+            handlers: Arc::new(handlers),
+        }
+    }
+
+    /// Does what is due until nothing is. Replicas share the work: each takes other jobs.
+    pub async fn run_due(&self) -> AppResult<()> {
+        loop {
+            let now = self.clock.now();
+            if !self
+                .db
+                .read_fresh(move |conn| Ok(store::has_due(conn, now)?))
+                .await?
+            {
+                return Ok(());
+            }
+            let until = now.plus_s(LEASE_S);
+            let take = move |conn: &mut _| Ok(store::take_due(conn, now, until, MOST)?);
+            let jobs = self.db.write(take).await?;
+            join_all(jobs.into_iter().map(|job| self.run(job))).await;
+        }
+    }
+
+    async fn run(&self, job: Job) {
+        let (id, kind) = (job.id, job.kind.clone());
+        let result = match self.handlers.0.get(job.kind.as_str()) {
+            Some(Work::InDatabase(_)) => self.run_in_database(job.clone()).await,
+            Some(Work::Outside(work)) => match work(job.clone()).await {
+                Ok(fate) => self.settle(job.clone(), fate).await,
+                Err(error) => Err(error),
+            },
+            // Of a newer version: one of its replicas does it.
+            None => return,
+        };
+        if let Err(error) = result {
+            tracing::warn!(job = %id, kind, %error, "a job failed; it will be tried again");
+            let fate = again(&job, self.clock.now(), error.to_string());
+            if let Err(error) = self.settle(job, fate).await {
+                tracing::warn!(job = %id, %error, "its failure could not be recorded; its lease will end");
+            }
+        }
+    }
+
+    async fn run_in_database(&self, job: Job) -> AppResult<()> {
+        let (handlers, now) = (self.handlers.clone(), self.clock.now());
+        let work = move |conn: &mut DbConnection| {
+            if !store::hold(conn, &job)? {
+                return Ok(());
+            }
+            match handlers.0.get(job.kind.as_str()) {
+                Some(Work::InDatabase(work)) => {
+                    let fate = work(conn, now, &job)?;
+                    apply(conn, &job, now, &fate)
+                }
+                _ => Ok(()),
+            }
+        };
+        self.db.write_long(work).await
+    }
+
+    async fn settle(&self, job: Job, fate: Fate) -> AppResult<()> {
+        let now = self.clock.now();
+        self.db.write(move |conn| apply(conn, &job, now, &fate)).await
+    }
+
+    /// Looks for work every `pace`, and forgets what was finished a month ago.
+    pub fn start(&self, jobs: &mut Jobs, pace: Duration) {
+        let queue = self.clone();
+        jobs.every("jobs", pace, move || {
+            let queue = queue.clone();
+            async move { queue.run_due().await }
+        });
+        let queue = self.clone();
+        jobs.every("sweep jobs", periodic::HOUR, move || {
+            let (db, before) = (queue.db.clone(), queue.clock.now().plus_s(-KEEP_S));
+            async move {
+                db.write(move |conn| Ok(store::sweep(conn, before).map(|_| ())?))
+                    .await
+            }
+        });
+    }
+}
+
+fn apply(conn: &mut DbConnection, job: &Job, now: Instant, fate: &Fate) -> AppResult<()> {
+    match fate {
+        Fate::Done => store::finish(conn, job, now, None)?,
+        Fate::More(payload) => store::put_back(conn, job, now, Some(payload), None)?,
+        Fate::Again(at, why) => store::put_back(conn, job, *at, None, Some(why))?,
+        Fate::GiveUp(why) => {
+            tracing::warn!(job = %job.id, kind = job.kind, why, "a job is given up");
+            metrics::counter!("zhibu_jobs_given_up", "kind" => job.kind.clone()).increment(1);
+            store::finish(conn, job, now, Some(why))?;
+        }
+    }
+    Ok(())
+}
+
+/// Twice as long after each failure, from two seconds to an hour.
+fn again(job: &Job, now: Instant, why: String) -> Fate {
+    if job.attempts >= MOST_ATTEMPTS {
+        return Fate::GiveUp(why);
+    }
+    let exponent = u32::try_from(job.attempts).unwrap_or(0).min(12);
+    Fate::Again(now.plus_s(2i64.pow(exponent).min(3_600)), why)
+}

@@ -1,0 +1,366 @@
+//! Webhooks: what is sent to the outside, how it is signed, and what happens when nobody answers.
+
+use std::collections::VecDeque;
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use actix_web::{App as ActixApp, HttpRequest, HttpResponse, HttpServer, web};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::sign_ups::{sign_up, theme_day};
+use crate::support::{Reply, Tenant, TestApp, python};
+
+/// What came, and what is answered next; 200 when nothing is set.
+#[derive(Clone, Default)]
+struct Receiver(Arc<Mutex<(Vec<Received>, VecDeque<u16>)>>);
+
+#[derive(Clone)]
+struct Received {
+    headers: Value,
+    body: String,
+}
+
+impl Received {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    fn id(&self) -> &str {
+        self.headers["webhook-id"].as_str().unwrap()
+    }
+}
+
+impl Receiver {
+    async fn start() -> (Self, String) {
+        let receiver = Self::default();
+        let data = web::Data::new(receiver.clone());
+        let app = move || {
+            ActixApp::new()
+                .app_data(data.clone())
+                .default_service(web::to(receive))
+        };
+        let server = HttpServer::new(app).workers(1).bind("127.0.0.1:0").unwrap();
+        let address = server.addrs()[0];
+        actix_web::rt::spawn(server.disable_signals().run());
+        (receiver, format!("http://{address}/hook"))
+    }
+
+    fn answer_next(&self, statuses: &[u16]) {
+        self.0.lock().unwrap().1.extend(statuses);
+    }
+
+    fn take(&self) -> Vec<Received> {
+        std::mem::take(&mut self.0.lock().unwrap().0)
+    }
+}
+
+async fn receive(request: HttpRequest, body: String, receiver: web::Data<Receiver>) -> HttpResponse {
+    let headers = request.headers().iter();
+    let headers = headers.map(|(name, value)| (name.to_string(), json!(value.to_str().unwrap())));
+    let mut state = receiver.0.lock().unwrap();
+    state.0.push(Received {
+        headers: Value::Object(headers.collect()),
+        body,
+    });
+    let status = state.1.pop_front().unwrap_or(200);
+    let status = actix_web::http::StatusCode::from_u16(status).unwrap();
+    HttpResponse::build(status)
+        .insert_header(("location", "/elsewhere"))
+        .finish()
+}
+
+/// A webhook of `organization`: its id and secret.
+async fn webhook(t: &TestApp, token: &str, organization: &str, url: &str, kinds: Value) -> (String, String) {
+    let path = format!("/organizations/{organization}/webhooks");
+    let body = json!({ "url": url, "description": "短信網關", "kinds": kinds });
+    let made = t.post(&path, token, body).await.expect(201);
+    (made.id(), made.text("/secret"))
+}
+
+/// One member of branch A gets a place: one notice.
+async fn cause(t: &TestApp, tenant: &Tenant, token: &str) {
+    let event = theme_day(t, tenant, json!({ "capacity": 9 })).await;
+    sign_up(t, token, &event).await.expect(201);
+}
+
+async fn deliveries(t: &TestApp, token: &str, webhook: &str) -> Vec<Value> {
+    let path = format!("/webhooks/{webhook}/deliveries");
+    t.get(&path, token).await.expect(200).items().to_vec()
+}
+
+/// Says the official library that the message is genuine?
+fn is_genuine(python: &str, secret: &str, received: &Received) -> bool {
+    let script = "import json, sys\nfrom standardwebhooks.webhooks import Webhook\nfrom standardwebhooks.webhooks import WebhookVerificationError as E\n\
+                  from unittest import mock\nimport datetime\na = json.load(sys.stdin)\n\
+                  at = datetime.datetime.fromtimestamp(int(a['headers']['webhook-timestamp']), datetime.timezone.utc)\n\
+                  with mock.patch('standardwebhooks.webhooks.datetime') as clock:\n    clock.now.return_value = at\n    clock.fromtimestamp = datetime.datetime.fromtimestamp\n\
+                  \x20   try:\n        Webhook(a['secret']).verify(a['body'], a['headers']); print('genuine')\n    except E as e: print(e)\n";
+    let mut child = Command::new(python)
+        .args(["-c", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let asked = json!({ "secret": secret, "headers": received.headers, "body": received.body });
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(asked.to_string().as_bytes())
+        .unwrap();
+    let done = child.wait_with_output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8_lossy(&done.stdout).trim() == "genuine"
+}
+
+#[actix_web::test]
+async fn a_notice_is_sent_signed_and_the_official_library_verifies_it() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let (receiver, url) = Receiver::start().await;
+    let (id, secret) = webhook(&t, &tenant.admin, &tenant.root, &url, json!([])).await;
+    cause(&t, &tenant, &tenant.member_a).await;
+    t.run_jobs().await;
+    let came = receiver.take();
+    // The theme day itself was told to the whole committee, too.
+    let confirmed: Vec<&Received> = came
+        .iter()
+        .filter(|one| one.body.contains("sign_up_confirmed"))
+        .collect();
+    let [message] = confirmed.as_slice() else {
+        panic!("{} came", came.len())
+    };
+    let (told, mine) = (
+        message.json(),
+        t.get("/notices", &tenant.member_a).await.expect(200),
+    );
+    assert_eq!(told["type"], "notices.created");
+    assert_eq!(
+        told["data"]["notices"][0]["id"],
+        mine.items().last().unwrap()["id"]
+    );
+    assert_eq!(told["data"]["notices"][0]["member_id"], tenant.member_a_id);
+    assert_eq!(told["data"]["notices"][0]["headline"], "报名成功");
+    let published: usize = came
+        .iter()
+        .filter(|one| one.body.contains("event_published"))
+        .map(|one| one.json()["data"]["notices"].as_array().unwrap().len())
+        .sum();
+    assert_eq!(
+        published as i64,
+        t.count("notices").await - 1,
+        "many notices in few messages"
+    );
+    let sent = deliveries(&t, &tenant.admin, &id).await;
+    assert!(
+        sent.iter()
+            .all(|one| one["status"] == "delivered" && one["attempts"] == 1)
+    );
+    let seen = t.get(&format!("/webhooks/{id}"), &tenant.admin).await.expect(200);
+    assert!(!seen.mentions(&secret[6..]));
+
+    let Some(python) = python() else { return };
+    assert!(is_genuine(&python, &secret, message));
+    let forged = Received {
+        body: message.body.replace("sign_up_confirmed", "sign_up_cancelled"),
+        ..(*message).clone()
+    };
+    assert!(!is_genuine(&python, &secret, &forged));
+    // A new secret: for a day both are good.
+    let rotated = t
+        .act(&format!("/webhooks/{id}/rotate-secret"), &tenant.admin)
+        .await
+        .expect(200);
+    let new = rotated.text("/secret");
+    assert_ne!(new, secret);
+    for (wait_s, old_is_good) in [(0, true), (86_400, false)] {
+        t.advance_s(wait_s);
+        t.act(&format!("/webhooks/{id}/ping"), &tenant.admin)
+            .await
+            .expect(201);
+        t.run_jobs().await;
+        let ping = receiver.take().pop().unwrap();
+        assert_eq!(ping.json()["type"], "ping");
+        assert!(is_genuine(&python, &new, &ping));
+        assert_eq!(is_genuine(&python, &secret, &ping), old_is_good);
+    }
+}
+
+#[actix_web::test]
+async fn what_is_not_answered_is_repeated_with_the_same_id_and_given_up_in_the_end() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let (receiver, url) = Receiver::start().await;
+    let (id, _) = webhook(
+        &t,
+        &tenant.admin,
+        &tenant.branch_a,
+        &url,
+        json!(["sign_up_confirmed"]),
+    )
+    .await;
+    receiver.answer_next(&[500, 302, 429]);
+    cause(&t, &tenant, &tenant.member_a).await;
+    // Another branch's people, and other kinds, are none of this webhook's business.
+    cause(&t, &tenant, &tenant.member_b).await;
+    t.run_jobs().await;
+    t.run_jobs().await;
+    let first = receiver.take();
+    assert_eq!(first.len(), 1);
+    for wait_s in [5, 300, 1_800] {
+        t.advance_s(wait_s - 1);
+        t.run_jobs().await;
+        assert!(receiver.take().is_empty());
+        t.advance_s(1);
+        t.run_jobs().await;
+        let again = receiver.take();
+        assert_eq!(again.len(), 1, "after {wait_s} s; a redirect is not followed");
+        assert_eq!((again[0].id(), &again[0].body), (first[0].id(), &first[0].body));
+    }
+    let sent = deliveries(&t, &tenant.admin, &id).await;
+    assert_eq!(
+        (&sent[0]["status"], &sent[0]["attempts"]),
+        (&json!("delivered"), &json!(4))
+    );
+
+    // Given up after three days, and sent once more by hand.
+    receiver.answer_next(&[500; 10]);
+    cause(&t, &tenant, &tenant.member_a).await;
+    t.run_jobs().await;
+    for wait_s in [
+        5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400, 86_400,
+    ] {
+        t.advance_s(wait_s);
+        t.run_jobs().await;
+    }
+    assert_eq!(receiver.take().len(), 10);
+    let failed = deliveries(&t, &tenant.admin, &id).await[0].clone();
+    assert_eq!(
+        (&failed["status"], &failed["response_status"]),
+        (&json!("failed"), &json!(500))
+    );
+    let again = format!("/webhook-deliveries/{}/redeliver", failed["id"].as_str().unwrap());
+    t.act(&again, &tenant.admin).await.expect(200);
+    t.act(&again, &tenant.admin)
+        .await
+        .refused(409, "delivery_not_failed");
+    // Nothing but failures for five days: disabled, until somebody writes it anew.
+    t.advance_s(86_400);
+    receiver.answer_next(&[500]);
+    t.run_jobs().await;
+    assert_eq!(receiver.take().len(), 1);
+    let seen = t.get(&format!("/webhooks/{id}"), &tenant.admin).await.expect(200);
+    assert_eq!(seen.json["disabled_reason"], "has failed for five days");
+    t.act(&again, &tenant.admin)
+        .await
+        .refused(409, "webhook_disabled");
+    let body = json!({ "url": url, "kinds": ["sign_up_confirmed"] });
+    let request = t
+        .request(Method::PUT, &format!("/webhooks/{id}"), &tenant.admin)
+        .json(&body);
+    Reply::of(request.header("if-match", "*")).await.expect(200);
+    t.act(&again, &tenant.admin).await.expect(200);
+    t.run_jobs().await;
+    assert_eq!(receiver.take().len(), 1);
+
+    // 410 Gone: nothing more is sent.
+    receiver.answer_next(&[410]);
+    cause(&t, &tenant, &tenant.member_a).await;
+    t.run_jobs().await;
+    cause(&t, &tenant, &tenant.member_a).await;
+    t.run_jobs().await;
+    assert_eq!(receiver.take().len(), 1);
+    let seen = t.get(&format!("/webhooks/{id}"), &tenant.admin).await.expect(200);
+    assert_eq!(seen.json["disabled_reason"], "answered 410 Gone");
+    t.act(&format!("/webhooks/{id}/ping"), &tenant.admin)
+        .await
+        .refused(409, "webhook_disabled");
+}
+
+#[actix_web::test]
+async fn nothing_is_sent_in_quiet_hours_and_a_dead_receiver_holds_nobody_up() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let (receiver, url) = Receiver::start().await;
+    webhook(
+        &t,
+        &tenant.admin,
+        &tenant.root,
+        &url,
+        json!(["sign_up_confirmed"]),
+    )
+    .await;
+    let nobody = "http://127.0.0.1:1/hook";
+    let (dead, _) = webhook(
+        &t,
+        &tenant.admin,
+        &tenant.root,
+        nobody,
+        json!(["sign_up_confirmed"]),
+    )
+    .await;
+    t.advance_s(13 * 3_600);
+    cause(&t, &tenant, &tenant.member_a).await;
+    t.run_jobs().await;
+    assert!(receiver.take().is_empty());
+    t.clock().set("2026-11-25T07:00:00+08:00".parse().unwrap());
+    t.run_jobs().await;
+    assert_eq!(receiver.take().len(), 1);
+    let sent = deliveries(&t, &tenant.admin, &dead).await;
+    assert_eq!(
+        (&sent[0]["status"], &sent[0]["response_status"]),
+        (&json!("pending"), &Value::Null)
+    );
+    assert!(sent[0]["error"].is_string());
+}
+
+#[actix_web::test]
+async fn whoever_runs_the_organization_sets_it_up_for_the_public_internet_only() {
+    let t = TestApp::start_with(|config| config.webhooks.allow_private = false).await;
+    let tenant = t.tenant().await;
+    let path = format!("/organizations/{}/webhooks", tenant.branch_a);
+    let body = json!({ "url": "https://gateway.example.org/zhibu" });
+    t.post(&path, &tenant.secretary_a, body.clone())
+        .await
+        .refused(403, "forbidden");
+    t.post(&path, &tenant.secretary_b, body.clone())
+        .await
+        .refused(404, "not_found");
+    for (url, code) in [
+        ("http://gateway.example.org/", "not_https"),
+        ("https://127.0.0.1/", "not_public"),
+        ("https://[::ffff:10.0.0.1]/", "not_public"),
+        ("https://169.254.169.254/latest/meta-data", "not_public"),
+        ("https://me:secret@example.org/", "malformed"),
+        ("nonsense", "malformed"),
+    ] {
+        let refused = t
+            .post(&path, &tenant.admin, json!({ "url": url }))
+            .await
+            .refused(422, "invalid_fields");
+        assert_eq!(refused.json["errors"][0]["code"], code, "{url}");
+    }
+    let made = t.post(&path, &tenant.admin, body).await.expect(201);
+    assert!(made.text("/secret").starts_with("whsec_"));
+    let listed = t.get(&path, &tenant.admin).await.expect(200);
+    assert_eq!(listed.items().len(), 1);
+    assert!(listed.items()[0].get("secret").is_none());
+    let one = format!("/webhooks/{}", made.id());
+    t.get(&one, &tenant.secretary_b).await.refused(404, "not_found");
+    let gone = t.delete(&one, &tenant.admin).await.expect(200);
+    assert!(gone.json["disabled_at"].is_string());
+    t.delete(&one, &tenant.admin).await.expect(200);
+    // A name of ours that leads behind our walls is not connected to either.
+    let inside = json!({ "url": "https://localhost/hook" });
+    let made = t.post(&path, &tenant.admin, inside).await.expect(201);
+    let id = made.id();
+    t.act(&format!("/webhooks/{id}/ping"), &tenant.admin)
+        .await
+        .expect(201);
+    t.run_jobs().await;
+    let sent = deliveries(&t, &tenant.admin, &id).await;
+    assert_eq!(sent[0]["error"], "the name has no public address");
+}
