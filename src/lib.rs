@@ -11,6 +11,7 @@ pub mod cli;
 pub mod demo;
 pub mod devices;
 pub mod doctor;
+pub mod event_templates;
 pub mod events;
 pub mod home;
 pub mod lessons;

@@ -6,8 +6,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::platform::http::configure_error_pages;
 use crate::{
-    attendance, audit, auth, devices, events, home, lessons, media, members, notices, organizations, quizzes,
-    sign_ups, study, study_plans, webhooks,
+    attendance, audit, auth, devices, event_templates, events, home, lessons, media, members, notices,
+    organizations, quizzes, sign_ups, study, study_plans, webhooks,
 };
 
 /// Everything under `/api/v1`.
@@ -17,6 +17,7 @@ pub fn api(cfg: &mut ServiceConfig) {
     organizations::configure(cfg);
     members::configure(cfg);
     events::configure(cfg);
+    event_templates::configure(cfg);
     attendance::configure(cfg);
     sign_ups::configure(cfg);
     notices::configure(cfg);

@@ -137,6 +137,31 @@ impl Check for PublishEvent {
     }
 }
 
+/// When the copy begins. The rest is as it was.
+#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"starts_at": "2026-12-29T06:30:00Z"}))]
+pub struct CloneEvent {
+    pub starts_at: Instant,
+    pub title: Option<String>,
+}
+
+impl Check for CloneEvent {
+    fn check(&mut self, problems: &mut Problems) {
+        if let Some(title) = &mut self.title {
+            problems.line("/title", title, 1, 200);
+        }
+    }
+}
+
+pub fn geofence_of(row: &EventRow) -> Option<Geofence> {
+    Some(Geofence {
+        latitude: row.geofence_latitude?,
+        longitude: row.geofence_longitude?,
+        radius_m: row.geofence_radius_m?,
+    })
+}
+
 impl Check for CreateEvent {
     fn check(&mut self, problems: &mut Problems) {
         problems.line("/title", &mut self.title, 1, 200);

@@ -6,8 +6,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::EventId;
 use super::admission::Admission;
-use super::calendar::{CONTENT_TYPE, calendar};
-use super::commands::{CreateEvent, Expected, Geofence, PublishEvent, UpdateEvent};
+use super::calendar::{CONTENT_TYPE, Method, calendar};
+use super::commands::{CloneEvent, CreateEvent, Expected, Geofence, PublishEvent, UpdateEvent, geofence_of};
+use super::copy;
 use super::lists::{self, ListEvents};
 use super::rules::{Form, Status};
 use super::service::{self, FullEvent};
@@ -16,7 +17,7 @@ use super::sync::SyncToken;
 use crate::app::App;
 use crate::attendance::news_of;
 use crate::auth::SignedIn;
-use crate::organizations::OrganizationId;
+use crate::organizations::{self, OrganizationId};
 use crate::platform::db::Instant;
 use crate::platform::error::{AppError, AppResult};
 use crate::platform::http::{Answer, IdPath, Json, List, Once, Query, Tagged, if_match};
@@ -29,6 +30,7 @@ pub fn configure(cfg: &mut ServiceConfig) {
         .service(find_event)
         .service(update_event)
         .service(publish_event)
+        .service(clone_event)
         .service(cancel_event)
         .service(close_event)
         .service(find_event_calendar)
@@ -76,18 +78,7 @@ pub struct EventView {
 }
 
 fn view(row: EventRow, forms: Vec<Form>, expected: Option<Expected>) -> EventView {
-    let geofence = match (
-        row.geofence_latitude,
-        row.geofence_longitude,
-        row.geofence_radius_m,
-    ) {
-        (Some(latitude), Some(longitude), Some(radius_m)) => Some(Geofence {
-            latitude,
-            longitude,
-            radius_m,
-        }),
-        _ => None,
-    };
+    let geofence = geofence_of(&row);
     let admission = Admission::of(&row);
     EventView {
         id: row.id,
@@ -230,12 +221,15 @@ fn sync_token(text: &str) -> AppResult<SyncToken> {
 async fn create_event(app: web::Data<App>, who: SignedIn, once: Once<CreateEvent>) -> AppResult<Answer> {
     let Once { body, key } = once;
     app.write_once(who.0, key, move |conn, ctx| {
-        let event = service::create_event(conn, ctx, body.clone())?;
-        let (id, version) = (event.row.id, event.row.version);
-        let answer = Answer::created(&EventView::from(event))?;
-        Ok(answer.version(version).at(format!("/api/v1/events/{id}")))
+        created(service::create_event(conn, ctx, body.clone())?)
     })
     .await
+}
+
+fn created(event: FullEvent) -> AppResult<Answer> {
+    let (id, version) = (event.row.id, event.row.version);
+    let answer = Answer::created(&EventView::from(event))?;
+    Ok(answer.version(version).at(format!("/api/v1/events/{id}")))
 }
 
 /// Find one event that I manage or am expected at.
@@ -285,6 +279,23 @@ async fn publish_event(
     .await
 }
 
+/// Make a new draft like this event, its sign-up policy included, at another time. What is told as an instant moves with
+/// the start.
+#[utoipa::path(tag = "events", params(("id" = EventId, Path)), request_body = CloneEvent, responses((status = 201, body = EventView)))]
+#[post("/events/{id}/clone")]
+async fn clone_event(
+    app: web::Data<App>,
+    who: SignedIn,
+    id: IdPath<EventId>,
+    once: Once<CloneEvent>,
+) -> AppResult<Answer> {
+    let Once { body, key } = once;
+    app.write_once(who.0, key, move |conn, ctx| {
+        created(copy::clone_event(conn, ctx, id.0, &body)?)
+    })
+    .await
+}
+
 #[derive(Clone, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"reason": "颱風"}))]
@@ -330,7 +341,8 @@ async fn close_event(
     Ok(closed)
 }
 
-/// The event as an iCalendar file.
+/// The event as an iCalendar file. Opened again after a change it changes the entry in place; of a cancelled event it takes
+/// the entry off (METHOD:CANCEL).
 #[utoipa::path(tag = "events", params(("id" = EventId, Path)), responses((status = 200, description = "text/calendar", body = String, content_type = "text/calendar")))]
 #[get("/events/{id}/calendar.ics")]
 async fn find_event_calendar(
@@ -339,11 +351,13 @@ async fn find_event_calendar(
     id: IdPath<EventId>,
 ) -> AppResult<HttpResponse> {
     let ctx = app.ctx(who.0);
-    let event = app
-        .db
-        .read(move |conn| service::view_event(conn, &ctx, id.0))
-        .await?;
-    let text = calendar(std::slice::from_ref(&event.row));
+    let read = move |conn: &mut _| {
+        let row = service::view_event(conn, &ctx, id.0)?.row;
+        let names = organizations::names(conn, &[row.organization_id])?;
+        Ok((row, names))
+    };
+    let (row, names) = app.db.read(read).await?;
+    let text = calendar(std::slice::from_ref(&row), &names, Method::of(&row));
     Ok(HttpResponse::Ok().content_type(CONTENT_TYPE).body(text))
 }
 
@@ -375,12 +389,15 @@ async fn delete_calendar_feed(app: web::Data<App>, who: SignedIn) -> AppResult<A
 
 async fn read_feed(app: web::Data<App>, token: web::Path<String>) -> Result<HttpResponse, AppError> {
     let (now, token) = (app.clock.now(), token.into_inner());
-    let rows = app
-        .db
-        // An address that was ended, because somebody else has it, reads nothing from then on.
-        .read_fresh(move |conn| service::read_feed(conn, now, &token))
-        .await?;
-    let text = calendar(&rows);
+    let read = move |conn: &mut _| {
+        let rows = service::read_feed(conn, now, &token)?;
+        let callers: Vec<_> = rows.iter().map(|row| row.organization_id).collect();
+        let names = organizations::names(conn, &callers)?;
+        Ok((rows, names))
+    };
+    // An address that was ended, because somebody else has it, reads nothing from then on.
+    let (rows, names) = app.db.read_fresh(read).await?;
+    let text = calendar(&rows, &names, Method::Publish);
     Ok(HttpResponse::Ok()
         .content_type(CONTENT_TYPE)
         .insert_header(("cache-control", "private, max-age=300"))

@@ -5,6 +5,7 @@ mod admission;
 mod calendar;
 mod changes;
 mod commands;
+mod copy;
 mod http;
 mod lists;
 mod rules;

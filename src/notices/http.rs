@@ -11,7 +11,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::NoticeId;
 use super::live::Ticks;
-use super::rules::{Kind, QuietHours, parse_minute, write_minute};
+use super::rules::{Kind, QuietHours};
 use super::service::{self, NoticeSettings, Read, Told};
 use crate::app::App;
 use crate::auth::{SignedIn, Stay};
@@ -20,6 +20,7 @@ use crate::members::MemberId;
 use crate::platform::db::Instant;
 use crate::platform::error::{AppResult, Language};
 use crate::platform::http::{Answer, Json, List, Once, Query, Tagged, event_stream, language};
+use crate::platform::local_time::{parse_minute, write_minute};
 use crate::platform::page::Page;
 use crate::platform::text::{Check, Problems};
 

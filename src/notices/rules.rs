@@ -1,6 +1,5 @@
 //! Kinds of notices and their words, and the hours in which nothing rings. No database, no clock.
 
-use chrono::NaiveTime;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -179,17 +178,6 @@ pub fn rings_at(now: Instant, quiet: Option<QuietHours>, zone: Tz) -> Instant {
     local_time::at_minute(date, quiet.until_min, zone).max(now)
 }
 
-/// A minute of the day as people write it, 22:00.
-pub fn parse_minute(text: &str) -> Option<u32> {
-    use chrono::Timelike;
-    let time = NaiveTime::parse_from_str(text, "%H:%M").ok()?;
-    (text.len() == 5).then_some(time.num_seconds_from_midnight() / 60)
-}
-
-pub fn write_minute(minute: u32) -> String {
-    format!("{:02}:{:02}", minute / 60, minute % 60)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,11 +218,6 @@ mod tests {
             });
             prop_assert!(!is_quiet || turns);
         }
-
-        #[test]
-        fn minutes_go_both_ways(minute in 0u32..1_440) {
-            prop_assert_eq!(parse_minute(&write_minute(minute)), Some(minute));
-        }
     }
 
     #[test]
@@ -244,8 +227,6 @@ mod tests {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
             assert!(kind.headline().iter().all(|words| !words.is_empty()));
         }
-        assert_eq!(parse_minute("7:00"), None);
-        assert_eq!(parse_minute("24:00"), None);
     }
 
     #[test]

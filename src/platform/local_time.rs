@@ -34,6 +34,16 @@ pub fn minute_of_day(at: Instant, zone: Tz) -> u32 {
     at.utc().with_timezone(&zone).num_seconds_from_midnight() / 60
 }
 
+/// A minute of the day as people write it, 22:00.
+pub fn parse_minute(text: &str) -> Option<u32> {
+    let time = NaiveTime::parse_from_str(text, "%H:%M").ok()?;
+    (text.len() == 5).then_some(time.num_seconds_from_midnight() / 60)
+}
+
+pub fn write_minute(minute: u32) -> String {
+    format!("{:02}:{:02}", minute / 60, minute % 60)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +84,27 @@ mod tests {
         };
         let day = |month, day| hours_of(NaiveDate::from_ymd_opt(2026, month, day).unwrap());
         assert_eq!((day(3, 29), day(7, 1), day(10, 25)), (23, 24, 25));
+    }
+
+    #[test]
+    fn minutes_of_the_day_go_both_ways() {
+        assert!((0..1_440).all(|minute| parse_minute(&write_minute(minute)) == Some(minute)));
+        for wrong in ["7:00", "24:00", "07:60", "0700", ""] {
+            assert_eq!(parse_minute(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_hour_that_the_clocks_leave_out_is_the_next_one() {
+        let berlin = zone("Europe/Berlin");
+        let spring = NaiveDate::from_ymd_opt(2026, 3, 29).unwrap();
+        assert_eq!(at_minute(spring, 150, berlin).to_string(), "2026-03-29T01:30:00Z");
+        let autumn = NaiveDate::from_ymd_opt(2026, 10, 25).unwrap();
+        assert_eq!(at_minute(autumn, 150, berlin).to_string(), "2026-10-25T00:30:00Z");
+        assert_eq!(
+            minute_of_day("2026-10-25T00:30:00Z".parse().unwrap(), berlin),
+            150
+        );
     }
 
     #[test]

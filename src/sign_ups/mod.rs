@@ -14,11 +14,12 @@ mod rules;
 mod service;
 mod store;
 
-pub use commands::WriteSignUpPolicy;
+pub use commands::{Quota, WriteSession, WriteSignUpPolicy};
 pub use desk::hold_due_draw;
 pub use http::configure;
 pub use lane::{SignUpLane, start_lane};
-pub use policy::write_policy;
+pub use policy::{clone_policy, write_policy};
+pub use rules::Question;
 
 use std::collections::HashSet;
 use std::time::Duration;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::json;
 
-use super::commands::{WriteSession, WriteSignUpPolicy};
+use super::commands::{Quota, WriteSession, WriteSignUpPolicy};
 use super::desk::{Desk, questions_of};
 use super::draw;
 use super::lists::{FullPolicy, read_policy};
@@ -13,7 +13,7 @@ use crate::app::Ctx;
 use crate::audit::{self, Entry};
 use crate::events::{self, EventId, EventRow};
 use crate::organizations::{self, OrganizationId, Right};
-use crate::platform::db::{DbConnection, Json};
+use crate::platform::db::{DbConnection, Instant, Json};
 use crate::platform::error::{AppError, AppResult, Code};
 
 /// Writes the policy whole, and says whether it is new. The first one turns a draft into an event that people sign up
@@ -63,6 +63,50 @@ pub fn write_policy(
     desk.close(conn, &ctx.ids, ctx.now)?;
     note(conn, ctx, &event, wanted)?;
     Ok((read_policy(conn, &event)?, is_new))
+}
+
+/// Gives an event's new copy the same policy, with times so much later. Nothing when nobody signs up for the event.
+pub fn clone_policy(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    from: EventId,
+    to: EventId,
+    later_s: i64,
+) -> AppResult<()> {
+    let Some(row) = store::list_policies(conn, &[from])?.pop() else {
+        return Ok(());
+    };
+    let later = |at: Option<Instant>| at.map(|at| at.plus_s(later_s));
+    let sessions = store::list_sessions(conn, &[from])?;
+    let whole = sessions.iter().find(|session| session.name.is_empty());
+    let session = |session: &SessionRow| WriteSession {
+        id: None,
+        name: session.name.clone(),
+        starts_at: later(session.starts_at),
+        ends_at: later(session.ends_at),
+        capacity: session.capacity,
+    };
+    let quota = |quota: &QuotaRow| Quota {
+        organization_id: quota.organization_id,
+        places: quota.places,
+    };
+    let wanted = WriteSignUpPolicy {
+        capacity: whole.and_then(|session| session.capacity),
+        sessions: sessions
+            .iter()
+            .filter(|session| !session.name.is_empty())
+            .map(session)
+            .collect(),
+        quotas: store::list_quotas(conn, &[from])?.iter().map(quota).collect(),
+        opens_at: later(row.opens_at),
+        closes_at: later(row.closes_at),
+        cancel_until: later(row.cancel_until),
+        draw_at: later(row.draw_at),
+        offer_s: row.offer_s,
+        waiting_limit: row.waiting_limit,
+        questions: questions_of(&row)?,
+    };
+    write_policy(conn, ctx, to, None, &wanted).map(|_| ())
 }
 
 fn new_policy(ctx: &Ctx, event: &EventRow, wanted: &WriteSignUpPolicy) -> PolicyRow {

@@ -15,6 +15,7 @@ mod auth;
 mod check_in;
 mod devices;
 mod draws;
+mod event_templates;
 mod events;
 mod guard;
 mod lesson_files;

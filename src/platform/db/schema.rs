@@ -939,6 +939,51 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    event_templates (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        organization_id -> Uuid,
+        title -> Text,
+        description -> Text,
+        place -> Text,
+        forms -> Json,
+        expected -> Json,
+        rule -> Text,
+        starts_on -> Date,
+        starts_at_min -> Integer,
+        duration_s -> Integer,
+        time_zone -> Text,
+        ahead_days -> Integer,
+        publish -> Bool,
+        sign_up -> Nullable<Json>,
+        version -> Integer,
+        created_at -> Instant,
+        created_by -> Uuid,
+        updated_at -> Instant,
+        ended_at -> Nullable<Instant>,
+        ended_by -> Nullable<Uuid>,
+        last_error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    event_template_days (template_id, on_day) {
+        template_id -> Uuid,
+        on_day -> Date,
+        tenant_id -> Uuid,
+        event_id -> Nullable<Uuid>,
+        reason -> Nullable<Text>,
+        created_at -> Instant,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     organizations,
     audit_log,
@@ -991,4 +1036,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     notice_settings,
     webhooks,
     webhook_deliveries,
+    event_templates,
+    event_template_days,
 );

@@ -459,6 +459,16 @@ codes! {
         "设备登记码错误、已使用或已过期，请向组织者索取新的登记码。"
         "裝置登記碼錯誤、已使用或已過期，請向組織者索取新的登記碼。" }
 
+    // Event templates.
+    EventTemplateEnded "event_template_ended" 409 {
+        "This template has ended. Write a new one."
+        "该模板已停用，请新建模板。"
+        "該範本已停用，請新建範本。" }
+    OccurrenceMade "occurrence_made" 409 {
+        "The event of this day is there already. Cancel the event instead."
+        "当日活动已生成，请改为取消该活动。"
+        "當日活動已產生，請改為取消該活動。" }
+
     // Webhooks.
     WebhookDisabled "webhook_disabled" 409 {
         "This webhook is disabled. Write it anew to send again."

@@ -106,6 +106,10 @@ pub fn body_of(name: &str, tenant: &Tenant) -> Value {
         "create_group_sign_up" => json!({ "member_ids": [tenant.member_a_id], "all_or_none": true }),
         "move_sign_up" => json!({ "session_id": client_event_id }),
         "accept_sign_up" | "decline_sign_up" => json!({}),
+        "create_event_template" | "update_event_template" => crate::event_templates::monthly(),
+        "skip_event_template_day" => json!({ "day": "2027-01-01", "reason": "x" }),
+        "end_event_template" => json!({}),
+        "clone_event" => json!({ "starts_at": "2027-01-01T00:00:00Z" }),
         "create_webhook" | "update_webhook" => json!({ "url": "https://example.org/hook" }),
         "ping_webhook" | "rotate_webhook_secret" | "redeliver_webhook_delivery" => json!({}),
         "update_make_up" => json!({ "lesson_id": null }),
@@ -180,6 +184,10 @@ async fn another_tenants_and_a_sibling_branchs_things_do_not_exist() {
         )
         .await
         .id();
+    let templates = format!("/organizations/{}/event-templates", theirs.branch_a);
+    let template = t
+        .post(&templates, &theirs.admin, crate::event_templates::monthly())
+        .await;
     let webhooks = format!("/organizations/{}/webhooks", theirs.branch_a);
     let webhook = json!({ "url": "https://example.org/hook" });
     let webhook = t.post(&webhooks, &theirs.admin, webhook).await.expect(201).id();
@@ -187,6 +195,7 @@ async fn another_tenants_and_a_sibling_branchs_things_do_not_exist() {
     let day = crate::sign_ups::branch_day(&t, &theirs).await;
     let sign_up = crate::sign_ups::sign_up(&t, &theirs.member_a, &day).await;
     let ids = BTreeMap::from([
+        ("event-templates", template.expect(201).id()),
         ("webhooks", webhook),
         ("webhook-deliveries", ping.expect(201).id()),
         ("sign-ups", sign_up.expect(201).id()),

@@ -27,11 +27,12 @@ fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-const SLICES: [&str; 15] = [
+const SLICES: [&str; 16] = [
     "auth",
     "organizations",
     "members",
     "events",
+    "event_templates",
     "attendance",
     "sign_ups",
     "devices",

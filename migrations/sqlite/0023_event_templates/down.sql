@@ -1,0 +1,2 @@
+DROP TABLE event_template_days;
+DROP TABLE event_templates;
