@@ -13,6 +13,7 @@ pub mod devices;
 pub mod doctor;
 pub mod event_templates;
 pub mod events;
+pub mod guests;
 pub mod home;
 pub mod lessons;
 pub mod media;

@@ -42,15 +42,19 @@ const WITH_BODY: [(&str, &str); 2] = [
 
 /// Writes that keep no answer for an `Idempotency-Key`: they carry a `client_event_id`, their answer holds a secret, or
 /// repeating them does no harm.
-const WITHOUT_KEY: [&str; 22] = [
+const WITHOUT_KEY: [&str; 26] = [
     "activate_account",
+    "cancel_own_guest",
     "change_password",
     "check_in",
+    "check_in_as_guest",
     "check_in_batch",
     "check_in_member",
     "create_calendar_feed",
     "create_check_in_proof",
     "create_device",
+    "create_guest_link",
+    "create_own_guest",
     "create_sign_up",
     "create_upload",
     "create_webhook",

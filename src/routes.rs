@@ -6,8 +6,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::platform::http::configure_error_pages;
 use crate::{
-    attendance, audit, auth, devices, event_templates, events, home, lessons, media, members, notices,
-    organizations, quizzes, sign_ups, study, study_plans, webhooks,
+    attendance, audit, auth, devices, event_templates, events, guests, home, lessons, media, members,
+    notices, organizations, quizzes, sign_ups, study, study_plans, webhooks,
 };
 
 /// Everything under `/api/v1`.
@@ -20,6 +20,7 @@ pub fn api(cfg: &mut ServiceConfig) {
     event_templates::configure(cfg);
     attendance::configure(cfg);
     sign_ups::configure(cfg);
+    guests::configure(cfg);
     notices::configure(cfg);
     webhooks::configure(cfg);
     devices::configure(cfg);
@@ -34,12 +35,13 @@ pub fn api(cfg: &mut ServiceConfig) {
 /// What stands outside the API: the page a camera opens, calendar addresses, and what error codes mean. `server` adds health and metrics.
 pub fn pages(cfg: &mut web::ServiceConfig) {
     attendance::configure_pages(cfg);
+    guests::configure_pages(cfg);
     events::configure_feeds(cfg);
     configure_error_pages(cfg);
 }
 
 /// Where those pages, and what `server` adds, are read.
-pub const PAGES: [&str; 12] = [
+pub const PAGES: [&str; 14] = [
     "/",
     "/docs",
     "/docs/{_}*",
@@ -50,6 +52,8 @@ pub const PAGES: [&str; 12] = [
     "/c/assets/check_in.css",
     "/c/assets/check_in.js",
     "/c/{code}",
+    "/g/assets/guest.js",
+    "/g/{token}",
     "/calendars/{token}.ics",
     "/errors/{code}",
 ];

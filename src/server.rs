@@ -20,7 +20,9 @@ use crate::platform::http::{
 };
 use crate::platform::jobs::Jobs;
 use crate::platform::limits::Limit;
-use crate::{attendance, audit, auth, event_templates, media, notices, openapi, routes, sign_ups, webhooks};
+use crate::{
+    attendance, audit, auth, event_templates, guests, media, notices, openapi, routes, sign_ups, webhooks,
+};
 
 /// A running server: its address, what runs it, and what must outlive it.
 pub struct Running {
@@ -99,6 +101,7 @@ fn start_jobs(app: &web::Data<App>) -> Jobs {
     sign_ups::jobs(&mut jobs, app);
     media::jobs(&mut jobs, &app.media);
     notices::jobs(&mut jobs, app);
+    guests::jobs(&mut jobs, app);
     event_templates::jobs(&mut jobs, app);
     webhooks::jobs(&mut jobs, app);
     if let Some(pace) = app.config.jobs.pace {

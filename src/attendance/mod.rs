@@ -2,6 +2,7 @@
 //! leave, quorum, the sheet, and the live screen. Points and ledgers read from here; nothing here knows of them.
 
 mod codes;
+mod doors;
 mod export;
 mod http;
 mod lane;
@@ -14,12 +15,13 @@ mod service;
 mod sheet;
 mod store;
 
+pub use doors::{event_of_code, event_of_proof};
 pub use http::{MyAttendanceView, configure, configure_pages};
 pub use lane::{CheckInLane, start_lane};
 pub use live::{LiveHub, news_of};
 pub use roster::{called, expected, freeze_due_rosters, freeze_now};
 pub use rules::Source;
-pub use service::record_past;
+pub use service::{open_for_check_in, record_past};
 pub use sheet::{came, is_over, mine};
 
 use std::time::Duration;

@@ -15,7 +15,7 @@ mod store;
 pub use http::configure;
 pub use import::{ImportReport, ImportStage, import_roster};
 pub use lookup::{MemberBrief, briefs, came_since, require_members};
-pub use rules::Standing;
+pub use rules::{Phone, Standing};
 pub use service::{
     CreateMember, ExpectedMember, MemberSummary, TransferMember, UpdateMember, create_member,
     deactivate_member, expected_members, find_member, hold_member, list_by_employee_no, reactivate_member,

@@ -60,6 +60,8 @@ pub struct KeySet {
     pub sign_in: MacKey,
     /// Addresses of files that hold for a while.
     pub media: MacKey,
+    /// What a guest's phone keeps.
+    pub guest_pass: MacKey,
     /// The secrets that webhooks are signed with.
     pub webhook: MacKey,
 }
@@ -78,6 +80,7 @@ impl KeySet {
             cursor: derive("cursor"),
             sign_in: derive("sign-in"),
             media: derive("media"),
+            guest_pass: derive("guest pass"),
             webhook: derive("webhook"),
         }
     }

@@ -18,6 +18,7 @@ mod draws;
 mod event_templates;
 mod events;
 mod guard;
+mod guests;
 mod lesson_files;
 mod lessons;
 mod lists;

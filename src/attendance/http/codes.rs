@@ -6,7 +6,8 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
-use crate::attendance::codes::{self, Age};
+use crate::attendance::codes;
+use crate::attendance::doors::fresh_code;
 use crate::attendance::service;
 use crate::auth::SignedIn;
 use crate::devices::Viewer;
@@ -166,7 +167,7 @@ pub async fn create_check_in_proof(
     body: Json<CreateProof>,
 ) -> AppResult<Answer> {
     let now = app.clock.now();
-    let read = fresh_code(&app, &body.0.code, now);
+    let read = fresh_code(&app.keys, &body.0.code, now);
     count_proof(&app, &request, read.as_ref().ok()).await?;
     let code = read?;
     let event = app
@@ -210,15 +211,6 @@ async fn count_proof(app: &App, request: &HttpRequest, code: Option<&codes::Read
     limit.admit(&app.cache, &subject).await.map(drop)
 }
 
-fn fresh_code(app: &App, text: &str, now: Instant) -> AppResult<codes::ReadCode> {
-    let code = codes::read(&app.keys, codes::code_in(text)).ok_or(Code::InvalidCode)?;
-    match code.age(now) {
-        Age::Fresh => Ok(code),
-        Age::NotYet => Err(Code::InvalidCode.into()),
-        Age::Expired => Err(Code::ExpiredCode.into()),
-    }
-}
-
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"code": "AaIL6rDJdyOp8uqfk_h80msFGToKEgqUkB7-qFaVI8EA"}))]
@@ -238,7 +230,7 @@ pub struct VerifiedCodeView {
 #[utoipa::path(tag = "attendance", request_body = VerifyCode, responses((status = 200, body = VerifiedCodeView), (status = 410, description = "expired_code"), (status = 422, description = "invalid_code")))]
 #[post("/check-in-codes/verify")]
 pub async fn verify_code(app: web::Data<App>, _who: SignedIn, body: Json<VerifyCode>) -> AppResult<Answer> {
-    let code = fresh_code(&app, &body.0.code, app.clock.now())?;
+    let code = fresh_code(&app.keys, &body.0.code, app.clock.now())?;
     Answer::ok(&VerifiedCodeView {
         event_id: code.event,
         starts_at: code.starts,

@@ -1,9 +1,8 @@
-//! The small page that a phone's camera opens: no framework, nothing from elsewhere, a strict content policy.
+//! The small page that a phone's camera opens.
 
 use actix_web::{HttpResponse, web};
 
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
-                      base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+use crate::platform::http::{page_asset, strict_page};
 
 pub fn configure(cfg: &mut web::ServiceConfig) {
     cfg.route("/c/assets/check_in.css", web::get().to(css))
@@ -13,28 +12,16 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
 
 /// The same page for every code: the page itself asks what the code is worth.
 async fn page() -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .insert_header(("content-security-policy", POLICY))
-        .insert_header(("referrer-policy", "no-referrer"))
-        .insert_header(("cache-control", "no-cache"))
-        .body(include_str!("../page/check_in.html"))
+    strict_page(include_str!("../page/check_in.html"))
 }
 
 async fn css() -> HttpResponse {
-    asset("text/css; charset=utf-8", include_str!("../page/check_in.css"))
+    page_asset("text/css; charset=utf-8", include_str!("../page/check_in.css"))
 }
 
 async fn js() -> HttpResponse {
-    asset(
+    page_asset(
         "text/javascript; charset=utf-8",
         include_str!("../page/check_in.js"),
     )
-}
-
-fn asset(content_type: &str, body: &'static str) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type(content_type)
-        .insert_header(("cache-control", "public, max-age=300"))
-        .body(body)
 }

@@ -30,6 +30,7 @@
     keep: ['保持登录（共用手机请勿勾选）', '保持登入（共用手機請勿勾選）', 'Stay logged in (own phone only)'],
     login: ['登录并签到', '登入並簽到', 'Log in and check in'],
     firstTime: ['首次使用？用激活码设置密码', '首次使用？用啟用碼設定密碼', 'First time? Use your activation code'],
+    guest: ['我是来宾（没有账号）', '我是來賓（沒有帳號）', 'I am a guest, without an account'],
     activateHint: ['请输入书记发给您的激活码，并设置新密码。', '請輸入書記發給您的啟用碼，並設定新密碼。', 'Enter the activation code from your secretary and choose a password.'],
     activationCode: ['激活码', '啟用碼', 'Activation code'],
     newPassword: ['新密码', '新密碼', 'New password'],
@@ -576,6 +577,10 @@
     });
     on('to-activate', 'click', askActivation);
     on('to-login', 'click', function () { askLogin(); });
+    // Behind the #, so that no server is told: the guests' page goes on with this proof.
+    on('to-guest', 'click', function () {
+      if (page) { location.href = '/g/check-in#' + encodeURIComponent(JSON.stringify({ proof: page.proof, device_id: deviceId, event: page.event })); }
+    });
     on('logout', 'click', logout);
     on('again', 'click', function () {
       var retry = view.again;

@@ -1,4 +1,4 @@
-//! Work after commits, and what it sends to the outside.
+//! Work after commits, what it sends to the outside, and how long things are kept.
 
 use std::time::Duration;
 
@@ -24,6 +24,26 @@ pub struct NoticeConfig {
     /// Minute of the local day before, at which people are reminded of an event.
     pub remind_at_min: u32,
     pub keep_days: i64,
+}
+
+#[derive(Debug, Clone)]
+pub struct GuestConfig {
+    /// After an event, what is held about its guests is erased.
+    pub keep_days: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawGuests {
+    keep_days: i64,
+}
+
+impl RawGuests {
+    pub(super) fn validate(self) -> Result<GuestConfig, ConfigError> {
+        Ok(GuestConfig {
+            keep_days: within("guests.keep_days", self.keep_days, 0..=3_650, "days")?,
+        })
+    }
 }
 
 #[derive(Deserialize)]

@@ -22,7 +22,7 @@ use auth::RawAuth;
 use cache::RawCache;
 use check_in::RawCheckIn;
 use database::RawDatabase;
-use jobs::{RawJobs, RawNotices, RawWebhooks};
+use jobs::{RawGuests, RawJobs, RawNotices, RawWebhooks};
 use log::RawLog;
 use media::RawMedia;
 use server::RawServer;
@@ -33,7 +33,7 @@ pub use auth::AuthConfig;
 pub use cache::CacheConfig;
 pub use check_in::CheckInConfig;
 pub use database::DatabaseConfig;
-pub use jobs::{JobsConfig, NoticeConfig, WebhookConfig};
+pub use jobs::{GuestConfig, JobsConfig, NoticeConfig, WebhookConfig};
 pub use log::LogConfig;
 pub use media::{BucketConfig, MediaConfig};
 pub use network::Network;
@@ -51,6 +51,7 @@ pub struct Config {
     pub sign_ups: SignUpConfig,
     pub study: StudyConfig,
     pub media: MediaConfig,
+    pub guests: GuestConfig,
     pub jobs: JobsConfig,
     pub notices: NoticeConfig,
     pub webhooks: WebhookConfig,
@@ -186,6 +187,7 @@ struct Raw {
     sign_ups: RawSignUps,
     study: RawStudy,
     media: RawMedia,
+    guests: RawGuests,
     jobs: RawJobs,
     notices: RawNotices,
     webhooks: RawWebhooks,
@@ -204,6 +206,7 @@ impl Raw {
             check_in: self.check_in.validate()?,
             sign_ups: self.sign_ups.validate()?,
             study: self.study.validate()?,
+            guests: self.guests.validate()?,
             jobs: self.jobs.validate()?,
             notices: self.notices.validate()?,
             webhooks: self.webhooks.validate()?,

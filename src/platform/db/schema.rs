@@ -984,6 +984,50 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    guest_links (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        event_id -> Uuid,
+        token_hash -> Binary,
+        places -> Integer,
+        taken -> Integer,
+        expires_at -> Instant,
+        created_at -> Instant,
+        created_by -> Uuid,
+        revoked_at -> Nullable<Instant>,
+        revoked_by -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    guests (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        event_id -> Uuid,
+        link_id -> Nullable<Uuid>,
+        name -> Nullable<Text>,
+        phone -> Nullable<Text>,
+        note -> Text,
+        consent_at -> Instant,
+        client_event_id -> Nullable<Uuid>,
+        added_by -> Nullable<Uuid>,
+        created_at -> Instant,
+        cancelled_at -> Nullable<Instant>,
+        cancelled_by -> Nullable<Uuid>,
+        checked_in_at -> Nullable<Instant>,
+        check_in_source -> Nullable<Text>,
+        checked_in_by -> Nullable<Uuid>,
+        erased_at -> Nullable<Instant>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     organizations,
     audit_log,
@@ -1038,4 +1082,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     webhook_deliveries,
     event_templates,
     event_template_days,
+    guest_links,
+    guests,
 );

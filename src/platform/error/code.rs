@@ -469,6 +469,24 @@ codes! {
         "当日活动已生成，请改为取消该活动。"
         "當日活動已產生，請改為取消該活動。" }
 
+    // Guests.
+    GuestExists "guest_exists" 409 {
+        "A guest with this telephone number is on the list already."
+        "该手机号码已登记为来宾。"
+        "該手機號碼已登記為來賓。" }
+    GuestLinkFull "guest_link_full" 409 {
+        "All places of this address are taken. Ask the organiser."
+        "该链接名额已满，请联系组织者。"
+        "該連結名額已滿，請聯絡組織者。" }
+    GuestLinkExpired "guest_link_expired" 410 {
+        "It is too late to join by this address. Ask the organiser."
+        "该链接报名已截止，请联系组织者。"
+        "該連結報名已截止，請聯絡組織者。" }
+    GuestCancelled "guest_cancelled" 409 {
+        "This guest was taken off the list. Put them down anew."
+        "该来宾已取消，请重新登记。"
+        "該來賓已取消，請重新登記。" }
+
     // Webhooks.
     WebhookDisabled "webhook_disabled" 409 {
         "This webhook is disabled. Write it anew to send again."

@@ -11,6 +11,7 @@ mod idempotency;
 mod known;
 mod objects;
 mod page;
+mod pages;
 mod problem;
 mod query;
 
@@ -24,5 +25,6 @@ pub use frame::{Frame, RequestId, current_request_id, frame, language};
 pub use idempotency::{Key, Once, sweep_keys};
 pub use known::{KnownPaths, answer_head, nothing_here, refuse_stray_parameters, was_head};
 pub use page::{List, PageQuery};
+pub use pages::{page_asset, strict_page};
 pub use problem::{Listener, Problem, problem_response};
 pub use query::{IdPath, Query, path_id};

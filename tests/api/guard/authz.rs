@@ -10,13 +10,18 @@ use super::openapi::operations;
 use crate::support::{Reply, Tenant, TestApp, new_uuid};
 
 /// Operations that take no token.
-pub const OPEN: [&str; 6] = [
+pub const OPEN: [&str; 10] = [
     "login",
     "refresh_session",
     "activate_account",
     // The code itself is the right to ask.
     "create_check_in_proof",
     "enrol_device",
+    // Guests have no account: a public address, a code or a pass is the right.
+    "find_guest_invitation",
+    "create_own_guest",
+    "cancel_own_guest",
+    "check_in_as_guest",
     // The ticket in its address is the right to read.
     "find_media_content",
 ];
@@ -110,6 +115,10 @@ pub fn body_of(name: &str, tenant: &Tenant) -> Value {
         "skip_event_template_day" => json!({ "day": "2027-01-01", "reason": "x" }),
         "end_event_template" => json!({}),
         "clone_event" => json!({ "starts_at": "2027-01-01T00:00:00Z" }),
+        "create_guest" => crate::guests::person("王小明", "13812345678"),
+        "create_own_guest" => crate::guests::own("王小明", "13812345678"),
+        "create_guest_link" => json!({ "places": 3, "expires_at": "2026-11-24T01:31:00Z" }),
+        "revoke_guest_link" | "check_in_guest" => json!({}),
         "create_webhook" | "update_webhook" => json!({ "url": "https://example.org/hook" }),
         "ping_webhook" | "rotate_webhook_secret" | "redeliver_webhook_delivery" => json!({}),
         "update_make_up" => json!({ "lesson_id": null }),
@@ -188,6 +197,14 @@ async fn another_tenants_and_a_sibling_branchs_things_do_not_exist() {
     let template = t
         .post(&templates, &theirs.admin, crate::event_templates::monthly())
         .await;
+    let guest = crate::guests::person("王小明", "13812345678");
+    let guest = t
+        .post(&format!("/events/{event}/guests"), &theirs.admin, guest)
+        .await;
+    let link = json!({ "places": 3, "expires_at": t.in_s(600) });
+    let link = t
+        .post(&format!("/events/{event}/guest-links"), &theirs.admin, link)
+        .await;
     let webhooks = format!("/organizations/{}/webhooks", theirs.branch_a);
     let webhook = json!({ "url": "https://example.org/hook" });
     let webhook = t.post(&webhooks, &theirs.admin, webhook).await.expect(201).id();
@@ -196,6 +213,8 @@ async fn another_tenants_and_a_sibling_branchs_things_do_not_exist() {
     let sign_up = crate::sign_ups::sign_up(&t, &theirs.member_a, &day).await;
     let ids = BTreeMap::from([
         ("event-templates", template.expect(201).id()),
+        ("guests", guest.expect(201).id()),
+        ("guest-links", link.expect(201).id()),
         ("webhooks", webhook),
         ("webhook-deliveries", ping.expect(201).id()),
         ("sign-ups", sign_up.expect(201).id()),

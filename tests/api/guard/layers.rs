@@ -27,12 +27,13 @@ fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-const SLICES: [&str; 16] = [
+const SLICES: [&str; 17] = [
     "auth",
     "organizations",
     "members",
     "events",
     "event_templates",
+    "guests",
     "attendance",
     "sign_ups",
     "devices",
@@ -61,7 +62,7 @@ fn is_http(path: &str) -> bool {
 }
 
 /// Rooms that speak HTTP under another name, each for its reason.
-const HTTP_TOO: [&str; 12] = [
+const HTTP_TOO: [&str; 13] = [
     // Extractors and the answers of negotiation.
     "auth/extract.rs",
     "devices/extract.rs",
@@ -70,6 +71,7 @@ const HTTP_TOO: [&str; 12] = [
     "auth/state.rs",
     "src/cli.rs",
     "members/activation/page.rs",
+    "guests/pages.rs",
     // Doors name the configure functions of their slices.
     "mod.rs",
     "src/home.rs",

@@ -1,0 +1,357 @@
+//! Guests: people without an account, who come by a public address or are put down by an organiser, and are forgotten.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use zhibu::guests;
+
+use crate::support::{Reply, Tenant, TestApp, new_uuid};
+
+pub fn person(name: &str, phone: &str) -> Value {
+    json!({ "name": name, "phone": phone, "consent": true })
+}
+
+pub fn own(name: &str, phone: &str) -> Value {
+    let mut body = person(name, phone);
+    body["client_event_id"] = new_uuid().into();
+    body
+}
+
+/// An event that is open for check-in now, and a public address for so many guests: its path.
+async fn open_door(t: &TestApp, tenant: &Tenant, places: i64) -> (String, String) {
+    let event = t
+        .open_event(&tenant.admin, &tenant.branch_a, json!({ "forms": ["theme_day"] }))
+        .await;
+    let link = json!({ "places": places, "expires_at": t.in_s(3_600) });
+    let made = t
+        .post(&format!("/events/{event}/guest-links"), &tenant.admin, link)
+        .await
+        .expect(201);
+    let secret = made.text("/url").rsplit_once("/g/").unwrap().1.to_owned();
+    (event, format!("/guest-invitations/{secret}"))
+}
+
+async fn list(t: &TestApp, tenant: &Tenant, event: &str) -> Reply {
+    t.get(&format!("/events/{event}/guests"), &tenant.admin)
+        .await
+        .expect(200)
+}
+
+#[actix_web::test]
+async fn a_guest_comes_by_an_address_checks_in_by_their_pass_and_is_forgotten() {
+    let t = TestApp::start_with(|config| config.auth.access_token_s = 90 * 86_400).await;
+    let tenant = t.tenant().await;
+    let (event, invitation) = open_door(&t, &tenant, 2).await;
+    let told = t.get(&invitation, "").await.expect(200);
+    assert_eq!(
+        (told.text("/event_title"), told.json["places_left"].as_i64()),
+        ("支部黨員大會".into(), Some(2))
+    );
+    assert_eq!(told.text("/organization_name"), "第一黨支部");
+    assert!(!told.mentions(&event), "an address tells no ids");
+
+    let join = format!("{invitation}/guests");
+    let body = own("王小明", "+86 138-1234-5678");
+    let first = t.post(&join, "", body.clone()).await.expect(201);
+    let again = t.post(&join, "", body).await.expect(200);
+    assert_eq!(again.bytes, first.bytes);
+    t.post(&join, "", own("別人", "13812345678"))
+        .await
+        .refused(409, "guest_exists");
+    t.post(
+        &join,
+        "",
+        json!({ "name": "x", "phone": "1", "consent": false, "client_event_id": new_uuid() }),
+    )
+    .await
+    .refused(422, "invalid_fields");
+    assert_eq!(t.get(&invitation, "").await.expect(200).json["places_left"], 1);
+
+    let code = t.code(&tenant.admin, &event).await;
+    let pass = first.text("/pass");
+    let scan = json!({ "code": format!("https://zhibu.test/c/{code}"), "pass": pass });
+    let present = t.post("/guest-check-ins", "", scan.clone()).await.expect(201);
+    assert_eq!(present.text("/event_title"), "支部黨員大會");
+    assert!(!present.mentions("王小明") && !present.mentions("138"));
+    let again = t.post("/guest-check-ins", "", scan).await.expect(200);
+    assert_eq!(again.bytes, present.bytes);
+    let forged = format!("{}A", &pass[..pass.len() - 1]);
+    t.post("/guest-check-ins", "", json!({ "code": code, "pass": forged }))
+        .await
+        .refused(403, "not_expected");
+    let elsewhere = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    let elsewhere = t.code(&tenant.admin, &elsewhere).await;
+    t.post("/guest-check-ins", "", json!({ "code": elsewhere, "pass": pass }))
+        .await
+        .refused(403, "not_expected");
+
+    let listed = list(&t, &tenant, &event).await;
+    assert_eq!(
+        (&listed.json["invited"], &listed.json["present"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(listed.text("/items/0/phone"), "13812345678");
+    t.get(&format!("/events/{event}/guests"), &tenant.member_a)
+        .await
+        .refused(403, "forbidden");
+    t.get(&format!("/events/{event}/guests"), &tenant.secretary_b)
+        .await
+        .refused(404, "not_found");
+
+    // Thirty days after the event nothing is left but that somebody came.
+    let keep_s = t.app.config.guests.keep_days * 86_400;
+    let erase = async || {
+        let now = t.now();
+        t.app
+            .db
+            .write(move |conn| guests::erase_due(conn, now, keep_s))
+            .await
+            .unwrap()
+    };
+    t.advance_s(6_000 + keep_s);
+    assert_eq!(erase().await, 0);
+    t.advance_s(1);
+    assert_eq!(erase().await, 1);
+    assert_eq!(erase().await, 0);
+    let listed = list(&t, &tenant, &event).await;
+    assert!(!listed.mentions("王小明") && !listed.mentions("13812345678"));
+    assert_eq!(
+        (&listed.json["present"], &listed.json["items"][0]["name"]),
+        (&json!(1), &Value::Null)
+    );
+}
+
+#[actix_web::test]
+async fn whom_an_organiser_puts_down_is_known_by_their_number_or_by_hand() {
+    let t = TestApp::start_with(|config| config.auth.failures_per_address_per_hour = 60).await;
+    let tenant = t.tenant().await;
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    let path = format!("/events/{event}/guests");
+    t.post(&path, &tenant.member_a, person("王", "13812345678"))
+        .await
+        .refused(403, "forbidden");
+    let without = json!({ "name": "王", "phone": "13812345678", "consent": false });
+    t.post(&path, &tenant.organizer_a, without)
+        .await
+        .refused(422, "invalid_fields");
+    let wang = t
+        .post(&path, &tenant.organizer_a, person("王", "13812345678"))
+        .await
+        .expect(201)
+        .id();
+    let li = t
+        .post(&path, &tenant.organizer_a, person("李", "13912345678"))
+        .await
+        .expect(201)
+        .id();
+    t.post(&path, &tenant.organizer_a, person("王二", "138 1234 5678"))
+        .await
+        .refused(409, "guest_exists");
+
+    // The page turns the code into a proof first, so that nobody has to hurry.
+    let device = new_uuid();
+    let code = t.code(&tenant.admin, &event).await;
+    let proof = t
+        .post(
+            "/check-in-proofs",
+            "",
+            json!({ "code": code, "device_id": device }),
+        )
+        .await
+        .expect(201);
+    t.advance_s(300);
+    let scan = json!({ "proof": proof.text("/proof"), "device_id": device, "phone": "13812345678" });
+    t.post("/guest-check-ins", "", scan.clone()).await.expect(201);
+    let mut other = scan.clone();
+    other["device_id"] = new_uuid().into();
+    t.post("/guest-check-ins", "", other)
+        .await
+        .refused(422, "invalid_code");
+    t.post(
+        "/guest-check-ins",
+        "",
+        json!({ "code": code, "phone": "13812345678" }),
+    )
+    .await
+    .refused(410, "expired_code");
+    let mut unknown = scan.clone();
+    unknown["phone"] = "13812345679".into();
+    t.post("/guest-check-ins", "", unknown.clone())
+        .await
+        .refused(403, "not_expected");
+    t.advance_s(301);
+    t.post("/guest-check-ins", "", scan)
+        .await
+        .refused(410, "expired_code");
+
+    for _ in 0..2 {
+        let seen = t
+            .act(&format!("/guests/{li}/check-in"), &tenant.organizer_a)
+            .await
+            .expect(200);
+        assert_eq!(seen.text("/check_in_source"), "by_hand");
+    }
+    let came = t
+        .get(&format!("{path}?checked_in=true&count=true"), &tenant.admin)
+        .await
+        .expect(200);
+    assert_eq!((came.items().len(), &came.json["count"]), (2, &json!(2)));
+
+    // Erased at once on request: that they came stays counted, without a name.
+    for _ in 0..2 {
+        let gone = t
+            .delete(&format!("/guests/{wang}"), &tenant.organizer_a)
+            .await
+            .expect(200);
+        assert_eq!(
+            (
+                &gone.json["name"],
+                &gone.json["phone"],
+                &gone.json["cancelled_at"]
+            ),
+            (&Value::Null, &Value::Null, &Value::Null)
+        );
+    }
+    let listed = list(&t, &tenant, &event).await;
+    assert_eq!(listed.json["present"], 2);
+    let log = t
+        .get(&format!("/audit-log?object_id={wang}"), &tenant.admin)
+        .await
+        .expect(200);
+    assert!(log.mentions("guest.remove") && !log.mentions("13812345678") && !log.mentions("王"));
+    // Numbers cannot be tried out.
+    let limit = 60;
+    for _ in 0..limit {
+        let body = json!({ "code": "nonsense", "phone": "13812345670" });
+        t.post("/guest-check-ins", "", body).await;
+    }
+    let body = json!({ "code": "nonsense", "phone": "13812345670" });
+    t.post("/guest-check-ins", "", body)
+        .await
+        .refused(429, "rate_limited");
+}
+
+#[actix_web::test]
+async fn the_places_of_an_address_are_never_oversold_and_come_back() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let (event, invitation) = open_door(&t, &tenant, 10).await;
+    let (replica, stop) = t.replica().await;
+    let join = format!("{invitation}/guests");
+    // Forty people, each of whom sends twice at once, on two replicas.
+    let sent = (0..40).flat_map(|n| {
+        let body = own(&format!("來賓{n}"), &format!("138{n:08}"));
+        [join.clone(), format!("{replica}/api/v1{join}")].map(|path| (path, body.clone()))
+    });
+    let t = &t;
+    let replies = join_all(sent.map(|(path, body)| async move { t.post(&path, "", body).await })).await;
+    let with = |status: u16| replies.iter().filter(|reply| reply.status == status).count();
+    assert_eq!((with(201), with(200), with(409)), (10, 10, 60));
+    assert!(
+        replies
+            .iter()
+            .filter(|r| r.status == 409)
+            .all(|r| r.json["code"] == "guest_link_full")
+    );
+    assert_eq!(list(&t, &tenant, &event).await.json["invited"], 10);
+    let links = t
+        .get(&format!("/events/{event}/guest-links"), &tenant.admin)
+        .await
+        .expect(200);
+    assert_eq!(links.json["items"][0]["taken"], 10);
+    assert!(links.json["items"][0].get("url").is_none());
+
+    let pass = replies
+        .iter()
+        .find(|reply| reply.status == 201)
+        .unwrap()
+        .text("/pass");
+    for _ in 0..2 {
+        t.post("/guest-cancellations", "", json!({ "pass": pass }))
+            .await
+            .expect(204);
+    }
+    assert_eq!(t.get(&invitation, "").await.expect(200).json["places_left"], 1);
+    t.post(&join, "", own("新來賓", "13900000001")).await.expect(201);
+    t.post(&join, "", own("晚來賓", "13900000002"))
+        .await
+        .refused(409, "guest_link_full");
+    let code = t.code(&tenant.admin, &event).await;
+    t.post("/guest-check-ins", "", json!({ "code": code, "pass": pass }))
+        .await
+        .refused(403, "not_expected");
+    stop.stop(false).await;
+}
+
+#[actix_web::test]
+async fn an_address_ends_by_time_by_hand_and_with_its_event() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let (event, invitation) = open_door(&t, &tenant, 5).await;
+    let path = format!("/events/{event}/guest-links");
+    let late = json!({ "places": 1, "expires_at": t.in_s(90_000) });
+    t.post(&path, &tenant.admin, late)
+        .await
+        .refused(422, "invalid_fields");
+    t.post(
+        &path,
+        &tenant.admin,
+        json!({ "places": 0, "expires_at": t.in_s(60) }),
+    )
+    .await
+    .refused(422, "invalid_fields");
+    t.advance_s(3_600);
+    let join = format!("{invitation}/guests");
+    t.post(&join, "", own("王", "13812345678"))
+        .await
+        .refused(410, "guest_link_expired");
+    assert_eq!(t.get(&invitation, "").await.expect(200).json["places_left"], 0);
+
+    let made = t
+        .post(
+            &path,
+            &tenant.admin,
+            json!({ "places": 1, "expires_at": t.in_s(600) }),
+        )
+        .await
+        .expect(201);
+    let secret = made.text("/url").rsplit_once("/g/").unwrap().1.to_owned();
+    let revoke = format!("/guest-links/{}/revoke", made.id());
+    t.act(&revoke, &tenant.secretary_b)
+        .await
+        .refused(404, "not_found");
+    for _ in 0..2 {
+        t.act(&revoke, &tenant.admin).await.expect(200);
+    }
+    let gone = t
+        .get(&format!("/guest-invitations/{secret}"), "")
+        .await
+        .refused(404, "not_found");
+    let none = t
+        .get("/guest-invitations/nonsense", "")
+        .await
+        .refused(404, "not_found");
+    assert_eq!(
+        (&gone.json["code"], &gone.json["detail"]),
+        (&none.json["code"], &none.json["detail"])
+    );
+
+    t.post(
+        &format!("/events/{event}/cancel"),
+        &tenant.admin,
+        json!({ "reason": "颱風" }),
+    )
+    .await
+    .expect(200);
+    assert_eq!(t.get(&invitation, "").await.expect(200).json["cancelled"], true);
+    t.post(&join, "", own("王", "13812345678"))
+        .await
+        .refused(409, "event_cancelled");
+    let page = t.get(&format!("{}/g/anything", t.url), "").await.expect(200);
+    assert!(
+        page.header("content-security-policy")
+            .contains("default-src 'none'")
+    );
+    t.get(&format!("{}/g/assets/guest.js", t.url), "")
+        .await
+        .expect(200);
+}
