@@ -8,6 +8,7 @@ pub mod attendance;
 pub mod audit;
 pub mod auth;
 pub mod cli;
+pub mod costs;
 pub mod demo;
 pub mod devices;
 pub mod doctor;

@@ -6,7 +6,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::platform::http::configure_error_pages;
 use crate::{
-    attendance, audit, auth, devices, event_templates, events, guests, home, lessons, media, members,
+    attendance, audit, auth, costs, devices, event_templates, events, guests, home, lessons, media, members,
     notices, organizations, quizzes, sign_ups, study, study_plans, webhooks,
 };
 
@@ -29,6 +29,7 @@ pub fn api(cfg: &mut ServiceConfig) {
     quizzes::configure(cfg);
     study_plans::configure(cfg);
     media::configure(cfg);
+    costs::configure(cfg);
     audit::configure(cfg);
 }
 

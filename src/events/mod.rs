@@ -19,12 +19,12 @@ pub use http::{EventView, configure, configure_feeds};
 pub use lists::{list_mine_from_now, list_open};
 pub use rules::{Form, Status, Window};
 pub use service::{
-    calls_my_people, close_event, create_event, find_event, forms_of, has_unfinished, is_attendee,
+    briefs, calls_my_people, close_event, create_event, find_event, forms_of, has_unfinished, is_attendee,
     publish_event, require_event, view_event_row,
 };
 pub use store::{
-    EventRow, list_due_to_freeze, list_named, list_organizations, list_starting, lock_events, mark_frozen,
-    set_last_seq,
+    EventBrief, EventRow, list_due_to_freeze, list_named, list_organizations, list_starting, lock_events,
+    mark_frozen, set_last_seq,
 };
 
 crate::id_types! {

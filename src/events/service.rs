@@ -1,5 +1,7 @@
 //! What may happen to an event, in which order, and who may do it.
 
+use std::collections::HashMap;
+
 use serde_json::json;
 
 use super::EventId;
@@ -7,7 +9,7 @@ use super::admission::Admission;
 use super::changes::Changes;
 use super::commands::{CreateEvent, Expected, PublishEvent, UpdateEvent, check_times, set_geofence};
 use super::rules::{Form, Status, Window};
-use super::store::{self, Attendee, CalendarFeedRow, EventFilter, EventRow};
+use super::store::{self, Attendee, CalendarFeedRow, EventBrief, EventFilter, EventRow};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
 use crate::members::{self, MemberId, Standing};
@@ -396,6 +398,11 @@ pub fn view_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<
 /// The row of an event that the actor may know of.
 pub fn view_event_row(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<EventRow> {
     view_event(conn, ctx, id).map(|event| event.row)
+}
+
+/// What lists say of these events. No permission asked.
+pub fn briefs(conn: &mut DbConnection, ids: &[EventId]) -> AppResult<HashMap<EventId, EventBrief>> {
+    Ok(store::list_briefs(conn, ids)?.into_iter().collect())
 }
 
 /// What the event counts as.

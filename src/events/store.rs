@@ -210,6 +210,31 @@ pub fn list_forms(conn: &mut DbConnection, ids: &[EventId]) -> QueryResult<Vec<(
     Ok(rows.into_iter().map(|row| (row.event_id, row.form)).collect())
 }
 
+/// What a list of something else says of an event.
+#[derive(Debug, Clone, Default, QueryableByName)]
+pub struct EventBrief {
+    #[diesel(sql_type = Text)]
+    pub title: String,
+    #[diesel(sql_type = Text)]
+    pub time_zone: String,
+}
+
+pub fn list_briefs(conn: &mut DbConnection, ids: &[EventId]) -> QueryResult<Vec<(EventId, EventBrief)>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = types::Uuid)]
+        id: EventId,
+        #[diesel(embed)]
+        brief: EventBrief,
+    }
+    let among = conn.among("$1");
+    let query = format!("SELECT id, title, time_zone FROM events WHERE id {among}");
+    let rows: Vec<Row> = diesel::sql_query(query)
+        .bind::<types::UuidList, _>(ids.iter().copied().collect::<UuidList>())
+        .load(conn)?;
+    Ok(rows.into_iter().map(|row| (row.id, row.brief)).collect())
+}
+
 pub fn list_organizations(conn: &mut DbConnection, id: EventId) -> QueryResult<Vec<OrganizationId>> {
     event_organizations::table
         .filter(event_organizations::event_id.eq(id))

@@ -9,7 +9,7 @@ use super::LessonId;
 use super::rules::Kind;
 use super::store::{self, LessonFileRow, LessonRow};
 use crate::app::Ctx;
-use crate::media::{self, FileRow, MediaId, MediaKind};
+use crate::media::{self, FileRow, MediaId, MediaKind, MediaPurpose};
 use crate::organizations::OrganizationId;
 use crate::platform::db::{AnyId, DbConnection};
 use crate::platform::error::{AppError, AppResult, Code};
@@ -211,6 +211,11 @@ impl LessonFiles {
                 .iter()
                 .find(|file| file.id == id && file.tenant_id == row.tenant_id);
             let file = file.ok_or_else(AppError::not_found)?;
+            if file.purpose() != MediaPurpose::Lesson {
+                // Members would see it.
+                let words = "was uploaded as a receipt";
+                return Err(AppError::invalid_field(role.field(), "wrong_purpose", words));
+            }
             let kind_of_file = file.kind().ok_or(Code::MediaNotReady)?;
             if !role.fits(kind, kind_of_file) {
                 let words = format!("a {} does not go there", kind_of_file.as_str());

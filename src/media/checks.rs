@@ -122,6 +122,10 @@ impl Media {
             Ok(read) => read.map_err(no_file)?,
             Err(_) => Err(Refusal::Unreadable),
         };
+        let found = found.and_then(|(probed, sha256)| match row.purpose().takes(probed.kind) {
+            true => Ok((probed, sha256)),
+            false => Err(Refusal::TypeNotAllowed),
+        });
         let is_settled = match found {
             Ok((probed, sha256)) => self.keep(&row, probed, sha256, &file).await?,
             Err(why) => self.refuse(&row, why).await?,

@@ -1,5 +1,5 @@
-//! Files of lessons (媒體): uploads that go on after a lost connection (tus 1.0), what a file is by its own bytes, and
-//! addresses that hold for a while. A file is written once and never changed; what it is for, lessons know.
+//! Files of lessons and receipts (媒體): uploads that go on after a lost connection (tus 1.0), what a file is by its own
+//! bytes, and addresses that hold for a while. A file is written once and never changed; what uses it, lessons and costs know.
 //!
 //! `uploads` receives bytes, `checks` looks at what is complete, `files` knows the folder, `probe` reads strangers'
 //! files behind a fence, `tickets` makes addresses.
@@ -21,7 +21,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub use bucket::Bucket;
 pub use checks::jobs;
 pub use http::{at_the_edge, url_of};
-pub use rules::MediaKind;
+pub use rules::{MediaKind, MediaPurpose};
 pub use service::{hold_files, list_files};
 pub use store::FileRow;
 pub use uploads::Media;

@@ -1,28 +1,6 @@
 //! Kinds and states of a file, and what a Range header asks for. No database, no clock, no files.
 
-use serde::{Deserialize, Serialize};
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident $word:tt),* $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-        pub enum $name { $($(#[$variant_doc])* #[serde(rename = $word)] $variant),* }
-
-        impl $name {
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),* }
-            }
-
-            pub fn parse(text: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|one| one.as_str() == text)
-            }
-        }
-    };
-}
-
-words! {
+crate::words! {
     /// What a file is, as its own bytes say.
     MediaKind {
         Video "video",
@@ -35,7 +13,17 @@ words! {
     }
 }
 
-words! {
+crate::words! {
+    /// What a file is uploaded for, and so who may see it.
+    MediaPurpose {
+        /// For who writes lessons there, and for who inspects them.
+        Lesson "lesson",
+        /// Of an expense: for who may see what the organization spends.
+        Receipt "receipt",
+    }
+}
+
+crate::words! {
     /// How far a file has come.
     MediaState {
         Uploading "uploading",
@@ -49,7 +37,7 @@ words! {
     }
 }
 
-words! {
+crate::words! {
     /// Why a file is of no use.
     Refusal {
         /// Broken, cut off, or not what its first bytes say it is.
@@ -60,6 +48,27 @@ words! {
         TooLong "media_too_long",
         /// A picture with too many pixels; a picture, subtitles or a document of too many bytes.
         TooLarge "media_too_large",
+    }
+}
+
+/// Of one receipt: a photograph, or some pages.
+const RECEIPT_BYTES: i64 = 20 << 20;
+
+impl MediaPurpose {
+    /// May a file of this kind be one?
+    pub fn takes(self, kind: MediaKind) -> bool {
+        match self {
+            Self::Lesson => true,
+            Self::Receipt => matches!(kind, MediaKind::Image | MediaKind::Document),
+        }
+    }
+
+    /// The largest file, where the installation allows `file_bytes` for any.
+    pub fn most_bytes(self, file_bytes: i64) -> i64 {
+        match self {
+            Self::Lesson => file_bytes,
+            Self::Receipt => file_bytes.min(RECEIPT_BYTES),
+        }
     }
 }
 
@@ -157,10 +166,24 @@ mod tests {
             assert_eq!(MediaState::parse(state.as_str()), Some(*state));
             assert_eq!(serde_json::json!(state), state.as_str());
         }
+        for purpose in MediaPurpose::ALL {
+            assert_eq!(MediaPurpose::parse(purpose.as_str()), Some(*purpose));
+        }
         for refusal in Refusal::ALL {
             assert_eq!(serde_json::json!(refusal), refusal.as_str());
         }
         assert_eq!(MediaKind::parse("gone"), None);
+    }
+
+    #[test]
+    fn a_receipt_is_a_picture_or_a_document() {
+        let taken = MediaKind::ALL
+            .iter()
+            .filter(|kind| MediaPurpose::Receipt.takes(**kind));
+        assert!(taken.eq([MediaKind::Image, MediaKind::Document].iter()));
+        assert_eq!(MediaPurpose::Receipt.most_bytes(1 << 40), 20 << 20);
+        assert_eq!(MediaPurpose::Receipt.most_bytes(1_000), 1_000);
+        assert_eq!(MediaPurpose::Lesson.most_bytes(1 << 40), 1 << 40);
     }
 
     #[test]

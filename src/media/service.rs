@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use super::MediaId;
-use super::rules::{MediaKind, MediaState};
-use super::store::{self, FileFilter, FileRow};
+use super::rules::{MediaKind, MediaPurpose, MediaState};
+use super::store::{self, FileFilter, FileRow, Sight};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
+use crate::costs;
 use crate::lessons;
 use crate::organizations::{self, OrganizationId, Right};
 use crate::platform::db::DbConnection;
@@ -17,21 +18,33 @@ use crate::platform::page::{Found, Page};
 #[derive(Debug, Clone)]
 pub struct NewUpload {
     pub organization: OrganizationId,
+    pub purpose: MediaPurpose,
     pub name: String,
     pub size_bytes: i64,
     pub metadata: String,
+}
+
+/// What it takes to upload a file.
+fn right_to_write(purpose: MediaPurpose) -> Right {
+    match purpose {
+        MediaPurpose::Lesson => Right::WriteLessons,
+        // Who manages an event tells what it cost.
+        MediaPurpose::Receipt => Right::ManageEvents,
+    }
 }
 
 /// Makes room for it. The tree's row is locked while its files are counted: of many who begin at once, those get in
 /// whose files fit.
 pub fn create_upload(conn: &mut DbConnection, ctx: &Ctx, new: NewUpload) -> AppResult<FileRow> {
     let limits = &ctx.config.media;
-    if new.size_bytes > limits.file_bytes {
-        return Err(AppError::from(Code::TooLarge).with("limit_bytes", limits.file_bytes));
+    let most_bytes = new.purpose.most_bytes(limits.file_bytes);
+    if new.size_bytes > most_bytes {
+        return Err(AppError::from(Code::TooLarge).with("limit_bytes", most_bytes));
     }
-    let seen = organizations::require(conn, ctx, new.organization, Right::WriteLessons)?;
+    let right = right_to_write(new.purpose);
+    let seen = organizations::require(conn, ctx, new.organization, right)?;
     organizations::lock_tree(conn, seen.tenant_id)?;
-    let organization = organizations::require_held(conn, ctx, new.organization, Right::WriteLessons)?;
+    let organization = organizations::require_held(conn, ctx, new.organization, right)?;
     let used = store::used_bytes(conn, organization.tenant_id)?;
     if used.saturating_add(new.size_bytes) > limits.quota_bytes {
         return Err(AppError::from(Code::MediaQuotaExceeded)
@@ -64,6 +77,7 @@ pub fn create_upload(conn: &mut DbConnection, ctx: &Ctx, new: NewUpload) -> AppR
         deleted_at: None,
         deleted_by: None,
         cleared_at: None,
+        purpose: new.purpose.as_str().to_owned(),
     };
     store::insert_file(conn, &row)?;
     note(conn, ctx, "media.upload", &row)?;
@@ -76,11 +90,13 @@ fn note(conn: &mut DbConnection, ctx: &Ctx, action: &str, row: &FileRow) -> AppR
     audit::record(conn, ctx, entry)
 }
 
-/// One file, for those who write lessons there or inspect them; to everybody else it is not there.
+/// One file, for those who write lessons there or inspect them, a receipt for those who see what is spent there; to
+/// everybody else it is not there.
 pub fn view_file(conn: &mut DbConnection, ctx: &Ctx, id: MediaId) -> AppResult<FileRow> {
     let row = store::find_file(conn, id)?.ok_or_else(AppError::not_found)?;
     let mut has = |right| organizations::require_ever(conn, ctx, row.organization_id, right).permitted();
-    if has(Right::WriteLessons)?.is_some() || has(Right::View)?.is_some() {
+    let writes = row.purpose() == MediaPurpose::Lesson && has(Right::WriteLessons)?.is_some();
+    if writes || has(Right::View)?.is_some() {
         Ok(row)
     } else {
         Err(AppError::not_found())
@@ -91,7 +107,7 @@ pub fn view_file(conn: &mut DbConnection, ctx: &Ctx, id: MediaId) -> AppResult<F
 fn own_file(conn: &mut DbConnection, ctx: &Ctx, id: MediaId) -> AppResult<FileRow> {
     let row = view_file(conn, ctx, id)?;
     let right = if row.created_by == ctx.actor.account {
-        Right::WriteLessons
+        right_to_write(row.purpose())
     } else {
         Right::ManageOrganization
     };
@@ -114,13 +130,13 @@ pub fn own_upload(conn: &mut DbConnection, ctx: &Ctx, id: MediaId) -> AppResult<
     }
 }
 
-/// Removes a file that no lesson uses; an upload ends. Its bytes go after the commit.
+/// Removes a file that no lesson and no expense uses; an upload ends. Its bytes go after the commit.
 pub fn delete_file(conn: &mut DbConnection, ctx: &Ctx, id: MediaId) -> AppResult<FileRow> {
     own_file(conn, ctx, id)?;
     let row = store::lock_files(conn, &[id])?
         .pop()
         .ok_or_else(AppError::not_found)?;
-    if lessons::uses_file(conn, id)? {
+    if lessons::uses_file(conn, id)? || costs::uses_file(conn, id)? {
         return Err(Code::MediaInUse.into());
     }
     store::delete_file(conn, id, ctx.actor.account, ctx.now)?;
@@ -132,25 +148,23 @@ pub fn delete_file(conn: &mut DbConnection, ctx: &Ctx, id: MediaId) -> AppResult
 #[derive(Debug, Clone, Default)]
 pub struct ListMedia {
     pub organization: Option<OrganizationId>,
+    pub purpose: Option<MediaPurpose>,
     pub kind: Option<MediaKind>,
     pub state: Option<MediaState>,
     pub page: Page<MediaId>,
 }
 
 pub fn list_media(conn: &mut DbConnection, ctx: &Ctx, asked: &ListMedia) -> AppResult<Found<FileRow>> {
-    let managed = match (
+    let sight = match (
         organizations::ids_with_right(conn, ctx, Right::WriteLessons)?,
         organizations::ids_with_right(conn, ctx, Right::View)?,
     ) {
-        (Some(mut write), Some(view)) => {
-            write.extend(view);
-            Some(write)
-        }
+        (Some(of_lessons), Some(all)) => Some(Sight { of_lessons, all }),
         _ => None,
     };
     let filter = FileFilter {
         tenant: ctx.actor.tenant,
-        managed,
+        sight,
         organizations: match asked.organization {
             None => None,
             Some(id) => {
@@ -158,6 +172,7 @@ pub fn list_media(conn: &mut DbConnection, ctx: &Ctx, asked: &ListMedia) -> AppR
                 Some(organizations::ids_ever_below(conn, &top)?)
             }
         },
+        purpose: asked.purpose,
         kind: asked.kind,
         state: asked.state,
         page: asked.page.clone(),
@@ -165,7 +180,7 @@ pub fn list_media(conn: &mut DbConnection, ctx: &Ctx, asked: &ListMedia) -> AppR
     Ok(store::list_files(conn, &filter)?)
 }
 
-/// For lessons: these files, if the actor may see all of them, held until the transaction ends so that nobody deletes
+/// For lessons and expenses: these files, if the actor may see all of them, held until the transaction ends so that nobody deletes
 /// them. What is not ready has no kind.
 pub fn hold_files(conn: &mut DbConnection, ctx: &Ctx, ids: &[MediaId]) -> AppResult<Vec<FileRow>> {
     for id in ids {
@@ -174,7 +189,7 @@ pub fn hold_files(conn: &mut DbConnection, ctx: &Ctx, ids: &[MediaId]) -> AppRes
     Ok(store::lock_files(conn, ids)?)
 }
 
-/// For lessons that are shown: these files, whatever has become of them.
+/// For what is shown with them: these files, whatever has become of them.
 pub fn list_files(conn: &mut DbConnection, ids: &[MediaId]) -> AppResult<Vec<FileRow>> {
     if ids.is_empty() {
         return Ok(Vec::new());

@@ -5,7 +5,7 @@ use diesel::sql_types::BigInt;
 
 use super::MediaId;
 use super::probe::Probed;
-use super::rules::{MediaKind, MediaState, Refusal};
+use super::rules::{MediaKind, MediaPurpose, MediaState, Refusal};
 use crate::auth::AccountId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::media_files;
@@ -35,6 +35,7 @@ pub struct FileRow {
     pub deleted_at: Option<Instant>,
     pub deleted_by: Option<AccountId>,
     pub cleared_at: Option<Instant>,
+    pub purpose: String,
 }
 
 impl FileRow {
@@ -44,6 +45,10 @@ impl FileRow {
 
     pub fn kind(&self) -> Option<MediaKind> {
         self.kind.as_deref().and_then(MediaKind::parse)
+    }
+
+    pub fn purpose(&self) -> MediaPurpose {
+        MediaPurpose::parse(&self.purpose).unwrap_or(MediaPurpose::Receipt)
     }
 
     /// As it stands in JSON, and between quotes as the strong `ETag` of its bytes.
@@ -219,14 +224,22 @@ pub fn list_checking(conn: &mut DbConnection, limit: i64) -> QueryResult<Vec<Med
         .load(conn)
 }
 
+/// Organizations whose files somebody may see: those of lessons, and all.
+#[derive(Debug, Clone, Default)]
+pub struct Sight {
+    pub of_lessons: Vec<OrganizationId>,
+    pub all: Vec<OrganizationId>,
+}
+
 /// What a list is narrowed to.
 #[derive(Debug, Clone, Default)]
 pub struct FileFilter {
     /// None means every tenant: for the system admin.
     pub tenant: Option<OrganizationId>,
-    /// Organizations whose files the actor may see; none means all.
-    pub managed: Option<Vec<OrganizationId>>,
+    /// What the actor may see; none means all.
+    pub sight: Option<Sight>,
     pub organizations: Option<Vec<OrganizationId>>,
+    pub purpose: Option<MediaPurpose>,
     pub kind: Option<MediaKind>,
     pub state: Option<MediaState>,
     pub page: Page<MediaId>,
@@ -257,15 +270,30 @@ fn narrowed<'a>(conn: &DbConnection, filter: &FileFilter) -> media_files::BoxedQ
         .filter(media_files::deleted_at.is_null())
         .into_boxed();
     let (open, close) = conn.among_parts();
-    for ids in [&filter.managed, &filter.organizations].into_iter().flatten() {
+    let list = |ids: &[OrganizationId]| ids.iter().copied().collect::<UuidList>();
+    if let Some(ids) = &filter.organizations {
         query = query.filter(
             sql::<Bool>(&format!("(media_files.organization_id {open}"))
-                .bind::<types::UuidList, _>(ids.iter().copied().collect::<UuidList>())
+                .bind::<types::UuidList, _>(list(ids))
                 .sql(&format!("{close})")),
+        );
+    }
+    if let Some(sight) = &filter.sight {
+        query = query.filter(
+            sql::<Bool>(&format!("(media_files.organization_id {open}"))
+                .bind::<types::UuidList, _>(list(&sight.all))
+                .sql(&format!(
+                    "{close} OR (media_files.purpose = 'lesson' AND media_files.organization_id {open}"
+                ))
+                .bind::<types::UuidList, _>(list(&sight.of_lessons))
+                .sql(&format!("{close}))")),
         );
     }
     if let Some(tenant) = filter.tenant {
         query = query.filter(media_files::tenant_id.eq(tenant));
+    }
+    if let Some(purpose) = filter.purpose {
+        query = query.filter(media_files::purpose.eq(purpose.as_str()));
     }
     if let Some(kind) = filter.kind {
         query = query.filter(media_files::kind.eq(kind.as_str()));

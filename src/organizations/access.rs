@@ -166,6 +166,19 @@ pub fn require_held(
     store::hold_living(conn, id)?.ok_or_else(AppError::not_found)
 }
 
+/// `require` for what is decided about the organization itself: nobody else holds it until the transaction ends.
+pub fn require_locked(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: OrganizationId,
+    right: Right,
+) -> AppResult<OrganizationRow> {
+    require(conn, ctx, id, right)?;
+    store::lock_organization(conn, id)?;
+    // Read again under the lock: it may have been archived or moved meanwhile.
+    require(conn, ctx, id, right)
+}
+
 /// The organization, if the actor may know that it exists.
 pub fn visible(conn: &mut DbConnection, ctx: &Ctx, id: OrganizationId) -> AppResult<OrganizationRow> {
     let row = visible_or_archived(conn, ctx, id)?;

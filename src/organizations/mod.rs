@@ -10,14 +10,14 @@ mod store;
 
 pub use access::{
     Access, Reach, above, ids_with_right, reach, require, require_all, require_anywhere, require_ever,
-    require_held, require_over, visible, visible_or_archived,
+    require_held, require_locked, require_over, visible, visible_or_archived,
 };
 pub use http::configure;
 pub use roles::grant_role;
 pub use rules::{Kind, Right, Role, ids_of_path, path_range};
 pub use service::{
     CreateOrganization, Settings, SettingsPatch, create_root, create_under, find_organization,
-    ids_ever_below, lock_tree, names, settings_of, subtree,
+    ids_ever_below, lock_tree, names, settings_of, subtree, subtree_ever,
 };
 pub use store::OrganizationRow;
 

@@ -48,6 +48,8 @@ pub enum Role {
     Organizer,
     Lecturer,
     Inspector,
+    /// Decides on what was spent, and writes the yearly budget.
+    Treasurer,
 }
 
 impl Role {
@@ -58,6 +60,7 @@ impl Role {
             Self::Organizer => "organizer",
             Self::Lecturer => "lecturer",
             Self::Inspector => "inspector",
+            Self::Treasurer => "treasurer",
         }
     }
 
@@ -68,6 +71,7 @@ impl Role {
             Self::Organizer,
             Self::Lecturer,
             Self::Inspector,
+            Self::Treasurer,
         ]
         .into_iter()
         .find(|role| role.as_str() == text)
@@ -76,10 +80,15 @@ impl Role {
     pub fn gives(self, right: Right) -> bool {
         match self {
             Self::Admin => true,
-            Self::Secretary => !matches!(right, Right::ManageOrganization | Right::ReadAuditLog),
+            // Who has money spent is not who approves it.
+            Self::Secretary => !matches!(
+                right,
+                Right::ManageOrganization | Right::ReadAuditLog | Right::ManageCosts
+            ),
             Self::Organizer => matches!(right, Right::View | Right::ManageEvents),
             Self::Inspector => matches!(right, Right::View | Right::ReadAuditLog),
             Self::Lecturer => matches!(right, Right::WriteLessons),
+            Self::Treasurer => matches!(right, Right::View | Right::ManageCosts),
         }
     }
 }
@@ -98,10 +107,12 @@ pub enum Right {
     ManageOrganization,
     /// Read who did what there.
     ReadAuditLog,
+    /// Decide on what others have spent, and write what may be spent in a year.
+    ManageCosts,
 }
 
 impl Right {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::View,
         Self::ManageEvents,
         Self::ManageMembers,
@@ -109,6 +120,7 @@ impl Right {
         Self::PublishLessons,
         Self::ManageOrganization,
         Self::ReadAuditLog,
+        Self::ManageCosts,
     ];
 
     /// Such a right outlives the organization's archiving.
@@ -167,6 +179,12 @@ mod tests {
         assert!(!Role::Inspector.gives(Right::ManageEvents));
         assert!(Role::Inspector.gives(Right::ReadAuditLog) && Role::Admin.gives(Right::ReadAuditLog));
         assert!(!Role::Secretary.gives(Right::ReadAuditLog) && !Role::Organizer.gives(Right::ReadAuditLog));
+        assert!(Role::Treasurer.gives(Right::View) && !Role::Treasurer.gives(Right::ManageEvents));
+        let may_approve = |role: Role| role.gives(Right::ManageCosts);
+        assert!(may_approve(Role::Treasurer) && may_approve(Role::Admin));
+        assert!(
+            !may_approve(Role::Secretary) && !may_approve(Role::Organizer) && !may_approve(Role::Inspector)
+        );
     }
 
     proptest! {

@@ -389,6 +389,11 @@ pub fn subtree(conn: &mut DbConnection, top: &OrganizationRow) -> AppResult<Vec<
     Ok(store::list_subtree(conn, &top.path)?)
 }
 
+/// The node and everything that stands or stood below it, parents before children: for reading what was.
+pub fn subtree_ever(conn: &mut DbConnection, top: &OrganizationRow) -> AppResult<Vec<OrganizationRow>> {
+    Ok(store::list_subtree_ever(conn, &top.path)?)
+}
+
 /// The node and everything that stands or stood below it, archived ones included: for reading what was.
 pub fn ids_ever_below(conn: &mut DbConnection, top: &OrganizationRow) -> AppResult<Vec<OrganizationId>> {
     Ok(store::list_ids_ever_below(conn, &top.path)?)

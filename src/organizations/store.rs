@@ -81,6 +81,15 @@ pub fn list_subtree(conn: &mut DbConnection, path: &str) -> QueryResult<Vec<Orga
 }
 
 /// Archived ones too.
+pub fn list_subtree_ever(conn: &mut DbConnection, path: &str) -> QueryResult<Vec<OrganizationRow>> {
+    let (low, high) = path_range(path);
+    organizations::table
+        .filter(organizations::path.ge(low).and(organizations::path.lt(high)))
+        .order(organizations::path)
+        .load(conn)
+}
+
+/// Archived ones too.
 pub fn list_ids_ever_below(conn: &mut DbConnection, path: &str) -> QueryResult<Vec<OrganizationId>> {
     let (low, high) = path_range(path);
     organizations::table

@@ -15,3 +15,4 @@ pub mod page;
 pub mod sheet;
 pub mod short_code;
 pub mod text;
+pub mod words;

@@ -13,6 +13,8 @@ mod activation;
 mod audit;
 mod auth;
 mod check_in;
+mod cost_races;
+mod costs;
 mod devices;
 mod draws;
 mod event_templates;

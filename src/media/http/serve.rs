@@ -56,12 +56,12 @@ struct ContentQuery {
 
 impl Check for ContentQuery {}
 
-/// Read the bytes of a file, as its address says. The address comes with a lesson or a file, and needs no token, so that
+/// Read the bytes of a file, as its address says. The address comes with a lesson, an expense or a file, and needs no token, so that
 /// a player can use it as it is. It holds for four hours at least unless the installation says otherwise (longer than
 /// watching takes: a player asks again and again for what comes next), for one member's session, and ends
 /// within a second of that session. `Range` gives a part (206, 416); several parts in one request are not made, the
 /// answer is then the whole file. `If-Range` and `If-None-Match` go by the `ETag`, which is the SHA-256.
-#[utoipa::path(tag = "media", security(()), params(("id" = MediaId, Path), ContentQuery), responses((status = 200, description = "The bytes, of the file's own type", content_type = "application/octet-stream"), (status = 206, description = "Those that `Range` names", content_type = "application/octet-stream"), (status = 304, description = "As `If-None-Match` has it"), (status = 410, description = "media_url_expired: load the lesson again"), (status = 416, description = "range_not_satisfiable: `Content-Range` tells the size")))]
+#[utoipa::path(tag = "media", security(()), params(("id" = MediaId, Path), ContentQuery), responses((status = 200, description = "The bytes, of the file's own type", content_type = "application/octet-stream"), (status = 206, description = "Those that `Range` names", content_type = "application/octet-stream"), (status = 304, description = "As `If-None-Match` has it"), (status = 410, description = "media_url_expired: load what it came with again"), (status = 416, description = "range_not_satisfiable: `Content-Range` tells the size")))]
 #[get("/media/{id}/content")]
 async fn find_media_content(
     app: web::Data<App>,

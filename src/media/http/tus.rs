@@ -12,7 +12,7 @@ use super::views::{self, MediaView};
 use crate::app::App;
 use crate::auth::{Actor, SignedIn};
 use crate::media::MediaId;
-use crate::media::rules::MediaState;
+use crate::media::rules::{MediaPurpose, MediaState};
 use crate::media::service::{self, NewUpload};
 use crate::media::store::FileRow;
 use crate::media::tus::{self, Checksum};
@@ -47,9 +47,11 @@ async fn tell_uploads(app: web::Data<App>) -> HttpResponse {
         .finish()
 }
 
-/// Create an upload for an organization whose lessons I write: tus 1.0, so that it goes on after a lost connection.
+/// Create an upload for an organization whose lessons I write or, as a receipt, whose events I manage: tus 1.0, so that it
+/// goes on after a lost connection.
 ///
 /// Headers: `Tus-Resumable: 1.0.0`, `Upload-Length` (bytes), `Upload-Metadata` with `organization_id` (required),
+/// `purpose` (`lesson`, or `receipt`: a picture or a PDF of at most 20 MiB, seen by who sees what is spent there),
 /// `filename` and `filetype` (the latter is not believed), each in base64. The body may begin with the first bytes
 /// (`Content-Type: application/offset+octet-stream`). `Location` is where the bytes go. The room is taken now:
 /// media_quota_exceeded when the organization's tree has no more. A repeat makes another upload; the one that
@@ -110,8 +112,14 @@ fn new_upload(request: &HttpRequest) -> AppResult<NewUpload> {
     let organization: OrganizationId = organization
         .parse()
         .map_err(|_| AppError::invalid_field("organization_id", "wrong_type", "is no id"))?;
+    let purpose = match value("purpose") {
+        None => MediaPurpose::Lesson,
+        Some(word) => MediaPurpose::parse(&word)
+            .ok_or_else(|| AppError::invalid_field("purpose", "unknown_value", "is no purpose of ours"))?,
+    };
     Ok(NewUpload {
         organization,
+        purpose,
         name: file_name(value("filename").or_else(|| value("name")).unwrap_or_default()),
         size_bytes: length,
         metadata: metadata.to_owned(),

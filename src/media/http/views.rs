@@ -1,4 +1,4 @@
-//! `/media`: what was uploaded, for those who write lessons.
+//! `/media`: what was uploaded, for those who write lessons or see expenses.
 
 use actix_web::{delete, get, web};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::app::App;
 use crate::auth::{AccountId, Actor, SignedIn};
-use crate::media::rules::{MediaKind, MediaState, Refusal};
+use crate::media::rules::{MediaKind, MediaPurpose, MediaState, Refusal};
 use crate::media::service::{self, ListMedia};
 use crate::media::store::FileRow;
 use crate::media::{MediaId, url_of};
@@ -26,6 +26,7 @@ pub fn configure(cfg: &mut ServiceConfig<'_>) {
 pub struct MediaView {
     id: MediaId,
     organization_id: OrganizationId,
+    purpose: MediaPurpose,
     /// What its uploader calls it.
     #[schema(example = "微黨課第一講.mp4")]
     name: String,
@@ -57,6 +58,7 @@ impl MediaView {
         Self {
             id: row.id,
             organization_id: row.organization_id,
+            purpose: row.purpose(),
             state,
             refusal: row.refusal.as_deref().and_then(Refusal::parse),
             kind: row.kind(),
@@ -89,6 +91,7 @@ impl MediaView {
 struct MediaQuery {
     /// Only this organization's and of all below it.
     organization_id: Option<OrganizationId>,
+    purpose: Option<MediaPurpose>,
     kind: Option<MediaKind>,
     state: Option<MediaState>,
     /// Items a page, 1 to 200 (default 50).
@@ -101,7 +104,8 @@ struct MediaQuery {
 
 impl Check for MediaQuery {}
 
-/// List the files of the organizations whose lessons I write or inspect, the newest first.
+/// List the files of the organizations whose lessons I write or inspect, the newest first; receipts for who sees what is
+/// spent there.
 #[utoipa::path(tag = "media", params(MediaQuery), responses((status = 200, body = List<MediaView>)))]
 #[get("/media")]
 async fn list_media(
@@ -113,6 +117,7 @@ async fn list_media(
     let page = Page::<MediaId>::from_query(query.limit, query.cursor.as_deref(), query.count)?;
     let asked = ListMedia {
         organization: query.organization_id,
+        purpose: query.purpose,
         kind: query.kind,
         state: query.state,
         page: page.clone(),
@@ -124,7 +129,7 @@ async fn list_media(
     Ok(Tagged(page.list(found, |row| row.id, MediaView::brief)))
 }
 
-/// Find one file of an organization whose lessons I write or inspect. After the last byte of an upload `state` is
+/// Find one file of an organization whose lessons I write or inspect, or whose expenses I see. After the last byte of an upload `state` is
 /// `checking` for a moment, then `ready`, or `refused` with why: media_unreadable, media_type_not_allowed,
 /// media_too_long, media_too_large.
 #[utoipa::path(tag = "media", params(("id" = MediaId, Path)), responses((status = 200, body = MediaView)))]
@@ -138,7 +143,7 @@ async fn find_media(app: web::Data<App>, who: SignedIn, id: IdPath<MediaId>) -> 
     Ok(Tagged(MediaView::whole(row, &app, &actor)))
 }
 
-/// Delete a file that no lesson uses, or end its upload. The room it took is free at once.
+/// Delete a file that no lesson and no expense uses, or end its upload. The room it took is free at once.
 #[utoipa::path(tag = "media", params(("id" = MediaId, Path)), responses((status = 204), (status = 409, description = "media_in_use")))]
 #[delete("/media/{id}")]
 async fn delete_media(app: web::Data<App>, who: SignedIn, id: IdPath<MediaId>) -> AppResult<Answer> {

@@ -643,6 +643,7 @@ diesel::table! {
         deleted_at -> Nullable<Instant>,
         deleted_by -> Nullable<Uuid>,
         cleared_at -> Nullable<Instant>,
+        purpose -> Text,
     }
 }
 
@@ -1028,6 +1029,92 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    organization_budgets (organization_id, year) {
+        organization_id -> Uuid,
+        year -> Integer,
+        tenant_id -> Uuid,
+        currency -> Text,
+        version -> Integer,
+        updated_at -> Instant,
+        updated_by -> Uuid,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    organization_budget_lines (organization_id, year, position) {
+        organization_id -> Uuid,
+        year -> Integer,
+        position -> Integer,
+        tenant_id -> Uuid,
+        category -> Text,
+        amount_cents -> BigInt,
+        note -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    event_budgets (event_id) {
+        event_id -> Uuid,
+        tenant_id -> Uuid,
+        currency -> Text,
+        version -> Integer,
+        updated_at -> Instant,
+        updated_by -> Uuid,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    event_budget_lines (event_id, position) {
+        event_id -> Uuid,
+        position -> Integer,
+        tenant_id -> Uuid,
+        category -> Text,
+        amount_cents -> BigInt,
+        note -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    expenses (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        organization_id -> Uuid,
+        event_id -> Uuid,
+        category -> Text,
+        amount_cents -> BigInt,
+        currency -> Text,
+        spent_on -> Date,
+        payee -> Text,
+        note -> Text,
+        receipt_media_id -> Nullable<Uuid>,
+        status -> Text,
+        submitted_at -> Instant,
+        submitted_by -> Uuid,
+        decided_at -> Nullable<Instant>,
+        decided_by -> Nullable<Uuid>,
+        reason -> Nullable<Text>,
+        annulled_at -> Nullable<Instant>,
+        annulled_by -> Nullable<Uuid>,
+        annul_reason -> Nullable<Text>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     organizations,
     audit_log,
@@ -1084,4 +1171,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     event_template_days,
     guest_links,
     guests,
+    organization_budgets,
+    organization_budget_lines,
+    event_budgets,
+    event_budget_lines,
+    expenses,
 );

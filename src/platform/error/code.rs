@@ -349,27 +349,46 @@ codes! {
         "The plan has been cancelled. Make a new one."
         "计划已取消，请新建计划。"
         "計劃已取消，請新建計劃。" }
+
+    // Costs.
+    OwnExpense "own_expense" 403 {
+        "You submitted this expense yourself: somebody else decides on it. You can withdraw it while nobody has."
+        "该支出由您本人提交，须由他人审批；审批前您可以撤回。"
+        "該支出由您本人提交，須由他人審批；審批前您可以撤回。" }
+    ExpenseDecided "expense_decided" 409 {
+        "This expense was decided on or withdrawn before; `status` says how it stands."
+        "该支出已审批或已撤回，当前状态见 status。"
+        "該支出已審批或已撤回，目前狀態見 status。" }
+    ExpenseNotApproved "expense_not_approved" 409 {
+        "Only an approved expense can be annulled; `status` says how this one stands."
+        "只有已批准的支出可以作废，当前状态见 status。"
+        "只有已批准的支出可以作廢，目前狀態見 status。" }
+    OtherCurrency "other_currency" 409 {
+        "An organization has one currency in a year; here it is `currency`."
+        "同一组织同一年度只使用一种货币，此处为 currency。"
+        "同一組織同一年度只使用一種貨幣，此處為 currency。" }
+
     // Media.
     RangeNotSatisfiable "range_not_satisfiable" 416 {
         "The file ends before the range begins; `size_bytes` says how long it is."
         "请求的范围超出文件大小，文件大小见 size_bytes。"
         "請求的範圍超出檔案大小，檔案大小見 size_bytes。" }
     MediaInUse "media_in_use" 409 {
-        "A lesson uses this file, or did when it was published. It stays for as long as the lesson is on record."
-        "该文件正被课程使用（含已发布的版本），不能删除。"
-        "該檔案正被課程使用（含已發布的版本），不能刪除。" }
+        "A lesson uses this file, or did when it was published, or it is the receipt of an expense. It stays for as long as that is on record."
+        "该文件正被课程使用（含已发布的版本），或为支出凭证，不能删除。"
+        "該檔案正被課程使用（含已發布的版本），或為支出憑證，不能刪除。" }
     MediaNotReady "media_not_ready" 409 {
         "This file cannot be used: it is not ready yet, or it was refused. `GET /media/{id}` says which."
         "该文件尚未就绪或未通过检查，请用 GET /media/{id} 查看。"
         "該檔案尚未就緒或未通過檢查，請用 GET /media/{id} 查看。" }
     MediaQuotaExceeded "media_quota_exceeded" 413 {
-        "The files of this organization's tree would take more room than is allowed. Delete some that no lesson uses."
-        "本组织的文件空间不足，请删除未被课程使用的文件。"
-        "本組織的檔案空間不足，請刪除未被課程使用的檔案。" }
+        "The files of this organization's tree would take more room than is allowed. Delete some that nothing uses."
+        "本组织的文件空间不足，请删除未被使用的文件。"
+        "本組織的檔案空間不足，請刪除未被使用的檔案。" }
     MediaUrlExpired "media_url_expired" 410 {
-        "This address of a file has ended. Load the lesson again for a fresh one."
-        "文件链接已失效，请重新打开课程。"
-        "檔案連結已失效，請重新開啟課程。" }
+        "This address of a file has ended. Load what it came with again for a fresh one."
+        "文件链接已失效，请重新打开所在页面。"
+        "檔案連結已失效，請重新開啟所在頁面。" }
     TusVersion "tus_version" 412 {
         "Uploads speak tus 1.0.0: send `Tus-Resumable: 1.0.0`."
         "上传使用 tus 1.0.0 协议，请发送 Tus-Resumable: 1.0.0。"

@@ -45,6 +45,8 @@ pub enum Cell<'a> {
     Text(Cow<'a, str>),
     Number(f64),
     Integer(i64),
+    /// A decimal number with two places, given in hundredths.
+    Hundredths(i64),
     DateTime(NaiveDateTime),
     Date(NaiveDate),
     Empty,

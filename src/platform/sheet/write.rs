@@ -70,10 +70,17 @@ fn csv_cell<'c>(cell: &'c Cell<'_>) -> Cow<'c, str> {
         Cell::Text(text) => csv_text(text),
         Cell::Number(number) if number.is_finite() => Cow::Owned(number.to_string()),
         Cell::Integer(number) => Cow::Owned(number.to_string()),
+        Cell::Hundredths(number) => Cow::Owned(two_places(*number)),
         Cell::DateTime(at) => Cow::Owned(at.format("%Y-%m-%d %H:%M:%S").to_string()),
         Cell::Date(on) => Cow::Owned(on.format("%Y-%m-%d").to_string()),
         Cell::Number(_) | Cell::Empty => Cow::Borrowed(""),
     }
+}
+
+fn two_places(hundredths: i64) -> String {
+    let sign = if hundredths < 0 { "-" } else { "" };
+    let size = hundredths.unsigned_abs();
+    format!("{sign}{}.{:02}", size / 100, size % 100)
 }
 
 fn csv_text(text: &str) -> Cow<'_, str> {
@@ -100,6 +107,7 @@ fn without_controls(text: &str) -> Cow<'_, str> {
 struct Styles {
     header: Format,
     text: Format,
+    two_places: Format,
     date: Format,
     date_time: Format,
 }
@@ -112,6 +120,7 @@ fn write_xlsx<'a>(
     let styles = Styles {
         header: Format::new().set_bold(),
         text: Format::new().set_quote_prefix(),
+        two_places: Format::new().set_num_format("0.00"),
         date: Format::new().set_num_format("yyyy-mm-dd"),
         date_time: Format::new().set_num_format("yyyy-mm-dd hh:mm:ss"),
     };
@@ -189,6 +198,13 @@ fn write_xlsx_cell(
         }
         Cell::Integer(number) => {
             sheet.write_string_with_format(row, column, number.to_string(), &styles.text)?;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "15 digits fit")]
+        Cell::Hundredths(number) if number.unsigned_abs() <= XLSX_EXACT => {
+            sheet.write_number_with_format(row, column, number as f64 / 100.0, &styles.two_places)?;
+        }
+        Cell::Hundredths(number) => {
+            sheet.write_string_with_format(row, column, two_places(number), &styles.text)?;
         }
         Cell::DateTime(at) if in_excel_calendar(at.date()) => {
             sheet.write_datetime_with_format(row, column, at, &styles.date_time)?;

@@ -104,6 +104,10 @@ pub fn body_of(name: &str, tenant: &Tenant) -> Value {
         | "reactivate_member" => json!({}),
         "approve_leave" | "reject_leave" => json!({}),
         "publish_study_plan" | "update_study_plan" => json!({}),
+        "update_budget" | "update_event_budget" => json!({ "lines": [] }),
+        "create_expense" => {
+            json!({ "category": "venue", "amount_cents": 1, "spent_on": "2026-11-20", "payee": "x" })
+        }
         "excuse_member" => json!({ "member_id": tenant.member_a_id, "reason": "x" }),
         "unexcuse_member" => json!({ "member_id": tenant.member_a_id }),
         "update_sign_up_policy" => json!({ "capacity": 1 }),
@@ -211,12 +215,15 @@ async fn another_tenants_and_a_sibling_branchs_things_do_not_exist() {
     let ping = t.act(&format!("/webhooks/{webhook}/ping"), &theirs.admin).await;
     let day = crate::sign_ups::branch_day(&t, &theirs).await;
     let sign_up = crate::sign_ups::sign_up(&t, &theirs.member_a, &day).await;
+    let expense = crate::costs::spend(&t, &theirs.secretary_a, &event, json!({})).await;
     let ids = BTreeMap::from([
         ("event-templates", template.expect(201).id()),
         ("guests", guest.expect(201).id()),
         ("guest-links", link.expect(201).id()),
         ("webhooks", webhook),
         ("webhook-deliveries", ping.expect(201).id()),
+        ("expenses", expense.expect(201).id()),
+        ("budgets", "2026".to_owned()),
         ("sign-ups", sign_up.expect(201).id()),
         ("study-reviews", review),
         ("quiz-attempts", attempt),

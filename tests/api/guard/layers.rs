@@ -42,6 +42,7 @@ const SLICES: [&str; 17] = [
     "quizzes",
     "study_plans",
     "media",
+    "costs",
     "audit",
     "notices",
     "webhooks",

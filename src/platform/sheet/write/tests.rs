@@ -96,6 +96,20 @@ fn numbers_stay_numbers_even_below_zero() {
 }
 
 #[test]
+fn hundredths_are_decimal_numbers_with_two_places() {
+    let cells = [0, 5, -5, 120, 123_456, -10_000_000_001].map(Cell::Hundredths);
+    assert_eq!(csv(cells.to_vec()), "0.00,0.05,-0.05,1.20,1234.56,-100000000.01");
+    let bytes = write(SheetFormat::Xlsx, cells.to_vec());
+    let read = rows(read_sheet(&bytes, &SheetLimits::default()));
+    assert_eq!(
+        read[1].1,
+        text(&["0", "0.05", "-0.05", "1.2", "1234.56", "-100000000.01"])
+    );
+    assert!(part(&bytes, "xl/styles.xml").contains("numFmtId=\"2\""));
+    assert_eq!(csv(vec![Cell::Hundredths(i64::MIN)]), "-92233720368547758.08");
+}
+
+#[test]
 fn what_excel_cannot_hold_becomes_text() {
     let early = NaiveDate::from_ymd_opt(1899, 12, 31).unwrap();
     let cells = vec![
