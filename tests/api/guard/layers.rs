@@ -27,7 +27,7 @@ fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-const SLICES: [&str; 16] = [
+const SLICES: [&str; 17] = [
     "auth",
     "organizations",
     "members",
@@ -41,6 +41,7 @@ const SLICES: [&str; 16] = [
     "quizzes",
     "study_plans",
     "media",
+    "volunteering",
     "audit",
     "notices",
     "webhooks",
