@@ -10,7 +10,7 @@ RUN cargo build --release --locked --no-default-features --features system-libpq
 
 FROM debian:bookworm-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates libpq5 \
+    && apt-get install -y --no-install-recommends ca-certificates fonts-wqy-microhei libpq5 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin zhibu \
     && install -d -o zhibu -g zhibu -m 700 /data

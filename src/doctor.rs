@@ -8,6 +8,7 @@ use crate::platform::cache::Cache;
 use crate::platform::clock::Clock;
 use crate::platform::config::Config;
 use crate::platform::db::{ConnectError, DbConnection, Manager, Target, migrate};
+use crate::platform::document::Fonts;
 
 /// One finding. `Bad` means: not safe to serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,7 @@ pub fn manager(config: &Config) -> Manager {
 pub async fn examine(config: &Config, clock: &Clock) -> Vec<Finding> {
     let mut findings = vec![data_folder(config), free_space(&config.server.data)];
     findings.push(media_folder(&config.media.folder));
+    findings.push(document_fonts(config));
     findings.extend(bucket(config).await);
     match manager(config).connect_untouched() {
         Ok(mut conn) => {
@@ -98,6 +100,16 @@ fn media_folder(folder: &std::path::Path) -> Finding {
             "uploads and files of the media folder {name} lie on two file systems: they must be on one"
         )),
         Err(error) => Finding::Bad(format!("the media folder {name} cannot be used: {error}")),
+    }
+}
+
+/// Nothing but printing needs one.
+fn document_fonts(config: &Config) -> Finding {
+    match Fonts::find(config.documents.font.as_deref()) {
+        Ok(fonts) => Finding::Good(format!("documents are set in {}", fonts.path().display())),
+        Err(error) => Finding::Warning(format!(
+            "no documents can be printed, {error}: set documents.font to a file with Chinese signs, or install a package like fonts-noto-cjk"
+        )),
     }
 }
 

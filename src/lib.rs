@@ -29,4 +29,5 @@ pub mod server;
 pub mod sign_ups;
 pub mod study;
 pub mod study_plans;
+pub mod volunteering;
 pub mod webhooks;

@@ -7,7 +7,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::platform::http::configure_error_pages;
 use crate::{
     attendance, audit, auth, costs, devices, event_templates, events, guests, home, lessons, media, members,
-    notices, organizations, quizzes, sign_ups, study, study_plans, webhooks,
+    notices, organizations, quizzes, sign_ups, study, study_plans, volunteering, webhooks,
 };
 
 /// Everything under `/api/v1`.
@@ -28,6 +28,7 @@ pub fn api(cfg: &mut ServiceConfig) {
     study::configure(cfg);
     quizzes::configure(cfg);
     study_plans::configure(cfg);
+    volunteering::configure(cfg);
     media::configure(cfg);
     costs::configure(cfg);
     audit::configure(cfg);

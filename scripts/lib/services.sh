@@ -39,11 +39,13 @@ _services_install() {
   services_postgres_bin >/dev/null || missing+=(postgresql)
   command -v redis-server >/dev/null || missing+=(redis-server)
   python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+  # Documents are printed in it: small, and with Latin letters, which Droid's fallback font has not.
+  [[ -e /usr/share/fonts/truetype/wqy/wqy-microhei.ttc ]] || missing+=(fonts-wqy-microhei)
   [[ ${#missing[@]} -gt 0 ]] || return 0
 
   if ! services_apt "${missing[@]}"; then
-    echo "Missing here: ${missing[*]}. Please install the PostgreSQL server (initdb, postgres), redis-server and Python with venv" >&2
-    echo "with your system's package manager; they need not be running." >&2
+    echo "Missing here: ${missing[*]}. Please install the PostgreSQL server (initdb, postgres), redis-server, Python with venv" >&2
+    echo "and a font with Chinese signs with your system's package manager; the servers need not be running." >&2
     return 1
   fi
 }

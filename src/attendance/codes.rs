@@ -6,6 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::CheckpointId;
 use crate::events::EventId;
 use crate::members::MemberId;
 use crate::platform::db::Instant;
@@ -30,6 +31,8 @@ pub struct ShownCode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadCode {
     pub event: EventId,
+    /// None: the code of the event itself.
+    pub checkpoint: Option<CheckpointId>,
     pub starts: Instant,
     pub window_s: u8,
 }
@@ -46,21 +49,35 @@ fn window_start(now: Instant, window_s: i64) -> i64 {
     now.seconds().div_euclid(window_s) * window_s
 }
 
-/// The code of the current window, by the server's clock; never one of a later window.
-pub fn show(keys: &KeySet, event: EventId, window_s: i32, now: Instant) -> ShownCode {
+/// The code of the current window, by the server's clock; never one of a later window. Each point of an event has its own.
+pub fn show(
+    keys: &KeySet,
+    event: EventId,
+    checkpoint: Option<CheckpointId>,
+    window_s: i32,
+    now: Instant,
+) -> ShownCode {
     let window_s = i64::from(window_s.clamp(1, 255));
     let start = window_start(now, window_s);
     let end_ms = (start + window_s) * 1_000;
+    let facts = code_facts(event, start, window_s);
     ShownCode {
-        code: seal(&keys.check_in_code, &code_facts(event, start, window_s)),
-        typed_code: typed(keys, event, start),
+        code: match checkpoint {
+            None => seal(&keys.check_in_code, &facts),
+            Some(point) => seal(&keys.check_in_code, &at_point::<POINT_CODE>(&facts, point)),
+        },
+        typed_code: typed(keys, event, checkpoint, start),
         expires_in_ms: end_ms + window_s * 1_000 - now.millis(),
         next_refresh_ms: end_ms - now.millis(),
     }
 }
 
-fn code_facts(event: EventId, start: i64, window_s: i64) -> [u8; 21] {
-    let mut facts = [0; 21];
+/// Facts of an event's code; those of a point's code are longer by its id, so that neither passes for the other.
+const CODE: usize = 21;
+const POINT_CODE: usize = CODE + 16;
+
+fn code_facts(event: EventId, start: i64, window_s: i64) -> [u8; CODE] {
+    let mut facts = [0; CODE];
     put(&mut facts, 0, event.0.as_bytes());
     put(
         &mut facts,
@@ -71,6 +88,14 @@ fn code_facts(event: EventId, start: i64, window_s: i64) -> [u8; 21] {
     facts
 }
 
+/// The facts with the point's id behind them.
+fn at_point<const N: usize>(facts: &[u8], point: CheckpointId) -> [u8; N] {
+    let mut longer = [0; N];
+    put(&mut longer, 0, facts);
+    put(&mut longer, facts.len(), point.0.as_bytes());
+    longer
+}
+
 /// The code in what was scanned: the picture holds a whole address, to which a phone or a messenger may have added.
 pub fn code_in(scanned: &str) -> &str {
     let last = scanned.trim().rsplit("/c/").next().unwrap_or(scanned);
@@ -79,12 +104,19 @@ pub fn code_in(scanned: &str) -> &str {
 
 /// A genuine code's facts; `None` for anything else, whatever is wrong with it.
 pub fn read(keys: &Keys, text: &str) -> Option<ReadCode> {
-    let facts: [u8; 21] = open(keys, |set| &set.check_in_code, text)?;
-    Some(ReadCode {
-        event: EventId(uuid_at(&facts, 0)?),
-        starts: instant_at(&facts, 16)?,
-        window_s: *facts.last()?,
-    })
+    let of = |facts: &[u8], checkpoint: Option<CheckpointId>| {
+        Some(ReadCode {
+            event: EventId(uuid_at(facts, 0)?),
+            checkpoint,
+            starts: instant_at(facts, 16)?,
+            window_s: *facts.get(20)?,
+        })
+    };
+    if let Some(facts) = open::<CODE>(keys, |set| &set.check_in_code, text) {
+        return of(&facts, None);
+    }
+    let facts: [u8; POINT_CODE] = open(keys, |set| &set.check_in_code, text)?;
+    of(&facts, Some(CheckpointId(uuid_at(&facts, CODE)?)))
 }
 
 impl ReadCode {
@@ -102,23 +134,37 @@ impl ReadCode {
 }
 
 /// Six digits that rotate with the code.
-fn typed(keys: &KeySet, event: EventId, start: i64) -> String {
-    let tag = keys.typed_code.tag(&[event.0.as_bytes(), &start.to_be_bytes()]);
+fn typed(keys: &KeySet, event: EventId, checkpoint: Option<CheckpointId>, start: i64) -> String {
+    let point = checkpoint.map(|point| point.0);
+    let point: &[u8] = point.as_ref().map_or(&[], |id| id.as_bytes());
+    let tag = keys
+        .typed_code
+        .tag(&[event.0.as_bytes(), point, &start.to_be_bytes()]);
     let number = tag
         .first_chunk::<8>()
         .map_or(0, |bytes| u64::from_be_bytes(*bytes));
     format!("{:06}", number % 1_000_000)
 }
 
-/// Is this the typed code of the window of `at`, or of the one before? Compared in constant time.
-pub fn is_typed_code(keys: &Keys, event: EventId, window_s: i32, at: Instant, text: &str) -> bool {
+/// Is this the typed code, of an event or of one of its points, of the window of `at` or the one before? Compared in
+/// constant time.
+pub fn is_typed_code(
+    keys: &Keys,
+    event: EventId,
+    checkpoint: Option<CheckpointId>,
+    window_s: i32,
+    at: Instant,
+    text: &str,
+) -> bool {
     use subtle::ConstantTimeEq;
     let window_s = i64::from(window_s.clamp(1, 255));
     let start = window_start(at, window_s);
     let mut good = subtle::Choice::from(0);
     for set in keys.all() {
         for start in [start, start - window_s] {
-            good |= typed(set, event, start).as_bytes().ct_eq(text.as_bytes());
+            good |= typed(set, event, checkpoint, start)
+                .as_bytes()
+                .ct_eq(text.as_bytes());
         }
     }
     bool::from(good)
@@ -147,12 +193,23 @@ pub fn device_of(device_id: &str) -> Uuid {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Proof {
     pub event: EventId,
+    /// None: the code was that of the event itself.
+    pub checkpoint: Option<CheckpointId>,
     pub at: Instant,
     pub device: Uuid,
 }
 
-pub fn make_proof(keys: &KeySet, event: EventId, at: Instant, device_id: &str) -> String {
-    let mut facts = [0; 36];
+const PROOF: usize = 36;
+const POINT_PROOF: usize = PROOF + 16;
+
+pub fn make_proof(
+    keys: &KeySet,
+    event: EventId,
+    checkpoint: Option<CheckpointId>,
+    at: Instant,
+    device_id: &str,
+) -> String {
+    let mut facts = [0; PROOF];
     put(&mut facts, 0, event.0.as_bytes());
     put(
         &mut facts,
@@ -160,16 +217,26 @@ pub fn make_proof(keys: &KeySet, event: EventId, at: Instant, device_id: &str) -
         &u32::try_from(at.seconds()).unwrap_or(u32::MAX).to_be_bytes(),
     );
     put(&mut facts, 20, device_of(device_id).as_bytes());
-    seal(&keys.check_in_proof, &facts)
+    match checkpoint {
+        None => seal(&keys.check_in_proof, &facts),
+        Some(point) => seal(&keys.check_in_proof, &at_point::<POINT_PROOF>(&facts, point)),
+    }
 }
 
 pub fn read_proof(keys: &Keys, text: &str) -> Option<Proof> {
-    let facts: [u8; 36] = open(keys, |set| &set.check_in_proof, text)?;
-    Some(Proof {
-        event: EventId(uuid_at(&facts, 0)?),
-        at: instant_at(&facts, 16)?,
-        device: uuid_at(&facts, 20)?,
-    })
+    let of = |facts: &[u8], checkpoint: Option<CheckpointId>| {
+        Some(Proof {
+            event: EventId(uuid_at(facts, 0)?),
+            checkpoint,
+            at: instant_at(facts, 16)?,
+            device: uuid_at(facts, 20)?,
+        })
+    };
+    if let Some(facts) = open::<PROOF>(keys, |set| &set.check_in_proof, text) {
+        return of(&facts, None);
+    }
+    let facts: [u8; POINT_PROOF] = open(keys, |set| &set.check_in_proof, text)?;
+    of(&facts, Some(CheckpointId(uuid_at(&facts, PROOF)?)))
 }
 
 /// The code on a member's own phone, for an organiser to scan; it rotates like the one on the screen.
@@ -244,6 +311,10 @@ mod tests {
         EventId(Uuid::from_u128(n))
     }
 
+    fn point(n: u128) -> CheckpointId {
+        CheckpointId(Uuid::from_u128(n))
+    }
+
     fn at_ms(ms: i64) -> Instant {
         Instant::from_micros(ms * 1_000)
     }
@@ -264,7 +335,7 @@ mod tests {
     fn a_code_is_good_in_its_window_and_the_next_one_only() {
         let keys = keys("a");
         let now = at_ms(1_000_000_003_000);
-        let shown = show(&keys.current, event(7), 10, now);
+        let shown = show(&keys.current, event(7), None, 10, now);
         let code = read(&keys, &shown.code).unwrap();
         assert_eq!(
             (
@@ -284,8 +355,8 @@ mod tests {
     #[test]
     fn typed_codes_live_as_long_and_belong_to_one_event() {
         let keys = keys("a");
-        let shown = show(&keys.current, event(7), 10, at_ms(1_000_000_003_000));
-        let good = |e, ms| is_typed_code(&keys, event(e), 10, at_ms(ms), &shown.typed_code);
+        let shown = show(&keys.current, event(7), None, 10, at_ms(1_000_000_003_000));
+        let good = |e, ms| is_typed_code(&keys, event(e), None, 10, at_ms(ms), &shown.typed_code);
         assert!(good(7, 1_000_000_000_000) && good(7, 1_000_000_019_999));
         assert!(!good(7, 1_000_000_020_000) && !good(7, 999_999_999_999));
         assert!(!good(8, 1_000_000_003_000));
@@ -294,7 +365,7 @@ mod tests {
     #[test]
     fn old_keys_still_read_and_foreign_keys_do_not() {
         let (old, new) = (keys("a"), keys("b"));
-        let code = show(&old.current, event(1), 10, at_ms(5_000)).code;
+        let code = show(&old.current, event(1), None, 10, at_ms(5_000)).code;
         assert!(read(&new, &code).is_none());
         let rotated = Keys {
             current: new.current,
@@ -306,19 +377,44 @@ mod tests {
     #[test]
     fn one_kind_of_code_never_passes_for_another() {
         let keys = keys("a");
-        let proof = make_proof(&keys.current, event(1), at_ms(5_000), "d");
+        let proof = make_proof(&keys.current, event(1), None, at_ms(5_000), "d");
         let (personal, _) = make_personal(&keys.current, MemberId(Uuid::from_u128(1)), 30, at_ms(5_000));
-        let code = show(&keys.current, event(1), 10, at_ms(5_000)).code;
+        let code = show(&keys.current, event(1), None, 10, at_ms(5_000)).code;
         assert!(read(&keys, &proof).is_none() && read(&keys, &personal).is_none());
         assert!(read_proof(&keys, &code).is_none() && read_personal(&keys, &code).is_none());
         assert_eq!(read_proof(&keys, &proof).unwrap().device, device_of("d"));
+    }
+
+    #[test]
+    fn a_points_code_is_that_of_no_other_point_and_not_the_events() {
+        let keys = keys("a");
+        let (now, points) = (at_ms(1_000_000_003_000), [point(1), point(2)]);
+        let shown = points.map(|point| show(&keys.current, event(7), Some(point), 10, now));
+        let own = show(&keys.current, event(7), None, 10, now);
+        assert_ne!(shown[0].code, shown[1].code);
+        for (shown, point) in shown.iter().zip(points) {
+            assert_eq!(read(&keys, &shown.code).unwrap().checkpoint, Some(point));
+            let typed_of =
+                |checkpoint| is_typed_code(&keys, event(7), checkpoint, 10, now, &shown.typed_code);
+            assert!(typed_of(Some(point)) && !typed_of(None));
+        }
+        assert_eq!(read(&keys, &own.code).unwrap().checkpoint, None);
+        // What belongs to the point is cut off, or another id put in its place.
+        let mut bytes = URL_SAFE_NO_PAD.decode(&shown[0].code).unwrap();
+        bytes.drain(CODE..POINT_CODE);
+        assert!(read(&keys, &URL_SAFE_NO_PAD.encode(&bytes)).is_none());
+        bytes.splice(CODE..CODE, *points[1].0.as_bytes());
+        assert!(read(&keys, &URL_SAFE_NO_PAD.encode(&bytes)).is_none());
+        let proof = make_proof(&keys.current, event(7), Some(points[0]), now, "d");
+        assert_eq!(read_proof(&keys, &proof).unwrap().checkpoint, Some(points[0]));
+        assert!(read(&keys, &proof).is_none() && read_proof(&keys, &shown[0].code).is_none());
     }
 
     proptest! {
         #[test]
         fn every_code_reads_back_and_one_bit_off_never_does(e in any::<u128>(), s in 0i64..4_000_000_000_000, w in 5i32..120, bit in 0usize..264) {
             let keys = keys("a");
-            let shown = show(&keys.current, event(e), w, at_ms(s));
+            let shown = show(&keys.current, event(e), None, w, at_ms(s));
             let code = read(&keys, &shown.code).unwrap();
             prop_assert_eq!(code.event, event(e));
             prop_assert_eq!(code.age(at_ms(s)), Age::Fresh);
@@ -331,7 +427,7 @@ mod tests {
         #[test]
         fn the_next_window_shows_another_code(e in any::<u128>(), s in 0i64..4_000_000_000_000, w in 5i32..120) {
             let keys = keys("a");
-            let (now, later) = (show(&keys.current, event(e), w, at_ms(s)), show(&keys.current, event(e), w, at_ms(s + i64::from(w) * 1000)));
+            let (now, later) = (show(&keys.current, event(e), None, w, at_ms(s)), show(&keys.current, event(e), None, w, at_ms(s + i64::from(w) * 1000)));
             prop_assert_ne!(now.code, later.code);
         }
     }

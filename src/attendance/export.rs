@@ -4,6 +4,7 @@ use chrono_tz::Tz;
 
 use std::collections::HashMap;
 
+use super::checkpoints::PassageRow;
 use super::rules::Presence;
 use super::sheet::{self, Line, Sheet};
 use crate::app::Ctx;
@@ -29,6 +30,9 @@ const HEADERS: [&str; 12] = [
     "提示",
     "事由",
 ];
+
+/// Where the event has points.
+const STAY_HEADERS: [&str; 5] = ["首次簽到", "簽退時間", "分鐘", "經過簽到點", "缺簽到點"];
 
 /// A sheet with what a file says besides: read in one look, written without the database.
 pub struct Export {
@@ -68,7 +72,11 @@ impl Export {
         let event = &self.sheet.event;
         let zone = local_time::zone(&event.time_zone);
         let rows = self.sheet.lines.iter().map(|line| self.row(line, zone));
-        write_sheet(format, &event.title, &HEADERS, rows)
+        let mut headers = HEADERS.to_vec();
+        if !self.sheet.plan.points.is_empty() {
+            headers.extend(STAY_HEADERS);
+        }
+        write_sheet(format, &event.title, &headers, rows)
             .map_err(|error| AppError::internal(error.to_string()))
     }
 
@@ -84,13 +92,40 @@ impl Export {
             organization.map_or(Cell::Empty, |name| Cell::from(name.as_str())),
         ];
         cells.extend(attendance(line, zone));
+        if !self.sheet.plan.points.is_empty() {
+            cells.extend(self.stay(line, zone));
+        }
         cells
     }
+
+    fn stay(&self, line: &Line, zone: Tz) -> [Cell<'_>; 5] {
+        let Some((stay, passages)) = &line.stay else {
+            return std::array::from_fn(|_| Cell::Empty);
+        };
+        let name = |row: &PassageRow| {
+            let points = &self.sheet.plan.points;
+            let point = points.iter().find(|point| point.id == row.checkpoint_id);
+            point.map(|point| point.name.as_str())
+        };
+        let names: Vec<&str> = passages.iter().filter_map(name).collect();
+        [
+            local(stay.first_in_at, zone),
+            stay.out_at.map_or(Cell::Empty, |at| local(at, zone)),
+            stay.minutes
+                .map_or(Cell::Empty, |minutes| Cell::Integer(i64::from(minutes))),
+            Cell::Text(names.join("、").into()),
+            Cell::Text(if stay.is_incomplete { "是" } else { "" }.into()),
+        ]
+    }
+}
+
+/// As the clocks on the walls there show it.
+fn local(at: Instant, zone: Tz) -> Cell<'static> {
+    Cell::DateTime(at.utc().with_timezone(&zone).naive_local())
 }
 
 fn attendance(line: &Line, zone: Tz) -> Vec<Cell<'_>> {
     let check_in = line.check_in.as_ref();
-    let local = |at: Instant| Cell::DateTime(at.utc().with_timezone(&zone).naive_local());
     let text = |text: &'static str| Cell::Text(text.into());
     let of = |pick: fn(&super::store::CheckInRow) -> Option<String>| match check_in.and_then(pick) {
         Some(value) => Cell::Text(value.into()),
@@ -100,8 +135,8 @@ fn attendance(line: &Line, zone: Tz) -> Vec<Cell<'_>> {
         text(standing(&line.standing)),
         text(if line.expected { "是" } else { "否" }),
         text(presence(line.presence)),
-        check_in.map_or(Cell::Empty, |row| local(row.occurred_at)),
-        check_in.map_or(Cell::Empty, |row| local(row.received_at)),
+        check_in.map_or(Cell::Empty, |row| local(row.occurred_at, zone)),
+        check_in.map_or(Cell::Empty, |row| local(row.received_at, zone)),
         match check_in {
             Some(row) => text(source(&row.source)),
             None => Cell::Empty,
@@ -143,6 +178,7 @@ fn source(word: &str) -> &'static str {
         "proof" => "掃碼後登入",
         "personal_code" => "個人碼",
         "by_hand" => "手動登記",
+        "exit_all" => "全體簽退",
         _ => "離線補傳",
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::desk::{self, CheckIn, CheckedIn, Outcome};
 use super::live::news_of;
-use super::service::{self, CheckIn, CheckedIn, Outcome};
 use crate::platform::cache::Cache;
 use crate::platform::clock::Clock;
 use crate::platform::config::CheckInConfig;
@@ -31,7 +31,7 @@ pub fn start_lane(
         deadline: db.deadline(),
     };
     let apply = move |conn: &mut DbConnection, batch: &[CheckIn]| {
-        service::check_in_all(conn, &ids, &keys, clock.now(), batch)
+        desk::check_in_all(conn, &ids, &keys, clock.now(), batch)
     };
     let committed = move |outcomes: &[Outcome]| {
         let done = outcomes.iter().filter_map(|outcome| outcome.as_ref().ok());

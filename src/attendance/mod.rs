@@ -1,7 +1,10 @@
 //! Attendance (考勤): the roster frozen at opening, check-in by code, typed code, proof, personal code or by hand,
-//! leave, quorum, the sheet, and the live screen. Points and ledgers read from here; nothing here knows of them.
+//! points to pass (簽到點) and a check-out, leave, quorum, the sheet, and the live screen. Awards and ledgers read from
+//! here; nothing here knows of them.
 
+mod checkpoints;
 mod codes;
+mod desk;
 mod doors;
 mod export;
 mod http;
@@ -22,7 +25,7 @@ pub use live::{LiveHub, news_of};
 pub use roster::{called, expected, freeze_due_rosters, freeze_now};
 pub use rules::Source;
 pub use service::{open_for_check_in, record_past};
-pub use sheet::{came, is_over, mine};
+pub use sheet::{Attended, attended, came, is_over, mine};
 
 use std::time::Duration;
 
@@ -34,7 +37,9 @@ use crate::platform::jobs::Jobs;
 
 crate::id_types! {
     CheckInId,
+    CheckpointId,
     LeaveRequestId,
+    PassageId,
 }
 
 /// Rosters are frozen within seconds of the opening even when nobody checks in.

@@ -19,6 +19,8 @@ pub enum Source {
     PersonalCode,
     ByHand,
     Offline,
+    /// A check-out by an exit of everybody.
+    ExitAll,
 }
 
 impl Source {
@@ -30,6 +32,7 @@ impl Source {
             Self::PersonalCode => "personal_code",
             Self::ByHand => "by_hand",
             Self::Offline => "offline",
+            Self::ExitAll => "exit_all",
         }
     }
 
@@ -41,6 +44,7 @@ impl Source {
             Self::PersonalCode,
             Self::ByHand,
             Self::Offline,
+            Self::ExitAll,
         ]
         .into_iter()
         .find(|source| source.as_str() == text)
@@ -169,13 +173,29 @@ pub struct Accepted {
 /// A phone whose clock is further off than this is pointed out.
 const FAR_CLOCK_S: i64 = 300;
 
+/// When a check-in is open, and whether the event's geofence holds: for the event itself, or for one of its points.
+#[derive(Debug, Clone, Copy)]
+pub struct Gate {
+    pub window: Window,
+    pub in_area: bool,
+}
+
+impl Gate {
+    pub fn of(event: &EventRow) -> Self {
+        Self {
+            window: Window {
+                opens_at: event.check_in_opens_at,
+                late_from: event.late_from,
+                closes_at: event.check_in_closes_at,
+            },
+            in_area: true,
+        }
+    }
+}
+
 /// May this check-in be recorded? Refusals name what the member can do about it.
-pub fn decide(event: &EventRow, facts: Facts, claim: &Claim) -> Result<Accepted, AppError> {
-    let window = Window {
-        opens_at: event.check_in_opens_at,
-        late_from: event.late_from,
-        closes_at: event.check_in_closes_at,
-    };
+pub fn decide(event: &EventRow, gate: Gate, facts: Facts, claim: &Claim) -> Result<Accepted, AppError> {
+    let window = gate.window;
     match event.status.as_str() {
         "cancelled" => return Err(Code::EventCancelled.into()),
         // To whom a code is no clue, a draft does not exist; its makers know it.
@@ -204,7 +224,7 @@ pub fn decide(event: &EventRow, facts: Facts, claim: &Claim) -> Result<Accepted,
             return Err(Code::OnLeave.into());
         }
     }
-    let location = judge_place(event, claim)?;
+    let location = judge_place(event, gate, claim)?;
     Ok(Accepted {
         late: window.is_late(claim.judged_at),
         review: offline.then_some("late_upload"),
@@ -213,8 +233,8 @@ pub fn decide(event: &EventRow, facts: Facts, claim: &Claim) -> Result<Accepted,
     })
 }
 
-fn judge_place(event: &EventRow, claim: &Claim) -> Result<Option<&'static str>, AppError> {
-    if event.geofence_radius_m.is_none() || claim.is_organisers() {
+fn judge_place(event: &EventRow, gate: Gate, claim: &Claim) -> Result<Option<&'static str>, AppError> {
+    if event.geofence_radius_m.is_none() || !gate.in_area || claim.is_organisers() {
         return Ok(None);
     }
     match &claim.location {

@@ -1,255 +1,44 @@
-//! What may happen in attendance. `check_in_all` is the one place where somebody becomes present, whatever the way.
-
-use std::collections::{HashMap, HashSet};
+//! What may happen in attendance, beside the lane: organisers check people in, annul and accept.
 
 use serde_json::json;
 
-use super::CheckInId;
-use super::codes;
+use super::checkpoints::{self, CheckpointRow};
+use super::desk::{CheckIn, CheckedIn, Found, Outcome, check_in_all};
 use super::roster;
-use super::rules::{self, Claim, Facts, Source};
-use super::store::{self, CheckInRow, Pair};
+use super::rules::{Claim, Gate, Source};
+use super::store::{self, CheckInRow};
+use super::{CheckInId, CheckpointId};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
 use crate::auth::AccountId;
 use crate::devices::{self, Purpose};
 use crate::events::{self, EventId, EventRow};
 use crate::members::{self, MemberId};
-use crate::organizations::{OrganizationId, Right};
+use crate::organizations::Right;
 use crate::platform::db::{AnyId, DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code};
-use crate::platform::ids::Ids;
 use crate::platform::keys::Keys;
-
-/// One wish to check somebody in.
-#[derive(Debug, Clone)]
-pub struct CheckIn {
-    pub event: EventId,
-    pub member: MemberId,
-    /// The member, or who records it: an organiser, or a room's scanner by its id.
-    pub submitted_by: AccountId,
-    pub tenant: OrganizationId,
-    pub client_event_id: AnyId,
-    pub claim: Claim,
-    /// Checked against the event's windows here, because only the event knows their length.
-    pub typed_code: Option<String>,
-    pub reason: Option<String>,
-}
-
-/// What became of it: a record, and how it relates to the wish.
-#[derive(Debug, Clone)]
-pub struct CheckedIn {
-    pub row: CheckInRow,
-    pub found: Found,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
-    /// Recorded now.
-    New,
-    /// The same wish, sent again: the record it made the first time.
-    Repeat,
-    /// Another wish of somebody who is checked in already: the record that stands.
-    Standing,
-}
-
-impl CheckedIn {
-    pub fn is_new(&self) -> bool {
-        self.found == Found::New
-    }
-}
-
-pub type Outcome = AppResult<CheckedIn>;
-
-/// Everything a batch knows, read set-based before the first decision.
-struct Known {
-    events: HashMap<EventId, EventRow>,
-    on_roster: HashSet<Pair>,
-    on_leave: HashSet<Pair>,
-    effective: HashMap<Pair, CheckInRow>,
-    sent: HashMap<(AccountId, AnyId), CheckInRow>,
-    devices: HashMap<(EventId, AnyId), HashSet<MemberId>>,
-}
-
-/// Decides and records a batch in the caller's transaction, in order of arrival. The events' rows are locked, so two
-/// batches on one event take turns, on any number of replicas; the unique keys stand behind that.
-pub fn check_in_all(
-    conn: &mut DbConnection,
-    ids: &Ids,
-    keys: &Keys,
-    now: Instant,
-    batch: &[CheckIn],
-) -> AppResult<Vec<Outcome>> {
-    let mut known = Known::load(conn, ids, now, batch)?;
-    let mut new_rows = Vec::with_capacity(batch.len());
-    let outcomes: Vec<Outcome> = batch
-        .iter()
-        .map(|wish| {
-            let outcome = known.decide(ids, keys, wish);
-            if let Ok(CheckedIn {
-                row,
-                found: Found::New,
-            }) = &outcome
-            {
-                known.remember(row);
-                new_rows.push(row.clone());
-            }
-            outcome
-        })
-        .collect();
-    if !new_rows.is_empty() {
-        store::insert_check_ins(conn, &new_rows).map_err(AppError::overtaken)?;
-        let touched: HashSet<EventId> = new_rows.iter().map(|row| row.event_id).collect();
-        for event in known.events.values().filter(|event| touched.contains(&event.id)) {
-            events::set_last_seq(conn, event.id, event.last_seq)?;
-        }
-    }
-    Ok(outcomes)
-}
-
-impl Known {
-    fn load(conn: &mut DbConnection, ids: &Ids, now: Instant, batch: &[CheckIn]) -> AppResult<Self> {
-        let event_ids: Vec<EventId> = batch.iter().map(|wish| wish.event).collect();
-        let people: Vec<_> = batch.iter().map(|wish| (wish.event, wish.member)).collect();
-        let sent: Vec<_> = batch
-            .iter()
-            .map(|wish| (wish.submitted_by, wish.client_event_id))
-            .collect();
-        let phones: Vec<_> = batch
-            .iter()
-            .filter_map(|w| Some((w.event, AnyId(w.claim.device?))))
-            .collect();
-
-        let mut events = events::lock_events(conn, &event_ids)?;
-        for event in &mut events {
-            roster::freeze_locked(conn, ids, now, event)?;
-        }
-        let mut devices: HashMap<(EventId, AnyId), HashSet<MemberId>> = HashMap::new();
-        if !phones.is_empty() {
-            for found in store::list_device_uses(conn, &phones)? {
-                devices
-                    .entry((found.event_id, found.device))
-                    .or_default()
-                    .insert(found.member_id);
-            }
-        }
-        let effective = store::list_effective(conn, &people)?;
-        let before = store::list_by_client_event(conn, &sent)?;
-        Ok(Self {
-            on_roster: store::list_on_roster(conn, &people)?.into_iter().collect(),
-            on_leave: store::list_on_leave(conn, &people)?.into_iter().collect(),
-            effective: effective.into_iter().map(|row| (pair(&row), row)).collect(),
-            sent: before
-                .into_iter()
-                .map(|row| ((row.submitted_by, row.client_event_id), row))
-                .collect(),
-            devices,
-            events: events.into_iter().map(|event| (event.id, event)).collect(),
-        })
-    }
-
-    fn decide(&mut self, ids: &Ids, keys: &Keys, wish: &CheckIn) -> Outcome {
-        if let Some(row) = self.sent.get(&(wish.submitted_by, wish.client_event_id)) {
-            let same = row.event_id == wish.event && row.member_id == wish.member;
-            return if same {
-                Ok(CheckedIn {
-                    row: row.clone(),
-                    found: Found::Repeat,
-                })
-            } else {
-                Err(Code::ClientEventIdReused.into())
-            };
-        }
-        let pair = Pair {
-            event_id: wish.event,
-            member_id: wish.member,
-        };
-        // A code of another tenant's event is as good as none.
-        let event = self
-            .events
-            .get_mut(&wish.event)
-            .filter(|event| event.tenant_id == wish.tenant);
-        let event = event.ok_or(Code::InvalidCode)?;
-        if let Some(typed) = &wish.typed_code
-            && !codes::is_typed_code(keys, event.id, event.code_window_s, wish.claim.judged_at, typed)
-        {
-            return Err(Code::InvalidCode.into());
-        }
-        if let Some(row) = self.effective.get(&pair) {
-            return Ok(CheckedIn {
-                row: row.clone(),
-                found: Found::Standing,
-            });
-        }
-        let others = wish
-            .claim
-            .device
-            .and_then(|device| self.devices.get(&(wish.event, AnyId(device))));
-        let facts = Facts {
-            on_roster: self.on_roster.contains(&pair),
-            on_leave: self.on_leave.contains(&pair),
-            device_used_by_other: others.is_some_and(|members| members.iter().any(|m| *m != wish.member)),
-        };
-        let accepted = rules::decide(event, facts, &wish.claim)?;
-        event.last_seq += 1;
-        Ok(CheckedIn {
-            row: new_row(ids, event, wish, accepted),
-            found: Found::New,
-        })
-    }
-
-    fn remember(&mut self, row: &CheckInRow) {
-        self.effective.insert(pair(row), row.clone());
-        self.sent
-            .insert((row.submitted_by, row.client_event_id), row.clone());
-        if let Some(device) = row.device {
-            self.devices
-                .entry((row.event_id, device))
-                .or_default()
-                .insert(row.member_id);
-        }
-    }
-}
-
-fn pair(row: &CheckInRow) -> Pair {
-    Pair {
-        event_id: row.event_id,
-        member_id: row.member_id,
-    }
-}
-
-fn new_row(ids: &Ids, event: &EventRow, wish: &CheckIn, accepted: rules::Accepted) -> CheckInRow {
-    CheckInRow {
-        id: ids.make(),
-        tenant_id: event.tenant_id,
-        event_id: event.id,
-        member_id: wish.member,
-        seq: event.last_seq,
-        submitted_by: wish.submitted_by,
-        client_event_id: wish.client_event_id,
-        source: wish.claim.source.as_str().to_owned(),
-        status: if accepted.late { "late" } else { "present" }.to_owned(),
-        occurred_at: wish.claim.claimed_at,
-        received_at: wish.claim.received_at,
-        review: accepted.review.map(str::to_owned),
-        flags: accepted.flags.join(","),
-        device: wish.claim.device.map(AnyId),
-        location: accepted.location.map(str::to_owned),
-        reason: wish.reason.clone(),
-        reviewed_at: None,
-        reviewed_by: None,
-        annulled_at: None,
-        annulled_by: None,
-        annul_reason: None,
-    }
-}
+use crate::volunteering;
 
 /// What this account has sent before under this id.
-pub fn find_recorded(conn: &mut DbConnection, by: AccountId, id: AnyId) -> AppResult<Option<CheckInRow>> {
-    Ok(store::list_by_client_event(conn, &[(by, id)])?.pop())
+pub fn find_recorded(conn: &mut DbConnection, by: AccountId, id: AnyId) -> AppResult<Option<CheckedIn>> {
+    let found = Found::Repeat;
+    if let Some((passed, row)) = checkpoints::find_sent(conn, by, id)? {
+        return Ok(Some(CheckedIn {
+            row,
+            passed: Some(passed),
+            found,
+        }));
+    }
+    let row = store::list_by_client_event(conn, &[(by, id)])?.pop();
+    Ok(row.map(|row| CheckedIn {
+        row,
+        passed: None,
+        found,
+    }))
 }
 
-/// Whom an organiser checks in.
+/// Whom an organiser checks in, and where.
 #[derive(Debug, Clone)]
 pub enum Whom {
     /// By the personal code on the member's phone, and what the organiser noted.
@@ -258,23 +47,34 @@ pub enum Whom {
     Named(MemberId, String),
 }
 
+/// An organiser's word for somebody's check-in, or a room's scanner's.
+#[derive(Debug, Clone)]
+pub struct CheckInFor {
+    pub whom: Whom,
+    /// The point they pass; none: they are present, without passing any.
+    pub checkpoint: Option<CheckpointId>,
+    pub client_event_id: AnyId,
+    pub occurred_at: Option<Instant>,
+}
+
 /// An organiser, or a room's scanner, checks somebody in; the person need not be on the roster.
 pub fn check_in_for(
     conn: &mut DbConnection,
     ctx: &Ctx,
     keys: &Keys,
     event: EventId,
-    whom: &Whom,
-    client_event_id: AnyId,
-    occurred_at: Option<Instant>,
+    asked: &CheckInFor,
 ) -> Outcome {
     let row = devices::require_event(conn, ctx, event, Right::ManageEvents, Purpose::Scanner)?;
     // Marking by hand is a person's word for somebody who shows no code.
-    if ctx.device.is_some() && matches!(whom, Whom::Named(..)) {
+    if ctx.device.is_some() && matches!(asked.whom, Whom::Named(..)) {
         return Err(AppError::forbidden());
     }
+    if asked.checkpoint.is_some() {
+        checkpoints::require_gate(conn, &row, asked.checkpoint)?;
+    }
     roster::freeze_if_due(conn, &ctx.ids, ctx.now, event)?;
-    let (member, source, reason) = match whom {
+    let (member, source, reason) = match &asked.whom {
         Whom::Code(member, reason) => (*member, Source::PersonalCode, reason.clone()),
         Whom::Named(member, reason) => (*member, Source::ByHand, Some(reason.clone())),
     };
@@ -287,14 +87,15 @@ pub fn check_in_for(
         members::require_member(conn, ctx, member, Right::View)?;
     }
     // A device has no word of its own about when somebody came: the code is fresh, so it is now.
-    let claimed = occurred_at.filter(|_| ctx.device.is_none());
+    let claimed = asked.occurred_at.filter(|_| ctx.device.is_none());
     let at = claimed.unwrap_or(ctx.now).min(ctx.now);
     let wish = CheckIn {
         event,
         member,
         submitted_by: ctx.actor.account,
         tenant: row.tenant_id,
-        client_event_id,
+        client_event_id: asked.client_event_id,
+        checkpoint: asked.checkpoint,
         claim: Claim {
             source,
             judged_at: at,
@@ -309,7 +110,10 @@ pub fn check_in_for(
     let outcome = check_in_all(conn, &ctx.ids, keys, ctx.now, &[wish])?.pop();
     let outcome = outcome.ok_or_else(|| AppError::internal("a check-in without an outcome"))??;
     if outcome.is_new() {
-        let detail = json!({ "member_id": member, "event_id": event, "source": source });
+        let mut detail = json!({ "member_id": member, "event_id": event, "source": source });
+        if let (Some(point), Some(detail)) = (asked.checkpoint, detail.as_object_mut()) {
+            detail.insert("checkpoint_id".to_owned(), json!(point));
+        }
         note(conn, ctx, "check_in.record", outcome.row.id.0, &row, detail)?;
     }
     Ok(outcome)
@@ -332,6 +136,7 @@ pub fn record_past(
         submitted_by: member.into(),
         tenant: event.tenant_id,
         client_event_id: ctx.ids.make(),
+        checkpoint: None,
         claim: Claim {
             source,
             judged_at: at,
@@ -349,7 +154,8 @@ pub fn record_past(
     }
 }
 
-/// Takes a check-in back: the record stays, with who, when and why; the person is no longer present.
+/// Takes a check-in back, with all that was passed and confirmed under it: the records stay, with who, when and why; the person is no
+/// longer present.
 pub fn annul_check_in(
     conn: &mut DbConnection,
     ctx: &Ctx,
@@ -360,6 +166,8 @@ pub fn annul_check_in(
     if !store::annul_check_in(conn, row.id, ctx.actor.account, reason, ctx.now)? {
         return Err(Code::AlreadyAnnulled.into());
     }
+    checkpoints::annul_with(conn, ctx, &row, reason)?;
+    volunteering::annul_with_check_in(conn, ctx, row.id, reason)?;
     events::set_last_seq(conn, event.id, event.last_seq + 1)?;
     note(
         conn,
@@ -415,25 +223,57 @@ pub fn note(
     audit::record(conn, ctx, entry)
 }
 
-/// The row of an event whose code may be shown now.
-pub fn event_to_show(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<EventRow> {
+/// The row of an event whose code, or that of one of its points, may be shown now.
+pub fn event_to_show(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: EventId,
+    checkpoint: Option<CheckpointId>,
+) -> AppResult<EventRow> {
     let row = devices::require_event(conn, ctx, id, Right::ManageEvents, Purpose::Screen)?;
-    open_for_check_in(&row, ctx.now)?;
+    let gate = checkpoints::require_gate(conn, &row, checkpoint)?;
+    require_open(&row, gate, ctx.now)?;
     Ok(row)
 }
 
-/// Refuses when check-in to this event is not open at `now`.
+/// The event of a code that somebody has seen, and the point it belongs to.
+pub fn event_of_code(
+    conn: &mut DbConnection,
+    now: Instant,
+    id: EventId,
+    checkpoint: Option<CheckpointId>,
+) -> AppResult<(EventRow, Option<CheckpointRow>)> {
+    let row = events::find_event(conn, id)?;
+    let point = match checkpoint {
+        Some(id) => {
+            let plan = checkpoints::plan_of(conn, row.id)?;
+            let point = plan.points.into_iter().find(|point| point.id == id);
+            Some(point.ok_or_else(AppError::not_found)?)
+        }
+        None => None,
+    };
+    require_open(&row, checkpoints::gate_of(&row, point.as_ref()), now)?;
+    Ok((row, point))
+}
+
+/// Refuses when check-in to this event is not open at `now`, whatever its points.
 pub fn open_for_check_in(row: &EventRow, now: Instant) -> AppResult<()> {
+    require_open(row, Gate::of(row), now)
+}
+
+/// Refuses when what is asked for is not open at `now`.
+fn require_open(row: &EventRow, gate: Gate, now: Instant) -> AppResult<()> {
+    let opens_at = gate.window.opens_at;
     match row.status.as_str() {
         "cancelled" => return Err(Code::EventCancelled.into()),
         "closed" => return Err(Code::Closed.into()),
-        "draft" => return Err(AppError::from(Code::NotOpenYet).with("opens_at", row.check_in_opens_at)),
+        "draft" => return Err(AppError::from(Code::NotOpenYet).with("opens_at", opens_at)),
         _ => {}
     }
-    if now < row.check_in_opens_at {
-        return Err(AppError::from(Code::NotOpenYet).with("opens_at", row.check_in_opens_at));
+    if now < opens_at {
+        return Err(AppError::from(Code::NotOpenYet).with("opens_at", opens_at));
     }
-    if now >= row.check_in_closes_at {
+    if now >= gate.window.closes_at {
         return Err(Code::Closed.into());
     }
     Ok(())

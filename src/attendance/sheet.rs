@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::CheckInId;
+use super::checkpoints::{self, PassageRow, Plan, Stay};
+use super::desk::PassedPoint;
 use super::make_up;
 use super::roster;
 use super::rules::{self, Act, Presence, Turnout};
@@ -28,6 +30,8 @@ pub struct Line {
     pub check_in: Option<CheckInRow>,
     /// Hints for a person, of the check-in itself and of the sheet as a whole.
     pub flags: Vec<String>,
+    /// Where the event has points: those that were passed, and what follows, of whoever is checked in.
+    pub stay: Option<(Stay, Vec<PassageRow>)>,
 }
 
 impl Line {
@@ -42,6 +46,8 @@ pub struct Sheet {
     /// False when it holds only the lines of the organizations that the reader administers.
     pub whole: bool,
     pub lines: Vec<Line>,
+    /// Empty where the event has no points.
+    pub plan: Plan,
 }
 
 impl Sheet {
@@ -117,11 +123,62 @@ fn read(conn: &mut DbConnection, ctx: &Ctx, event: EventRow) -> AppResult<Sheet>
         }
     }
     lines.sort_by(|a, b| (&a.name, a.member).cmp(&(&b.name, b.member)));
+    let plan = checkpoints::plan_of(conn, id)?;
+    if !plan.points.is_empty() {
+        add_stays(conn, &event, &plan, &mut lines)?;
+    }
     Ok(Sheet {
         event,
         whole: true,
         lines,
+        plan,
     })
+}
+
+fn add_stays(conn: &mut DbConnection, event: &EventRow, plan: &Plan, lines: &mut [Line]) -> AppResult<()> {
+    let mut passages = checkpoints::passages_at(conn, event.id)?;
+    for line in lines {
+        let own = passages.remove(&line.member).unwrap_or_default();
+        let check_in = line.check_in.as_ref();
+        line.stay = check_in.map(|check_in| (plan.stay(event, check_in, &own), own));
+    }
+    Ok(())
+}
+
+/// Somebody who came to an event, and how long they stayed as far as its points tell.
+#[derive(Debug, Clone)]
+pub struct Attended {
+    pub member: MemberId,
+    /// Theirs on the day.
+    pub organization: OrganizationId,
+    pub name: String,
+    pub check_in: CheckInId,
+    pub waits_for_review: bool,
+    pub first_in_at: Instant,
+    pub out_at: Option<Instant>,
+    /// None without a check-out.
+    pub minutes: Option<i32>,
+}
+
+/// Who came, by name. No permission asked.
+pub fn attended(conn: &mut DbConnection, ctx: &Ctx, event: &EventRow) -> AppResult<Vec<Attended>> {
+    let sheet = read(conn, ctx, event.clone())?;
+    let person = |line: Line| {
+        let waits_for_review = line.waits_for_review();
+        let check_in = line.check_in?;
+        let stay = line.stay.map(|(stay, _)| stay);
+        Some(Attended {
+            member: line.member,
+            organization: line.organization,
+            name: line.name,
+            waits_for_review,
+            first_in_at: stay.map_or_else(|| check_in.own_time(), |stay| stay.first_in_at),
+            out_at: stay.and_then(|stay| stay.out_at),
+            minutes: stay.and_then(|stay| stay.minutes),
+            check_in: check_in.id,
+        })
+    };
+    Ok(sheet.lines.into_iter().filter_map(person).collect())
 }
 
 /// Nobody is absent from what was cancelled, or never called.
@@ -183,6 +240,7 @@ fn expected_line(
         may_vote: entry.may_vote,
         flags: flags_of(check_in.as_ref(), hints),
         check_in,
+        stay: None,
     }
 }
 
@@ -197,6 +255,7 @@ fn walk_in_line(person: &MemberBrief, row: CheckInRow, over: bool, hints: &mut H
         may_vote: false,
         flags: flags_of(Some(&row), hints),
         check_in: Some(row),
+        stay: None,
     }
 }
 
@@ -209,6 +268,8 @@ pub struct Mine {
     pub leave: Option<LeaveRow>,
     /// The lesson that answers an absence, its title, and until when it does.
     pub make_up: Option<(MakeUpRow, String, Instant)>,
+    /// The points that were passed, in order of time.
+    pub passed: Vec<PassedPoint>,
 }
 
 /// The actor's own line of each of these events, in their order.
@@ -240,6 +301,9 @@ pub fn mine(conn: &mut DbConnection, ctx: &Ctx, events: &[EventRow]) -> AppResul
         .filter(|event| Admission::of(event) == Admission::SignUp);
     let pairs: Vec<_> = by_sign_up.map(|event| (event.id, member)).collect();
     let placed = sign_ups::placed(conn, &pairs)?;
+    // Whoever has not come has passed nothing.
+    let present: Vec<_> = came.keys().map(|event| (*event, member)).collect();
+    let mut passed = checkpoints::passed_of(conn, &present)?;
     let line = |event: &EventRow| {
         let has_place = Admission::of(event) == Admission::Roster || placed.contains(&(event.id, member));
         let make_up = make_ups.remove(&event.id);
@@ -254,6 +318,7 @@ pub fn mine(conn: &mut DbConnection, ctx: &Ctx, events: &[EventRow]) -> AppResul
             check_in,
             leave,
             make_up: make_up.map(|(row, title, _)| (row, title, make_up::due_at(event))),
+            passed: passed.remove(&event.id).unwrap_or_default(),
         }
     };
     Ok(events.iter().map(line).collect())

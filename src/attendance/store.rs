@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Nullable, Text};
 
+use super::rules::Source;
 use super::{CheckInId, LeaveRequestId};
 use crate::auth::AccountId;
 use crate::events::EventId;
@@ -46,6 +47,16 @@ impl CheckInRow {
     /// Does it wait for a person's decision? Until then it does not count for a quorum.
     pub fn waits_for_review(&self) -> bool {
         self.review.is_some() && self.reviewed_at.is_none()
+    }
+
+    /// When they came, for whoever has passed no point: an organiser's word, or a phone's that was offline; else our clock.
+    pub fn own_time(&self) -> Instant {
+        match Source::parse(&self.source) {
+            Some(Source::ByHand | Source::PersonalCode | Source::Offline) => {
+                self.occurred_at.min(self.received_at)
+            }
+            _ => self.received_at,
+        }
     }
 }
 

@@ -4,6 +4,7 @@ pub mod cache;
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod document;
 pub mod error;
 pub mod http;
 pub mod ids;

@@ -236,6 +236,7 @@ async fn a_device_is_refused_by_every_operation_but_its_own() {
         "find_code",
         "find_code_png",
         "find_code_svg",
+        "list_checkpoints",
         "list_device_events",
         "watch_attendance",
     ];
@@ -287,6 +288,7 @@ async fn the_document_says_which_operations_take_a_device() {
         "find_code",
         "find_code_png",
         "find_code_svg",
+        "list_checkpoints",
         "list_device_events",
         "watch_attendance",
     ];

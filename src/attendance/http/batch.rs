@@ -5,9 +5,9 @@ use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::check_ins::{CheckInView, CreateCheckIn, submit};
+use super::check_ins::{CheckInView, CreateCheckIn, standing_code, submit};
 use crate::app::App;
-use crate::attendance::service::{CheckedIn, Found};
+use crate::attendance::desk::{CheckedIn, Found};
 use crate::auth::{Actor, SignedIn};
 use crate::platform::error::{AppResult, Code, FieldError};
 use crate::platform::http::{Answer, Json, RawItem};
@@ -61,7 +61,8 @@ pub struct BatchView {
     items: Vec<BatchItemView>,
 }
 
-/// Upload check-ins that were made offline. Each item has its own outcome; an old code becomes `review`.
+/// Upload check-ins that were made offline, the points that were passed included, in any order. Each item has its own
+/// outcome; a check-in by an old code becomes `review`.
 #[utoipa::path(tag = "attendance", request_body = CheckInBatch, responses((status = 200, body = BatchView)))]
 #[post("/check-ins/batch")]
 pub async fn check_in_batch(
@@ -69,10 +70,22 @@ pub async fn check_in_batch(
     who: SignedIn,
     body: Json<CheckInBatch>,
 ) -> AppResult<Answer> {
-    let items = body.0.items.iter().map(|item| submit_item(&app, &who.0, item));
-    Answer::ok(&BatchView {
-        items: join_all(items).await,
-    })
+    let sent = &body.0.items;
+    let submit = |item| submit_item(&app, &who.0, item);
+    let mut items = join_all(sent.iter().map(submit)).await;
+    // A check-out may stand before the check-in that it needs: once all else is in, it is asked about again.
+    let early: Vec<usize> = (0..)
+        .zip(&items)
+        .filter(|(_, view)| view.code == Some(Code::NotCheckedIn.wire()))
+        .map(|(n, _)| n)
+        .collect();
+    let again = join_all(early.iter().filter_map(|n| sent.get(*n)).map(submit)).await;
+    for (n, view) in early.into_iter().zip(again) {
+        if let Some(item) = items.get_mut(n) {
+            *item = view;
+        }
+    }
+    Answer::ok(&BatchView { items })
 }
 
 /// What makes an item findable even when the rest of it is wrong.
@@ -99,14 +112,15 @@ fn item_view(client_event_id: Option<Uuid>, outcome: AppResult<CheckedIn>) -> Ba
     };
     match outcome {
         Ok(done) => {
-            let record = CheckInView::from(&done.row);
-            view.outcome = match (done.found, record.review) {
+            let record = CheckInView::from(&done);
+            let waits = record.review && done.made_present();
+            view.outcome = match (done.found, waits) {
                 (Found::New, true) => ItemOutcome::Review,
                 (Found::New, false) => ItemOutcome::Created,
                 (Found::Repeat, _) => ItemOutcome::Duplicate,
                 (Found::Standing, _) => ItemOutcome::Rejected,
             };
-            view.code = (done.found == Found::Standing).then_some(Code::AlreadyCheckedIn.wire());
+            view.code = (done.found == Found::Standing).then(|| standing_code(&done).wire());
             view.check_in = Some(record);
         }
         Err(error) => {

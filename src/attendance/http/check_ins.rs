@@ -6,12 +6,15 @@ use actix_web::{post, web};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::checkpoints::PassageView;
 use crate::app::{App, Ctx};
+use crate::attendance::checkpoints::Kind;
 use crate::attendance::codes::{self, Age};
+use crate::attendance::desk::{CheckIn, CheckedIn, Found};
 use crate::attendance::rules::{Claim, Location, Source};
-use crate::attendance::service::{self, CheckIn, CheckedIn, Found, Whom};
+use crate::attendance::service::{self, CheckInFor, Whom};
 use crate::attendance::store::CheckInRow;
-use crate::attendance::{CheckInId, news_of};
+use crate::attendance::{CheckInId, CheckpointId, news_of};
 use crate::auth::{Actor, SignedIn};
 use crate::devices::{Purpose, Viewer};
 use crate::events::EventId;
@@ -41,6 +44,9 @@ pub struct CheckInView {
     reviewed_at: Option<Instant>,
     /// When it was taken back; it makes nobody present any more.
     annulled_at: Option<Instant>,
+    /// Of whoever showed the code of one of the event's points: passing it. The check-in itself may be an earlier one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    passage: Option<PassageView>,
 }
 
 impl From<&CheckInRow> for CheckInView {
@@ -56,6 +62,19 @@ impl From<&CheckInRow> for CheckInView {
             review: row.review.is_some(),
             reviewed_at: row.reviewed_at,
             annulled_at: row.annulled_at,
+            passage: None,
+        }
+    }
+}
+
+impl From<&CheckedIn> for CheckInView {
+    fn from(done: &CheckedIn) -> Self {
+        Self {
+            passage: done
+                .passed
+                .as_ref()
+                .map(|passed| PassageView::of(&passed.passage, &passed.point)),
+            ..Self::from(&done.row)
         }
     }
 }
@@ -118,6 +137,8 @@ impl CreateCheckIn {
             let is_late = now.minus(judged_at) > chrono::TimeDelta::seconds(TYPED_LATE_S);
             Read {
                 event,
+                // Which point's it is, if not the event's own, only the database tells.
+                checkpoint: None,
                 judged_at,
                 source: if is_late {
                     Source::Offline
@@ -135,6 +156,7 @@ impl CreateCheckIn {
             submitted_by: actor.account,
             tenant: actor.tenant.ok_or_else(AppError::forbidden)?,
             client_event_id: AnyId(self.client_event_id),
+            checkpoint: read.checkpoint,
             claim: Claim {
                 source: read.source,
                 judged_at: read.judged_at,
@@ -148,14 +170,20 @@ impl CreateCheckIn {
         })
     }
 
-    /// The event that is meant, if a genuine code or proof tells, whatever it is still worth.
-    fn event(&self, app: &App) -> Option<EventId> {
-        let code = |text| codes::read(&app.keys, codes::code_in(text)).map(|code| code.event);
-        let proof = |text| codes::read_proof(&app.keys, text).map(|proof| proof.event);
-        let by_code = self.code.as_deref().and_then(code);
-        self.event_id
-            .or(by_code)
-            .or_else(|| self.proof.as_deref().and_then(proof))
+    /// What is meant, if a genuine code or proof tells, whatever it is still worth.
+    fn about(&self, app: &App) -> Option<About> {
+        let code = |text| codes::read(&app.keys, codes::code_in(text));
+        let of_code = self.code.as_deref().and_then(code);
+        let proof = |text| codes::read_proof(&app.keys, text);
+        let of_proof = self.proof.as_deref().and_then(proof);
+        let of_code = of_code.map(|code| (code.event, code.checkpoint));
+        let of_proof = of_proof.map(|proof| (proof.event, proof.checkpoint));
+        let (event, checkpoint) = self
+            .event_id
+            .map(|event| (event, None))
+            .or(of_code)
+            .or(of_proof)?;
+        Some(About { event, checkpoint })
     }
 
     fn read_proof(&self, app: &App, text: &str, now: Instant) -> AppResult<Read> {
@@ -168,14 +196,23 @@ impl CreateCheckIn {
         }
         Ok(Read {
             event: proof.event,
+            checkpoint: proof.checkpoint,
             judged_at: proof.at,
             source: Source::Proof,
         })
     }
 }
 
+/// The event that somebody means, and its point.
+#[derive(Clone, Copy)]
+struct About {
+    event: EventId,
+    checkpoint: Option<CheckpointId>,
+}
+
 struct Read {
     event: EventId,
+    checkpoint: Option<CheckpointId>,
     judged_at: Instant,
     source: Source,
 }
@@ -189,12 +226,14 @@ fn read_code(app: &App, text: &str, now: Instant, claimed: Instant, late_upload:
     match code.age(now) {
         Age::Fresh => Ok(Read {
             event: code.event,
+            checkpoint: code.checkpoint,
             judged_at: now,
             source: Source::Code,
         }),
         Age::NotYet => Err(Code::InvalidCode.into()),
         Age::Expired if late_upload => Ok(Read {
             event: code.event,
+            checkpoint: code.checkpoint,
             judged_at: claimed.clamp(code.starts, code.starts.plus_s(2 * i64::from(code.window_s))),
             source: Source::Offline,
         }),
@@ -202,12 +241,14 @@ fn read_code(app: &App, text: &str, now: Instant, claimed: Instant, late_upload:
     }
 }
 
-/// Check in with what the screen at the door shows. Repeating it with the same `client_event_id` is harmless.
+/// Check in with what the screen at the door shows, or pass one of the event's points with its code: the first check-in
+/// point makes me present, a check-out ends my stay, and `passage` tells which it was. Repeating it with the same
+/// `client_event_id` is harmless.
 #[utoipa::path(tag = "attendance", request_body = CreateCheckIn, responses(
     (status = 201, description = "Checked in", body = CheckInView),
     (status = 200, description = "The same check-in, sent again", body = CheckInView),
     (status = 403, description = "not_expected, outside_area, forbidden: an account without a member"),
-    (status = 409, description = "already_checked_in (with `check_in`), not_open_yet, closed, on_leave, event_cancelled, offline_not_allowed"),
+    (status = 409, description = "already_checked_in, already_checked_out (with `check_in`), not_checked_in, not_open_yet, closed, on_leave, event_cancelled, offline_not_allowed"),
     (status = 410, description = "expired_code"),
     (status = 422, description = "invalid_code, location_required, client_event_id_reused, invalid_fields"),
     (status = 429, description = "rate_limited: too many wrong typed codes"),
@@ -220,11 +261,19 @@ pub async fn check_in(app: web::Data<App>, who: SignedIn, body: Json<CreateCheck
 }
 
 fn answer(done: &CheckedIn) -> AppResult<Answer> {
-    let view = CheckInView::from(&done.row);
+    let view = CheckInView::from(done);
     match done.found {
         Found::New => Answer::created(&view),
         Found::Repeat => Answer::ok(&view),
-        Found::Standing => Err(AppError::from(Code::AlreadyCheckedIn).with("check_in", view)),
+        Found::Standing => Err(AppError::from(standing_code(done)).with("check_in", view)),
+    }
+}
+
+/// What is refused when it stands already.
+pub fn standing_code(done: &CheckedIn) -> Code {
+    match &done.passed {
+        Some(passed) if Kind::of(&passed.point) == Kind::CheckOut => Code::AlreadyCheckedOut,
+        _ => Code::AlreadyCheckedIn,
     }
 }
 
@@ -239,11 +288,14 @@ pub async fn submit(
     let wish = match body.wish(app, actor, late_upload) {
         Ok(wish) => wish,
         Err(refusal) => {
-            let about = body.event(app);
+            let about = body.about(app);
             return recorded_before(app, actor, client_event_id, about, refusal).await;
         }
     };
-    let about = Some(wish.event);
+    let about = Some(About {
+        event: wish.event,
+        checkpoint: wish.checkpoint,
+    });
     let Some(guesses) = Guesses::of(app, &wish) else {
         return app.check_ins.submit(wish).await;
     };
@@ -257,12 +309,12 @@ pub async fn submit(
 }
 
 /// A code may have expired between a check-in and its repeat: what is on record answers, whatever the code is worth now.
-/// `about` is the event that is meant, as far as the refused wish tells.
+/// `about` is what is meant, as far as the refused wish tells.
 async fn recorded_before(
     app: &App,
     actor: &Actor,
     id: AnyId,
-    about: Option<EventId>,
+    about: Option<About>,
     refusal: AppError,
 ) -> AppResult<CheckedIn> {
     let account = actor.account;
@@ -270,14 +322,16 @@ async fn recorded_before(
         .db
         .read_fresh(move |conn| service::find_recorded(conn, account, id))
         .await?;
-    let row = found.ok_or(refusal)?;
-    if about.is_some_and(|event| event != row.event_id) {
+    let done = found.ok_or(refusal)?;
+    let is_other = |about: About| {
+        let passage = done.passed.as_ref().map(|passed| &passed.passage);
+        let passed = passage.map(|passage| passage.checkpoint_id);
+        about.event != done.row.event_id || about.checkpoint.is_some_and(|point| passed != Some(point))
+    };
+    if about.is_some_and(is_other) {
         return Err(Code::ClientEventIdReused.into());
     }
-    Ok(CheckedIn {
-        row,
-        found: Found::Repeat,
-    })
+    Ok(done)
 }
 
 /// Six digits could be guessed: wrong ones are counted for each member, and for all of a tenant at an event.
@@ -345,6 +399,8 @@ pub struct CheckInMember {
     member_id: Option<MemberId>,
     reason: Option<String>,
     client_event_id: Uuid,
+    /// The point that they pass; left out: they are checked in without passing any.
+    checkpoint_id: Option<CheckpointId>,
     /// When the person came, if that is some time ago. Of a device it is not read: its scan is now.
     occurred_at: Option<Instant>,
 }
@@ -366,11 +422,11 @@ impl Check for CheckInMember {
     }
 }
 
-/// Check somebody in as an organiser: by the code on their phone, or by hand with a reason. A scanner of a room does so
-/// by the code only.
+/// Check somebody in as an organiser, or let them pass one of the event's points: by the code on their phone, or by hand
+/// with a reason. A scanner of a room does so by the code only.
 #[utoipa::path(tag = "attendance", security(("bearer" = []), ("device" = [])), params(("id" = EventId, Path)), request_body = CheckInMember, responses(
     (status = 201, body = CheckInView), (status = 200, description = "Sent again", body = CheckInView),
-    (status = 409, description = "already_checked_in, not_open_yet, event_cancelled"),
+    (status = 409, description = "already_checked_in, already_checked_out, not_checked_in, not_open_yet, event_cancelled"),
     (status = 410, description = "expired_code"), (status = 422, description = "invalid_code, client_event_id_reused, invalid_fields"),
 ))]
 #[post("/events/{id}/check-ins")]
@@ -387,22 +443,27 @@ pub async fn check_in_member(
         (Some(code), _) => {
             let (member, at) = codes::read_personal(&app.keys, code).ok_or(Code::InvalidCode)?;
             if ctx.now.minus(at).num_seconds() >= 2 * app.config.check_in.personal_code_s {
-                let (event, id) = (id.0, AnyId(body.client_event_id));
-                return answer(
-                    &recorded_before(&app, &ctx.actor, id, Some(event), Code::ExpiredCode.into()).await?,
-                );
+                let about = Some(About {
+                    event: id.0,
+                    checkpoint: body.checkpoint_id,
+                });
+                let (id, refusal) = (AnyId(body.client_event_id), Code::ExpiredCode.into());
+                return answer(&recorded_before(&app, &ctx.actor, id, about, refusal).await?);
             }
             Whom::Code(member, body.reason.clone())
         }
         (None, Some(member)) => Whom::Named(member, body.reason.clone().unwrap_or_default()),
         (None, None) => return Err(Code::InvalidCode.into()),
     };
-    let client_event_id = AnyId(body.client_event_id);
+    let asked = CheckInFor {
+        whom,
+        checkpoint: body.checkpoint_id,
+        client_event_id: AnyId(body.client_event_id),
+        occurred_at: body.occurred_at,
+    };
     let done = app
         .db
-        .write(move |conn| {
-            service::check_in_for(conn, &ctx, &keys, id.0, &whom, client_event_id, body.occurred_at)
-        })
+        .write(move |conn| service::check_in_for(conn, &ctx, &keys, id.0, &asked))
         .await?;
     if done.is_new() {
         app.cache.announce(news_of(done.row.event_id));
@@ -423,7 +484,8 @@ impl Check for AnnulCheckIn {
     }
 }
 
-/// Annul a check-in, with a reason. The record stays; the person may check in again.
+/// Annul a check-in, with a reason, and all points that were passed under it. The records stay; the person may check in
+/// again.
 #[utoipa::path(tag = "attendance", params(("id" = CheckInId, Path)), request_body = AnnulCheckIn, responses((status = 200, body = CheckInView), (status = 409, description = "already_annulled")))]
 #[post("/check-ins/{id}/annul")]
 pub async fn annul_check_in(

@@ -5,16 +5,18 @@ use std::time::Duration;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use serde::{Deserialize, Serialize};
 
+use super::checkpoints::NamedCheckpointView;
 use crate::app::App;
+use crate::attendance::CheckpointId;
 use crate::attendance::codes;
 use crate::attendance::doors::fresh_code;
 use crate::attendance::service;
 use crate::auth::SignedIn;
 use crate::devices::Viewer;
-use crate::events::{self, EventId};
+use crate::events::EventId;
 use crate::platform::db::Instant;
 use crate::platform::error::{AppError, AppResult, Code};
-use crate::platform::http::{Answer, IdPath, Json, client_address};
+use crate::platform::http::{Answer, IdPath, Json, Query, client_address};
 use crate::platform::limits::Limit;
 use crate::platform::text::{Check, Problems};
 
@@ -33,13 +35,23 @@ pub struct CodeView {
     server_time: Instant,
 }
 
-async fn current_code(app: &App, who: Viewer, id: EventId) -> AppResult<CodeView> {
-    let ctx = who.ctx(app);
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct CodeQuery {
+    /// The point whose code it is; needed where the event has points.
+    checkpoint_id: Option<CheckpointId>,
+}
+
+impl Check for CodeQuery {}
+
+async fn current_code(app: &App, who: Viewer, id: EventId, query: CodeQuery) -> AppResult<CodeView> {
+    let (ctx, point) = (who.ctx(app), query.checkpoint_id);
     let event = who
-        .read(app, move |conn| service::event_to_show(conn, &ctx, id))
+        .read(app, move |conn| service::event_to_show(conn, &ctx, id, point))
         .await?;
     let now = app.clock.now();
-    let shown = codes::show(&app.keys.current, event.id, event.code_window_s, now);
+    let shown = codes::show(&app.keys.current, event.id, point, event.code_window_s, now);
     Ok(CodeView {
         url: format!("{}/c/{}", app.config.server.public_url, shown.code),
         code: shown.code,
@@ -50,21 +62,31 @@ async fn current_code(app: &App, who: Viewer, id: EventId) -> AppResult<CodeView
     })
 }
 
-/// Find the check-in code to show now, with the six digits for those too far away to scan.
-#[utoipa::path(tag = "attendance", security(("bearer" = []), ("device" = [])), params(("id" = EventId, Path)), responses((status = 200, body = CodeView), (status = 409, description = "not_open_yet, closed, event_cancelled")))]
+/// Find the check-in code to show now, of the event or of one of its points, with the six digits for those too far away to scan.
+#[utoipa::path(tag = "attendance", security(("bearer" = []), ("device" = [])), params(("id" = EventId, Path), CodeQuery), responses((status = 200, body = CodeView), (status = 409, description = "not_open_yet, closed, event_cancelled")))]
 #[get("/events/{id}/code")]
-pub async fn find_code(app: web::Data<App>, who: Viewer, id: IdPath<EventId>) -> AppResult<HttpResponse> {
-    let view = current_code(&app, who, id.0).await?;
+pub async fn find_code(
+    app: web::Data<App>,
+    who: Viewer,
+    id: IdPath<EventId>,
+    query: Query<CodeQuery>,
+) -> AppResult<HttpResponse> {
+    let view = current_code(&app, who, id.0, query.0).await?;
     Ok(HttpResponse::Ok()
         .insert_header(("cache-control", "no-store"))
         .json(view))
 }
 
 /// The code to show now as an SVG picture.
-#[utoipa::path(tag = "attendance", security(("bearer" = []), ("device" = [])), params(("id" = EventId, Path)), responses((status = 200, description = "image/svg+xml", body = String, content_type = "image/svg+xml"), (status = 409, description = "not_open_yet, closed, event_cancelled")))]
+#[utoipa::path(tag = "attendance", security(("bearer" = []), ("device" = [])), params(("id" = EventId, Path), CodeQuery), responses((status = 200, description = "image/svg+xml", body = String, content_type = "image/svg+xml"), (status = 409, description = "not_open_yet, closed, event_cancelled")))]
 #[get("/events/{id}/code.svg")]
-pub async fn find_code_svg(app: web::Data<App>, who: Viewer, id: IdPath<EventId>) -> AppResult<HttpResponse> {
-    let view = current_code(&app, who, id.0).await?;
+pub async fn find_code_svg(
+    app: web::Data<App>,
+    who: Viewer,
+    id: IdPath<EventId>,
+    query: Query<CodeQuery>,
+) -> AppResult<HttpResponse> {
+    let view = current_code(&app, who, id.0, query.0).await?;
     let svg = qr(&view.url)?
         .render::<qrcode::render::svg::Color>()
         .min_dimensions(480, 480)
@@ -73,10 +95,15 @@ pub async fn find_code_svg(app: web::Data<App>, who: Viewer, id: IdPath<EventId>
 }
 
 /// The code to show now as a PNG picture.
-#[utoipa::path(tag = "attendance", security(("bearer" = []), ("device" = [])), params(("id" = EventId, Path)), responses((status = 200, description = "image/png", body = Vec<u8>, content_type = "image/png"), (status = 409, description = "not_open_yet, closed, event_cancelled")))]
+#[utoipa::path(tag = "attendance", security(("bearer" = []), ("device" = [])), params(("id" = EventId, Path), CodeQuery), responses((status = 200, description = "image/png", body = Vec<u8>, content_type = "image/png"), (status = 409, description = "not_open_yet, closed, event_cancelled")))]
 #[get("/events/{id}/code.png")]
-pub async fn find_code_png(app: web::Data<App>, who: Viewer, id: IdPath<EventId>) -> AppResult<HttpResponse> {
-    let view = current_code(&app, who, id.0).await?;
+pub async fn find_code_png(
+    app: web::Data<App>,
+    who: Viewer,
+    id: IdPath<EventId>,
+    query: Query<CodeQuery>,
+) -> AppResult<HttpResponse> {
+    let view = current_code(&app, who, id.0, query.0).await?;
     let png = png_of(&qr(&view.url)?)?;
     Ok(picture("image/png", view.next_refresh_ms).body(png))
 }
@@ -149,6 +176,9 @@ pub struct ProofEventView {
     title: String,
     place: String,
     starts_at: Instant,
+    /// The point whose code it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint: Option<NamedCheckpointView>,
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -170,13 +200,9 @@ pub async fn create_check_in_proof(
     let read = fresh_code(&app.keys, &body.0.code, now);
     count_proof(&app, &request, read.as_ref().ok()).await?;
     let code = read?;
-    let event = app
+    let (event, point) = app
         .db
-        .read_fresh(move |conn| {
-            let event = events::find_event(conn, code.event)?;
-            service::open_for_check_in(&event, now)?;
-            Ok(event)
-        })
+        .read_fresh(move |conn| service::event_of_code(conn, now, code.event, code.checkpoint))
         .await
         .map_err(|error| {
             if error.code() == Code::NotFound {
@@ -186,13 +212,20 @@ pub async fn create_check_in_proof(
             }
         })?;
     Answer::created(&ProofView {
-        proof: codes::make_proof(&app.keys.current, event.id, now, &body.0.device_id),
+        proof: codes::make_proof(
+            &app.keys.current,
+            event.id,
+            code.checkpoint,
+            now,
+            &body.0.device_id,
+        ),
         expires_in_s: app.config.check_in.proof_s,
         event: ProofEventView {
             id: event.id,
             title: event.title,
             place: event.place,
             starts_at: event.starts_at,
+            checkpoint: point.as_ref().map(NamedCheckpointView::from),
         },
     })
 }
@@ -222,6 +255,8 @@ impl Check for VerifyCode {}
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct VerifiedCodeView {
     event_id: EventId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint_id: Option<CheckpointId>,
     /// When the code's window began.
     starts_at: Instant,
 }
@@ -233,6 +268,7 @@ pub async fn verify_code(app: web::Data<App>, _who: SignedIn, body: Json<VerifyC
     let code = fresh_code(&app.keys, &body.0.code, app.clock.now())?;
     Answer::ok(&VerifiedCodeView {
         event_id: code.event,
+        checkpoint_id: code.checkpoint,
         starts_at: code.starts,
     })
 }

@@ -4,6 +4,7 @@ use actix_web::{get, web};
 use serde::Serialize;
 
 use super::check_ins::CheckInView;
+use super::checkpoints::PassageView;
 use super::leave::LeaveView;
 use super::make_up::MakeUpView;
 use crate::app::App;
@@ -23,6 +24,9 @@ pub struct MyAttendanceView {
     leave_request: Option<LeaveView>,
     /// The lesson that answers an absence, where the organiser allows one.
     make_up: Option<MakeUpView>,
+    /// The points that I have passed, in order of time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    passages: Vec<PassageView>,
 }
 
 impl From<Mine> for MyAttendanceView {
@@ -34,6 +38,11 @@ impl From<Mine> for MyAttendanceView {
             make_up: mine
                 .make_up
                 .map(|(row, title, due_at)| MakeUpView::of(&row, title, due_at)),
+            passages: mine
+                .passed
+                .iter()
+                .map(|passed| PassageView::of(&passed.passage, &passed.point))
+                .collect(),
         }
     }
 }

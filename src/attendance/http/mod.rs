@@ -2,6 +2,7 @@
 
 mod batch;
 mod check_ins;
+mod checkpoints;
 mod codes;
 mod leave;
 mod live;
@@ -27,6 +28,10 @@ pub fn configure(cfg: &mut ServiceConfig) {
         .service(check_ins::check_in_member)
         .service(check_ins::annul_check_in)
         .service(check_ins::accept_check_in)
+        .service(checkpoints::list_checkpoints)
+        .service(checkpoints::update_checkpoints)
+        .service(checkpoints::exit_all)
+        .service(checkpoints::annul_passage)
         .service(sheet::list_attendance)
         .service(sheet::find_quorum)
         .service(make_up::update_make_up)

@@ -3,7 +3,9 @@
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use serde::{Deserialize, Serialize};
 
+use super::checkpoints::PassageView;
 use crate::app::App;
+use crate::attendance::checkpoints::CheckpointRow;
 use crate::attendance::rules::{self, Presence, QuorumRule, Source};
 use crate::attendance::sheet::{self, Line};
 use crate::attendance::{CheckInId, export};
@@ -36,12 +38,36 @@ pub struct LineView {
     /// Hints for a person: shared_device, far_clock, late_upload, burst (marked by hand in a quick row).
     flags: Vec<String>,
     reason: Option<String>,
+    /// Where the event has points, of whoever is checked in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stay: Option<StayView>,
 }
 
-impl From<Line> for LineView {
-    fn from(line: Line) -> Self {
+/// The points that somebody has passed, and what follows.
+#[derive(Serialize, utoipa::ToSchema)]
+struct StayView {
+    first_in_at: Instant,
+    out_at: Option<Instant>,
+    /// From the first to the check-out, until half an hour after the event's end at most; null without a check-out.
+    minutes: Option<i32>,
+    /// Lacks a check-in point where the event asks for all.
+    incomplete: bool,
+    /// In order of time.
+    passages: Vec<PassageView>,
+}
+
+impl LineView {
+    fn of(line: Line, points: &[CheckpointRow]) -> Self {
         let row = line.check_in.as_ref();
+        let stay = line.stay.as_ref().map(|(stay, passages)| StayView {
+            first_in_at: stay.first_in_at,
+            out_at: stay.out_at,
+            minutes: stay.minutes,
+            incomplete: stay.is_incomplete,
+            passages: PassageView::all(passages, points),
+        });
         Self {
+            stay,
             member_id: line.member,
             organization_id: line.organization,
             expected: line.expected,
@@ -174,7 +200,7 @@ pub async fn list_attendance(
     let list = page.list(
         Found { rows, count },
         |line| (line.name.clone(), line.member),
-        LineView::from,
+        |line| LineView::of(line, &sheet.plan.points),
     );
     let view = AttendanceView {
         items: list.items,

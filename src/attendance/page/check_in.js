@@ -44,6 +44,10 @@
     already: ['您已于 {t} 签到', '您已於 {t} 簽到', 'Already checked in at {t}'],
     alreadyLate: ['您已于 {t} 签到（迟到）', '您已於 {t} 簽到（遲到）', 'Already checked in at {t}, late'],
     alreadyPlain: ['您已签到', '您已簽到', 'Already checked in'],
+    passed: ['已经过签到点', '已經過簽到點', 'Point passed'],
+    out: ['签退成功', '簽退成功', 'Checked out'],
+    alreadyOut: ['您已于 {t} 签退', '您已於 {t} 簽退', 'Already checked out at {t}'],
+    alreadyOutPlain: ['您已签退', '您已簽退', 'Already checked out'],
     nothingMore: ['无需再做任何操作。', '無需再做任何操作。', 'There is nothing more to do.'],
     review: ['已收到，待组织者确认。', '已收到，待組織者確認。', 'Received. The organiser will confirm it.'],
     starts: ['{t} 开始', '{t} 開始', 'starts {t}'],
@@ -64,6 +68,8 @@
     not_expected_: ['如有疑问，请联系组织者手动登记。', '如有疑問，請聯絡組織者手動登記。', 'If you should be, ask the organiser to mark you by hand.'],
     on_leave: ['您已请假', '您已請假', 'You are on leave'],
     on_leave_: ['您的请假已获批准。如已到场，请联系组织者手动登记。', '您的請假已獲准。如已到場，請聯絡組織者手動登記。', 'Your leave was approved. If you came after all, ask the organiser to mark you by hand.'],
+    not_checked_in: ['尚未签到', '尚未簽到', 'You have not checked in'],
+    not_checked_in_: ['签退前须先签到，请联系组织者。', '簽退前須先簽到，請聯絡組織者。', 'Nobody checks out who has not checked in. Ask the organiser.'],
     outside_area: ['您似乎不在活动地点', '您似乎不在活動地點', 'You seem to be somewhere else'],
     outside_area_: ['如已到场，请联系组织者手动登记。', '如已到場，請聯絡組織者手動登記。', 'If you are here, ask the organiser to mark you by hand.'],
     location_required: ['本次签到需要位置', '本次簽到需要位置', 'This event asks for your location'],
@@ -213,6 +219,9 @@
     var record = done.record, when = showInstant(recordTime(record)), late = record.status === 'late';
     var head = late ? 'late' : 'present';
     if (done.already) { head = when ? (late ? 'alreadyLate' : 'already') : 'alreadyPlain'; }
+    // Of a further point: that one was late at the first is no news.
+    if (record.point === 'check_in' && !record.first && !done.already) { head = 'passed'; late = false; }
+    if (record.point === 'check_out') { head = done.already ? (when ? 'alreadyOut' : 'alreadyOutPlain') : 'out'; late = false; }
     put('head', say(head, { t: when }));
     put('time', done.already ? '' : when);
     put('name', done.name);
@@ -247,7 +256,7 @@
     byId('event').hidden = !event;
     if (event) {
       var starts = showInstant(parseInstant(event.starts_at));
-      put('event-title', event.title);
+      put('event-title', event.title + (event.checkpoint ? ' · ' + event.checkpoint.name : ''));
       put('event-meta', (event.place || '') + (event.place && starts ? ' · ' : '') + (starts ? say('starts', { t: starts }) : ''));
     }
     byId('login').hidden = view.form !== 'login';
@@ -301,7 +310,7 @@
       status = answer.status;
       wait = status ? parseInt(xhr.getResponseHeader('Retry-After'), 10) : 0;
       answer.wait_s = wait > 0 ? wait : 0;
-      var inFlight = status === 409 && answer.wait_s > 0 && !hasWords(answer.code) && answer.code !== 'already_checked_in';
+      var inFlight = status === 409 && answer.wait_s > 0 && !hasWords(answer.code) && !isKnown(answer.code);
       var again = !status || status === 408 || status === 429 || status === 502 || status === 503 || status === 504 || inFlight;
       if (again && !(options.form && status === 429 && answer.wait_s > LONG_WAIT_S)) {
         var step = Math.min(Math.pow(2, tries), 8) * 1000;
@@ -438,14 +447,22 @@
     });
   }
 
+  function isKnown(code) { return code === 'already_checked_in' || code === 'already_checked_out'; }
+
   function minutes(seconds) { return Math.max(1, Math.ceil(seconds / 60)); }
 
   // ---- 4. The check-in. Its id outlives a reload until the server has given a definite answer; another person gets another id.
 
   var authTries = 0;
 
+  // Each point of an event is a check-in of its own.
+  function eventKey() {
+    var point = page.event.checkpoint;
+    return 'check_in.' + page.event.id + (point ? '.' + point.id : '');
+  }
+
   function clientEvent(fresh) {
-    var key = 'check_in.' + page.event.id, kept = load('localStorage', key);
+    var key = eventKey(), kept = load('localStorage', key);
     if (fresh || !kept || kept.who !== session.who) {
       kept = { id: uuid(), who: session.who };
       save('localStorage', key, kept);
@@ -458,9 +475,10 @@
     var body = { proof: page.proof, client_event_id: clientEvent(fresh), occurred_at: page.at, device_id: deviceId };
     if (place) { body.location = place; }
     post('/check-ins', body, { busy: 'checkingIn', need: 'id', bearer: access, hot: true }, function (answer) {
-      var known = answer.code === 'already_checked_in', recorded = answer.status === 200 || answer.status === 201;
+      var known = isKnown(answer.code), recorded = answer.status === 200 || answer.status === 201;
       // An id whose record was annulled meanwhile finds that record again: it no longer makes anybody present.
-      var stale = recorded ? !!answer.body.annulled_at : answer.code === 'client_event_id_reused';
+      var passage = answer.body.passage || {};
+      var stale = recorded ? !!(answer.body.annulled_at || passage.annulled_at) : answer.code === 'client_event_id_reused';
       if (known || (recorded && !stale)) {
         succeed(known ? answer.body.check_in || {} : answer.body, known);
       } else if (answer.status === 401) {
@@ -472,7 +490,7 @@
       } else if (answer.code === 'location_required' && !place) {
         findPlace();
       } else {
-        if (answer.code && answer.status < 500 && !answer.gaveUp) { forget('localStorage', 'check_in.' + page.event.id); }
+        if (answer.code && answer.status < 500 && !answer.gaveUp) { forget('localStorage', eventKey()); }
         refuse(answer, start);
       }
     });
@@ -495,9 +513,14 @@
   }
 
   function succeed(record, already) {
-    forget('localStorage', 'check_in.' + page.event.id);
+    forget('localStorage', eventKey());
     place = null;
-    page.done = { record: { status: record.status, occurred_at: record.occurred_at, received_at: record.received_at, review: record.review, reviewed_at: record.reviewed_at }, already: already, name: session.name };
+    var passage = record.passage, shown = passage || record;
+    page.done = { record: { status: record.status, occurred_at: shown.occurred_at, received_at: shown.received_at, review: record.review, reviewed_at: record.reviewed_at }, already: already, name: session.name };
+    if (passage) {
+      page.done.record.point = passage.checkpoint.kind;
+      page.done.record.first = passage.received_at === record.received_at;
+    }
     save('sessionStorage', 'page', page);
     show({ icon: 'ok', done: page.done });
     if (!already) { page.done.already = true; save('sessionStorage', 'page', page); }

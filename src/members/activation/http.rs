@@ -70,7 +70,8 @@ async fn issue_activation_codes(
         Wanted::Json => secret().json(ActivationCodesView {
             items: codes.into_iter().map(ActivationCodeView::from).collect(),
         }),
-        Wanted::Html => printed(&app, &codes),
+        // The page is what is printed; no other document is offered.
+        Wanted::Html | Wanted::Pdf => printed(&app, &codes),
         Wanted::Sheet(format) => {
             let mut file = sheet_response(
                 format,

@@ -5,6 +5,7 @@ mod auth;
 mod cache;
 mod check_in;
 mod database;
+mod documents;
 mod jobs;
 mod log;
 mod media;
@@ -22,6 +23,7 @@ use auth::RawAuth;
 use cache::RawCache;
 use check_in::RawCheckIn;
 use database::RawDatabase;
+use documents::RawDocuments;
 use jobs::{RawGuests, RawJobs, RawNotices, RawWebhooks};
 use log::RawLog;
 use media::RawMedia;
@@ -33,6 +35,7 @@ pub use auth::AuthConfig;
 pub use cache::CacheConfig;
 pub use check_in::CheckInConfig;
 pub use database::DatabaseConfig;
+pub use documents::DocumentConfig;
 pub use jobs::{GuestConfig, JobsConfig, NoticeConfig, WebhookConfig};
 pub use log::LogConfig;
 pub use media::{BucketConfig, MediaConfig};
@@ -55,6 +58,7 @@ pub struct Config {
     pub jobs: JobsConfig,
     pub notices: NoticeConfig,
     pub webhooks: WebhookConfig,
+    pub documents: DocumentConfig,
     pub log: LogConfig,
 }
 
@@ -191,6 +195,7 @@ struct Raw {
     jobs: RawJobs,
     notices: RawNotices,
     webhooks: RawWebhooks,
+    documents: RawDocuments,
     log: RawLog,
 }
 
@@ -210,6 +215,7 @@ impl Raw {
             jobs: self.jobs.validate()?,
             notices: self.notices.validate()?,
             webhooks: self.webhooks.validate()?,
+            documents: self.documents.validate()?,
             log: self.log.validate()?,
         })
     }

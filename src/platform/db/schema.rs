@@ -1115,6 +1115,87 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    checkpoint_plans (event_id) {
+        event_id -> Uuid,
+        tenant_id -> Uuid,
+        presence -> Text,
+        version -> Integer,
+        created_at -> Instant,
+        updated_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    checkpoints (id) {
+        id -> Uuid,
+        event_id -> Uuid,
+        tenant_id -> Uuid,
+        position -> Integer,
+        name -> Text,
+        kind -> Text,
+        opens_after_s -> Nullable<Integer>,
+        closes_after_s -> Nullable<Integer>,
+        in_area -> Bool,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    checkpoint_passages (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        event_id -> Uuid,
+        checkpoint_id -> Uuid,
+        member_id -> Uuid,
+        check_in_id -> Uuid,
+        submitted_by -> Uuid,
+        client_event_id -> Uuid,
+        source -> Text,
+        passed_at -> Instant,
+        occurred_at -> Instant,
+        received_at -> Instant,
+        flags -> Text,
+        device -> Nullable<Uuid>,
+        reason -> Nullable<Text>,
+        annulled_at -> Nullable<Instant>,
+        annulled_by -> Nullable<Uuid>,
+        annul_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    service_hours (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        event_id -> Uuid,
+        member_id -> Uuid,
+        organization_id -> Uuid,
+        check_in_id -> Uuid,
+        served_on -> Date,
+        year -> Integer,
+        minutes -> Integer,
+        proposed_minutes -> Nullable<Integer>,
+        reason -> Nullable<Text>,
+        confirmed_at -> Instant,
+        confirmed_by -> Uuid,
+        annulled_at -> Nullable<Instant>,
+        annulled_by -> Nullable<Uuid>,
+        annul_reason -> Nullable<Text>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     organizations,
     audit_log,
@@ -1176,4 +1257,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     event_budgets,
     event_budget_lines,
     expenses,
+    checkpoint_plans,
+    checkpoints,
+    checkpoint_passages,
+    service_hours,
 );

@@ -443,6 +443,26 @@ codes! {
         "Already checked in; `check_in` is the record."
         "已经签到，记录见 check_in。"
         "已經簽到，紀錄見 check_in。" }
+    AlreadyCheckedOut "already_checked_out" 409 {
+        "Already checked out; `check_in` is the record."
+        "已经签退，记录见 check_in。"
+        "已經簽退，紀錄見 check_in。" }
+    NotCheckedIn "not_checked_in" 409 {
+        "Nobody checks out who was not checked in at that time. Check in first, or ask the organiser."
+        "签退前须先签到；如有疑问请联系组织者。"
+        "簽退前須先簽到；如有疑問請聯絡組織者。" }
+    CheckpointInUse "checkpoint_in_use" 409 {
+        "Somebody has passed this point: it stays, with its name and kind."
+        "该签到点已有人经过，不能删除，也不能更改名称和类型。"
+        "該簽到點已有人經過，不能刪除，也不能更改名稱和類型。" }
+    NoCheckOut "no_check_out" 409 {
+        "This event has no check-out. Add one to its points first."
+        "本次活动没有签退点，请先添加。"
+        "本次活動沒有簽退點，請先新增。" }
+    NotCheckedOut "not_checked_out" 409 {
+        "They have not checked out. Once the event is over, say how long they served, and why."
+        "该人员尚未签退。活动结束后可填写时长并说明原因。"
+        "該人員尚未簽退。活動結束後可填寫時長並說明原因。" }
     OutsideArea "outside_area" 403 {
         "You seem to be away from the meeting place. If you are there, ask the organiser to mark you by hand."
         "您似乎不在活动地点，如已到场请联系组织者手动登记。"
@@ -464,13 +484,27 @@ codes! {
         "该 client_event_id 已用于另一请求，请重新生成。"
         "該 client_event_id 已用於另一請求，請重新產生。" }
     AlreadyAnnulled "already_annulled" 409 {
-        "This check-in was annulled before."
-        "该签到已被撤销。"
-        "該簽到已被撤銷。" }
+        "This record was annulled before."
+        "该记录已被撤销。"
+        "該記錄已被撤銷。" }
     NotInReview "not_in_review" 409 {
         "This check-in does not wait for a decision."
         "该签到无需审核。"
         "該簽到無需審核。" }
+
+    // Volunteering.
+    NotVolunteering "not_volunteering" 409 {
+        "This event does not count as volunteering. Add the form first."
+        "该活动不是志愿服务，请先添加该形式。"
+        "該活動不是志願服務，請先新增該形式。" }
+    HoursConfirmed "hours_confirmed" 409 {
+        "These hours were confirmed before. Annul them to confirm others."
+        "该时长已确认，如需更改请先撤销。"
+        "該時長已確認，如需更改請先撤銷。" }
+    DocumentFontMissing "document_font_missing" 503 {
+        "This server has no font for documents. The administrator sets `documents.font`, or installs one with Chinese signs."
+        "服务器未安装中文字体，请管理员设置 documents.font 或安装中文字体。"
+        "伺服器未安裝中文字體，請管理員設定 documents.font 或安裝中文字體。" }
 
     // Devices of a room.
     DeviceCodeInvalid "device_code_invalid" 422 {

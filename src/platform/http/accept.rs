@@ -13,6 +13,7 @@ pub enum Wanted {
     Json,
     Sheet(SheetFormat),
     Html,
+    Pdf,
 }
 
 /// What a list with an export is offered as.
@@ -27,6 +28,7 @@ impl Wanted {
         let whole = match self {
             Self::Json => "application/json",
             Self::Html => "text/html",
+            Self::Pdf => "application/pdf",
             Self::Sheet(format) => format.content_type(),
         };
         let essence = whole.split(';').next().unwrap_or(whole);
@@ -105,14 +107,17 @@ fn thousandths(q: &str) -> u16 {
     }
 }
 
-/// A file to keep. The name is ours, so it needs no escaping.
+/// A sheet to keep; `name` is without its ending.
 pub fn sheet_response(format: SheetFormat, name: &str, bytes: Vec<u8>) -> HttpResponse {
+    let name = format!("{name}.{}", format.extension());
+    file_response(format.content_type(), &name, bytes)
+}
+
+/// A file to keep. The name is ours, so it needs no escaping.
+pub fn file_response(content_type: &str, name: &str, bytes: Vec<u8>) -> HttpResponse {
     HttpResponse::Ok()
-        .content_type(format.content_type())
-        .insert_header((
-            CONTENT_DISPOSITION,
-            format!("attachment; filename=\"{name}.{}\"", format.extension()),
-        ))
+        .content_type(content_type)
+        .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")))
         .insert_header(("cache-control", "private, no-store"))
         .body(bytes)
 }

@@ -15,7 +15,7 @@ mod pages;
 mod problem;
 mod query;
 
-pub use accept::{LIST_OR_SHEET, Wanted, sheet_response, wanted};
+pub use accept::{LIST_OR_SHEET, Wanted, file_response, sheet_response, wanted};
 pub use address::client_address;
 pub use answer::{Answer, Tagged, has_tag, if_match};
 pub use body::{BodyLimits, Json, RawItem, read_limited, require_plain};

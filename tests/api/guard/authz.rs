@@ -125,6 +125,8 @@ pub fn body_of(name: &str, tenant: &Tenant) -> Value {
         "revoke_guest_link" | "check_in_guest" => json!({}),
         "create_webhook" | "update_webhook" => json!({ "url": "https://example.org/hook" }),
         "ping_webhook" | "rotate_webhook_secret" | "redeliver_webhook_delivery" => json!({}),
+        "confirm_service_hours" => json!({ "all": true }),
+        "update_checkpoints" => json!({ "checkpoints": [] }),
         "update_make_up" => json!({ "lesson_id": null }),
         "return_lesson" => json!({ "note": "x" }),
         "update_quiz" => quiz_body(),
@@ -216,6 +218,9 @@ async fn another_tenants_and_a_sibling_branchs_things_do_not_exist() {
     let day = crate::sign_ups::branch_day(&t, &theirs).await;
     let sign_up = crate::sign_ups::sign_up(&t, &theirs.member_a, &day).await;
     let expense = crate::costs::spend(&t, &theirs.secretary_a, &event, json!({})).await;
+    let (outing, [bus, ..]) = crate::checkpoints::day_out(&t, &theirs, json!({})).await;
+    let passed = crate::checkpoints::pass(&t, &theirs, &outing, &bus, &theirs.member_a).await;
+    let hours = crate::volunteering::confirmed(&t, &theirs).await;
     let ids = BTreeMap::from([
         ("event-templates", template.expect(201).id()),
         ("guests", guest.expect(201).id()),
@@ -224,6 +229,8 @@ async fn another_tenants_and_a_sibling_branchs_things_do_not_exist() {
         ("webhook-deliveries", ping.expect(201).id()),
         ("expenses", expense.expect(201).id()),
         ("budgets", "2026".to_owned()),
+        ("service-hours", hours),
+        ("checkpoint-passages", passed.expect(201).text("/passage/id")),
         ("sign-ups", sign_up.expect(201).id()),
         ("study-reviews", review),
         ("quiz-attempts", attempt),

@@ -27,7 +27,7 @@ fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-const SLICES: [&str; 17] = [
+const SLICES: [&str; 19] = [
     "auth",
     "organizations",
     "members",
@@ -43,6 +43,7 @@ const SLICES: [&str; 17] = [
     "study_plans",
     "media",
     "costs",
+    "volunteering",
     "audit",
     "notices",
     "webhooks",
