@@ -105,7 +105,7 @@ fn hundredths_are_decimal_numbers_with_two_places() {
         read[1].1,
         text(&["0", "0.05", "-0.05", "1.2", "1234.56", "-100000000.01"])
     );
-    assert!(part(&bytes, "xl/styles.xml").contains("numFmtId=\"2\""));
+    assert!(part(&bytes, "xl/styles.xml").contains("formatCode=\"0.00\""));
     assert_eq!(csv(vec![Cell::Hundredths(i64::MIN)]), "-92233720368547758.08");
 }
 
