@@ -60,7 +60,10 @@ async fn phone(host: String, event: String, token: String, gate: Arc<Barrier>) -
     line.write_all(format!("GET /healthz HTTP/1.1\r\nhost: {host}\r\n\r\n").as_bytes())
         .await?;
     read_answer(&mut line).await?;
-    let body = format!(r#"{{"client_event_id":"{}"}}"#, uuid::Uuid::new_v4());
+    let body = format!(
+        r#"{{"client_event_id":"{}"}}"#,
+        uuid::Uuid::from_bytes(rand::random())
+    );
     let request = format!(
         "POST /api/v1/events/{event}/sign-ups HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",

@@ -18,6 +18,7 @@ mod service;
 mod sheet;
 mod store;
 
+pub use checkpoints::clone_points;
 pub use doors::{event_of_code, event_of_proof};
 pub use http::{MyAttendanceView, configure, configure_pages};
 pub use lane::{CheckInLane, start_lane};

@@ -28,7 +28,7 @@ pub fn days(
 
 fn parse(rule: &str, starts_on: NaiveDate) -> Result<RRuleSet, Fault> {
     let fault = |error: rrule::RRuleError| ("malformed", error.to_string());
-    let parsed: RRule<Unvalidated> = rule.parse().map_err(fault)?;
+    let parsed: RRule<Unvalidated> = with_zone(rule).parse().map_err(fault)?;
     let is_by_days = matches!(
         parsed.get_freq(),
         Frequency::Daily | Frequency::Weekly | Frequency::Monthly | Frequency::Yearly
@@ -41,6 +41,17 @@ fn parse(rule: &str, starts_on: NaiveDate) -> Result<RRuleSet, Fault> {
         return Err(("not_of_days", words.to_owned()));
     }
     parsed.build(midnight(starts_on)).map_err(fault)
+}
+
+/// A last day is one of days: it has no zone, and the crate takes what has none for this machine's.
+fn with_zone(rule: &str) -> String {
+    let part = |part: &str| match part.strip_prefix("UNTIL=") {
+        Some(at) if at.ends_with('Z') => part.to_owned(),
+        Some(at) if at.contains('T') => format!("{part}Z"),
+        Some(_) => format!("{part}T000000Z"),
+        None => part.to_owned(),
+    };
+    rule.split(';').map(part).collect::<Vec<_>>().join(";")
 }
 
 fn midnight(day: NaiveDate) -> DateTime<Tz> {

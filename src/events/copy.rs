@@ -4,6 +4,7 @@ use super::EventId;
 use super::commands::{CloneEvent, CreateEvent, geofence_of};
 use super::service::{FullEvent, create_event, managed_event};
 use crate::app::Ctx;
+use crate::attendance;
 use crate::organizations::Right;
 use crate::platform::db::DbConnection;
 use crate::platform::error::AppResult;
@@ -37,6 +38,6 @@ pub fn clone_event(
     };
     let made = create_event(conn, ctx, new)?;
     sign_ups::clone_policy(conn, ctx, id, made.row.id, later_s)?;
-    let made = managed_event(conn, ctx, made.row.id)?;
-    Ok(made)
+    attendance::clone_points(conn, ctx, id, made.row.id)?;
+    managed_event(conn, ctx, made.row.id)
 }

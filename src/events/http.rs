@@ -279,7 +279,7 @@ async fn publish_event(
     .await
 }
 
-/// Make a new draft like this event, its sign-up policy included, at another time. What is told as an instant moves with
+/// Make a new draft like this event, its sign-up policy and its points included, at another time. What is told as an instant moves with
 /// the start.
 #[utoipa::path(tag = "events", params(("id" = EventId, Path)), request_body = CloneEvent, responses((status = 201, body = EventView)))]
 #[post("/events/{id}/clone")]

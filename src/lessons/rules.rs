@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// What is studied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = LessonKind)]
 pub enum Kind {
     Video,
     Audio,
@@ -30,6 +31,7 @@ impl Kind {
 /// Where the working copy stands. Members see what was published last, whatever is being edited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = LessonStatus)]
 pub enum Status {
     Draft,
     InReview,

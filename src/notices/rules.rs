@@ -10,6 +10,7 @@ use crate::platform::local_time;
 /// What a notice tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = NoticeKind)]
 pub enum Kind {
     /// An event that calls me was published.
     EventPublished,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// What an organization is: 黨委、黨總支、黨支部、黨小組.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = OrganizationKind)]
 pub enum Kind {
     Committee,
     GeneralBranch,

@@ -15,6 +15,7 @@ use crate::platform::text::{Problems, clean};
 /// What became of a sign-up. `attended` and `no_show` are not stored: they follow from the check-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = SignUpStatus)]
 pub enum Status {
     /// In a draw that has not been held yet.
     Entered,
@@ -242,6 +243,7 @@ impl Terms {
 /// How a question is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = SignUpQuestionKind)]
 pub enum QuestionKind {
     /// One of its options.
     Choice,
@@ -252,6 +254,7 @@ pub enum QuestionKind {
 /// Something that is asked at sign-up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SignUpQuestion)]
 pub struct Question {
     /// Short, made up by the organiser, the key of its answer.
     #[schema(example = "bus_stop")]

@@ -9,6 +9,7 @@ const DAY_S: i64 = 86_400;
 /// Where a plan stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = StudyPlanStatus)]
 pub enum Status {
     Draft,
     Published,

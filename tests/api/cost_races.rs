@@ -30,7 +30,7 @@ async fn of_many_who_decide_at_once_one_does() {
     let t = &t;
     let mut statuses = Vec::new();
     for _ in 0..6 {
-        let id = spend(&t, &tenant.organizer_a, &event, json!({}))
+        let id = spend(t, &tenant.organizer_a, &event, json!({}))
             .await
             .expect(201)
             .id();
@@ -70,7 +70,7 @@ async fn of_many_who_decide_at_once_one_does() {
         statuses.push(status);
     }
     // And of many who annul, one.
-    let id = spend(&t, &tenant.organizer_a, &event, json!({}))
+    let id = spend(t, &tenant.organizer_a, &event, json!({}))
         .await
         .expect(201)
         .id();

@@ -243,6 +243,12 @@ async fn a_copy_is_a_draft_with_everything_moved() {
     crate::sign_ups::policy(&t, &tenant.admin, &event, policy)
         .await
         .expect(201);
+    let points = json!({ "presence": "all", "checkpoints": [
+        { "name": "出發", "kind": "check_in", "closes_after_s": 600, "in_area": false }, { "name": "簽退", "kind": "check_out" },
+    ] });
+    crate::checkpoints::write_points(&t, &tenant.admin, &event, "*", points)
+        .await
+        .expect(200);
     let path = format!("/events/{event}/clone");
     let body = json!({ "starts_at": t.in_s(33 * 86_400), "title": "再訪紀念館" });
     t.post(&path, &tenant.secretary_a, body.clone())
@@ -276,6 +282,16 @@ async fn a_copy_is_a_draft_with_everything_moved() {
     );
     assert_eq!(copied.json["quotas"][0]["places"], 2);
     assert_eq!(copied.json["questions"][0]["required"], true);
+    let path = format!("/events/{}/checkpoints", copy.id());
+    let points = t.get(&path, &tenant.admin).await.expect(200);
+    assert_eq!(points.json["presence"], "all");
+    assert_eq!(
+        (
+            points.text("/checkpoints/0/name"),
+            points.text("/checkpoints/1/kind")
+        ),
+        ("出發".into(), "check_out".into())
+    );
 }
 
 /// What a calendar program makes of these files, one after the other, by PyPI's icalendar.

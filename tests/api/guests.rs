@@ -252,7 +252,7 @@ async fn the_places_of_an_address_are_never_oversold_and_come_back() {
             .filter(|r| r.status == 409)
             .all(|r| r.json["code"] == "guest_link_full")
     );
-    assert_eq!(list(&t, &tenant, &event).await.json["invited"], 10);
+    assert_eq!(list(t, &tenant, &event).await.json["invited"], 10);
     let links = t
         .get(&format!("/events/{event}/guest-links"), &tenant.admin)
         .await

@@ -11,7 +11,7 @@ pub use commands::{ExitAll, WriteCheckpoints};
 pub use passing::{Passing, find_sent, gate_of, new_passage};
 pub use rules::{Kind, PresenceRule, Stay, minutes_until};
 pub use service::{
-    CheckpointPlan, Plan, annul_passage, annul_with, exit_all, passages_at, passed_of, plan_of, require_gate,
-    view_plan, write_checkpoints,
+    CheckpointPlan, Plan, annul_passage, annul_with, clone_points, exit_all, passages_at, passed_of, plan_of,
+    require_gate, view_plan, write_checkpoints,
 };
 pub use store::{CheckpointRow, PassageRow, insert_passages};

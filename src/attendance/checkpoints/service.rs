@@ -121,6 +121,27 @@ pub fn require_gate(
     }
 }
 
+/// Gives an event's new copy the same points. Nothing when it has none.
+pub fn clone_points(conn: &mut DbConnection, ctx: &Ctx, from: EventId, to: EventId) -> AppResult<()> {
+    let plan = plan_of(conn, from)?;
+    if plan.points.is_empty() {
+        return Ok(());
+    }
+    let point = |point: CheckpointRow| WriteCheckpoint {
+        id: None,
+        kind: Kind::of(&point),
+        name: point.name,
+        opens_after_s: point.opens_after_s,
+        closes_after_s: point.closes_after_s,
+        in_area: point.in_area,
+    };
+    let wanted = WriteCheckpoints {
+        checkpoints: plan.points.into_iter().map(point).collect(),
+        presence: plan.rule,
+    };
+    write_checkpoints(conn, ctx, to, None, &wanted).map(|_| ())
+}
+
 /// Writes the points whole, before the event and during it. One that somebody has passed keeps its name and kind, and
 /// stays. `version` is what the caller has read, 0 where there was none; none means 'whatever is there'.
 pub fn write_checkpoints(

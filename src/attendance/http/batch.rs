@@ -32,6 +32,7 @@ impl Check for CheckInBatch {
 
 #[derive(Debug, Clone, Copy, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = CheckInItemOutcome)]
 enum ItemOutcome {
     Created,
     Duplicate,

@@ -42,6 +42,7 @@ impl From<Piece> for PieceView {
 
 /// At most 80 characters around the first hit in a field.
 #[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = SearchPassageView)]
 struct PassageView {
     field: Field,
     /// How many characters of the field stand before the passage.

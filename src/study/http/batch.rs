@@ -48,6 +48,7 @@ impl Check for ProgressItem {
 
 #[derive(Debug, Clone, Copy, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ProgressItemOutcome)]
 enum ItemOutcome {
     /// It credited something that was not credited before.
     Created,

@@ -1,6 +1,6 @@
 //! The checked-in document is the code's, and each operation is described as API.md asks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use zhibu::platform::error::Code;
@@ -188,4 +188,39 @@ async fn each_json_body_has_an_example_that_its_operation_would_take() {
         tried += 1;
     }
     assert!(tried >= 20, "only {tried} tried");
+}
+
+/// Two types under one name would be one schema, and half of the operations would show the wrong words.
+#[test]
+fn no_two_types_share_a_schemas_name() {
+    let mut named: BTreeMap<String, String> = BTreeMap::new();
+    for (path, text) in sources() {
+        for derived in text.split("#[derive(").skip(1) {
+            let Some((traits, rest)) = derived.split_once(")]") else {
+                continue;
+            };
+            let item = ["struct ", "enum "]
+                .iter()
+                .filter_map(|word| rest.find(word))
+                .min();
+            let (true, Some(item)) = (traits.contains("ToSchema"), item) else {
+                continue;
+            };
+            let renamed = rest[..item].split_once("as = ").map(|(_, name)| name);
+            let own = rest[item..].split_once(' ').map(|(_, name)| name);
+            let name: String = renamed
+                .or(own)
+                .unwrap()
+                .chars()
+                .take_while(|c| c.is_alphanumeric())
+                .collect();
+            // The macro that makes enums of words has no name of its own.
+            if !name.is_empty()
+                && let Some(other) = named.insert(name.clone(), path.clone())
+            {
+                panic!("{name} is a schema in {other} and in {path}");
+            }
+        }
+    }
+    assert!(named.len() > 200, "only {} found", named.len());
 }
