@@ -5,6 +5,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::costs::{PDF, begin_receipt, receipt};
 use crate::races::look_then_act;
 use crate::sign_ups::{branch_day, sign_up};
 use crate::support::{Reply, Tenant, TestApp, new_uuid};
@@ -717,8 +718,6 @@ async fn file(t: &TestApp, token: &str, organization: &str, bytes: &[u8]) -> Str
     t.upload(token, organization, bytes).await.id()
 }
 
-const PDF: &[u8] = b"%PDF-1.4\n1 0 obj\n<< >>\nendobj\n%%EOF\n";
-
 #[actix_web::test]
 async fn materials_are_for_those_who_take_part() {
     let t = TestApp::start_for_days().await;
@@ -762,6 +761,26 @@ async fn materials_are_for_those_who_take_part() {
             .await
             .refused(404, "not_found");
     }
+    // An organizer, who writes no lessons, uploads materials; what an event cost is none, and pictures are nobody's to upload.
+    let route = begin_receipt(&t, &tenant.organizer_a, &tenant.branch_a, "material", PDF).await;
+    let route = route
+        .expect(201)
+        .header("location")
+        .rsplit('/')
+        .next()
+        .unwrap()
+        .to_owned();
+    let fourth = put(&tenant.organizer_a, "x", &route, None).await.expect(201);
+    t.delete(&format!("/materials/{}", fourth.id()), &tenant.organizer_a)
+        .await
+        .expect(204);
+    let bill = receipt(&t, &tenant.organizer_a, &tenant.branch_a, PDF).await.id();
+    put(&tenant.organizer_a, "x", &bill, None)
+        .await
+        .refused(422, "invalid_fields");
+    begin_receipt(&t, &tenant.organizer_a, &tenant.branch_a, "picture", PDF)
+        .await
+        .refused(422, "invalid_fields");
     let broken = file(&t, &tenant.secretary_a, &tenant.branch_a, b"GIF89a").await;
     put(&tenant.organizer_a, "x", &broken, None)
         .await
@@ -834,7 +853,7 @@ async fn materials_are_for_those_who_take_part() {
         recorded(&t, &tenant, &second.id()).await,
         ["material.archive", "material.create"]
     );
-    assert_eq!(t.count("event_materials").await, 3);
+    assert_eq!(t.count("event_materials").await, 4);
 }
 
 #[actix_web::test]
