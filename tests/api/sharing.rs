@@ -404,12 +404,7 @@ async fn look(t: &TestApp, event: &str, lookers: &[Looker], there: &[(&str, usiz
             let expected = if sees(one) { 200 } else { 404 };
             assert_eq!(reply.status, expected, "{} {one:?}", looker.name);
             if expected == 200 {
-                assert_eq!(
-                    reply.json["pictures"][0]["url"].is_string(),
-                    true,
-                    "{}",
-                    looker.name
-                );
+                assert!(reply.json["pictures"][0]["url"].is_string(), "{}", looker.name);
             }
         }
         let seen: Vec<&str> = there
