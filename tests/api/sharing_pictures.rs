@@ -57,7 +57,7 @@ fn webp(width: u32, height: u32) -> Vec<u8> {
 
 fn segment(kind: u8, body: &[u8]) -> Vec<u8> {
     let length = u16::try_from(body.len() + 2).unwrap().to_be_bytes();
-    [&[0xFF, kind], length.as_slice(), body].concat()
+    [[0xFF, kind].as_slice(), &length, body].concat()
 }
 
 /// TIFF, big endian: orientation 6 (the camera was turned), and where it was: 39°54' N, 116°23' E.
@@ -307,7 +307,7 @@ async fn eleven_mebibytes_are_refused_unread() {
         "{text}"
     );
     // One that does not say how long it is, is cut off.
-    let pieces = futures_util::stream::iter((0..11).map(|_| Ok::<_, std::io::Error>(vec![0xFF; 1 << 20])));
+    let pieces = futures_util::stream::iter((0..11).map(|_| Ok::<_, std::io::Error>(vec![0xFF_u8; 1 << 20])));
     let request = t.request(
         Method::POST,
         &format!("/reflections/{id}/pictures"),
