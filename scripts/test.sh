@@ -93,7 +93,7 @@ check_tools() {
 
 # Clients and readers of somebody else's, which tests ask whether they understand us; in a folder of their own.
 install_foreign() {
-  local folder=$root/target/foreign packages=(tuspy==1.1.0 standardwebhooks==1.1.0 icalendar==7.3.2 pypdf==7.1.1)
+  local folder=$root/target/foreign packages=(tuspy==1.1.0 standardwebhooks==1.1.0 icalendar==7.3.2 pypdf==7.1.1 pillow==13.0.0)
   if [[ $(cat "$folder/packages" 2>/dev/null) != "${packages[*]}" ]]; then
     rm -rf "$folder"
     if ! python3 -m venv "$folder"; then

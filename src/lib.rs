@@ -26,6 +26,7 @@ pub mod platform;
 pub mod quizzes;
 pub mod routes;
 pub mod server;
+pub mod sharing;
 pub mod sign_ups;
 pub mod study;
 pub mod study_plans;

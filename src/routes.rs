@@ -7,7 +7,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::platform::http::configure_error_pages;
 use crate::{
     attendance, audit, auth, costs, devices, event_templates, events, guests, home, lessons, media, members,
-    notices, organizations, quizzes, sign_ups, study, study_plans, volunteering, webhooks,
+    notices, organizations, quizzes, sharing, sign_ups, study, study_plans, volunteering, webhooks,
 };
 
 /// Everything under `/api/v1`.
@@ -31,6 +31,7 @@ pub fn api(cfg: &mut ServiceConfig) {
     volunteering::configure(cfg);
     media::configure(cfg);
     costs::configure(cfg);
+    sharing::configure(cfg);
     audit::configure(cfg);
 }
 

@@ -23,7 +23,7 @@ pub use doors::{event_of_code, event_of_proof};
 pub use http::{MyAttendanceView, configure, configure_pages};
 pub use lane::{CheckInLane, start_lane};
 pub use live::{LiveHub, news_of};
-pub use roster::{called, expected, freeze_due_rosters, freeze_now};
+pub use roster::{called, expected, freeze_due_rosters, freeze_if_due, freeze_now, takes_part};
 pub use rules::Source;
 pub use service::{open_for_check_in, record_past};
 pub use sheet::{Attended, attended, came, is_over, mine};

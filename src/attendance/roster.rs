@@ -5,7 +5,7 @@ use chrono::NaiveDate;
 
 use super::store::{self, RosterRow};
 use crate::app::Ctx;
-use crate::events::{self, Admission, EventId, EventRow};
+use crate::events::{self, Admission, EventId, EventRow, Status};
 use crate::members::{self, MemberId};
 use crate::organizations::OrganizationId;
 use crate::platform::db::{DbConnection, Instant};
@@ -106,6 +106,29 @@ pub fn called(conn: &mut DbConnection, event: &EventRow) -> AppResult<Vec<Member
     let on = local_date(event);
     let called = members::expected_members(conn, &organizations, event.expected_standings, &named, on)?;
     Ok(called.into_iter().map(|member| member.member_id).collect())
+}
+
+/// Does this member take part: expected at what was called, or come to it? Where people sign up, expected is who has a
+/// place. No permission asked.
+pub fn takes_part(conn: &mut DbConnection, event: &EventRow, member: MemberId) -> AppResult<bool> {
+    let asked = [(event.id, member)];
+    if !store::list_effective(conn, &asked)?.is_empty() {
+        return Ok(true);
+    }
+    if event.roster_frozen_at.is_some() {
+        return Ok(!store::list_on_roster(conn, &asked)?.is_empty());
+    }
+    if event.status != Status::Published.as_str() {
+        return Ok(false);
+    }
+    match Admission::of(event) {
+        Admission::SignUp => Ok(!sign_ups::placed(conn, &asked)?.is_empty()),
+        Admission::Roster => {
+            let people = members::briefs(conn, &[member])?;
+            let people: Vec<_> = people.values().collect();
+            Ok(!events::called_among(conn, event, &people)?.is_empty())
+        }
+    }
 }
 
 /// The roster as it is: frozen, or as it would be.

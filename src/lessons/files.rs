@@ -213,7 +213,7 @@ impl LessonFiles {
             let file = file.ok_or_else(AppError::not_found)?;
             if file.purpose() != MediaPurpose::Lesson {
                 // Members would see it.
-                let words = "was uploaded as a receipt";
+                let words = "was not uploaded for lessons";
                 return Err(AppError::invalid_field(role.field(), "wrong_purpose", words));
             }
             let kind_of_file = file.kind().ok_or(Code::MediaNotReady)?;

@@ -20,6 +20,10 @@ crate::words! {
         Lesson "lesson",
         /// Of an expense: for who may see what the organization spends.
         Receipt "receipt",
+        /// Of an event: for who may see its organization's people, and once it is put beside the event for who takes part.
+        Material "material",
+        /// A member's, with what they have written: shown with that and nowhere else. Not to be uploaded.
+        Picture "picture",
     }
 }
 
@@ -60,13 +64,15 @@ impl MediaPurpose {
         match self {
             Self::Lesson => true,
             Self::Receipt => matches!(kind, MediaKind::Image | MediaKind::Document),
+            Self::Material => kind != MediaKind::Subtitle,
+            Self::Picture => kind == MediaKind::Image,
         }
     }
 
     /// The largest file, where the installation allows `file_bytes` for any.
     pub fn most_bytes(self, file_bytes: i64) -> i64 {
         match self {
-            Self::Lesson => file_bytes,
+            Self::Lesson | Self::Material | Self::Picture => file_bytes,
             Self::Receipt => file_bytes.min(RECEIPT_BYTES),
         }
     }
@@ -181,6 +187,10 @@ mod tests {
             .iter()
             .filter(|kind| MediaPurpose::Receipt.takes(**kind));
         assert!(taken.eq([MediaKind::Image, MediaKind::Document].iter()));
+        assert!(
+            MediaPurpose::Material.takes(MediaKind::Video)
+                && !MediaPurpose::Material.takes(MediaKind::Subtitle)
+        );
         assert_eq!(MediaPurpose::Receipt.most_bytes(1 << 40), 20 << 20);
         assert_eq!(MediaPurpose::Receipt.most_bytes(1_000), 1_000);
         assert_eq!(MediaPurpose::Lesson.most_bytes(1 << 40), 1 << 40);

@@ -9,10 +9,11 @@ use crate::app::Ctx;
 use crate::audit::{self, Entry};
 use crate::costs;
 use crate::lessons;
-use crate::organizations::{self, OrganizationId, Right};
+use crate::organizations::{self, OrganizationId, OrganizationRow, Right};
 use crate::platform::db::DbConnection;
 use crate::platform::error::{AppError, AppResult, Code, Permitted};
 use crate::platform::page::{Found, Page};
+use crate::sharing;
 
 /// An upload that begins.
 #[derive(Debug, Clone)]
@@ -28,8 +29,8 @@ pub struct NewUpload {
 fn right_to_write(purpose: MediaPurpose) -> Right {
     match purpose {
         MediaPurpose::Lesson => Right::WriteLessons,
-        // Who manages an event tells what it cost.
-        MediaPurpose::Receipt => Right::ManageEvents,
+        // Who manages an event tells what it cost, and what goes with it. Pictures are nobody's to upload.
+        MediaPurpose::Receipt | MediaPurpose::Material | MediaPurpose::Picture => Right::ManageEvents,
     }
 }
 
@@ -45,43 +46,70 @@ pub fn create_upload(conn: &mut DbConnection, ctx: &Ctx, new: NewUpload) -> AppR
     let seen = organizations::require(conn, ctx, new.organization, right)?;
     organizations::lock_tree(conn, seen.tenant_id)?;
     let organization = organizations::require_held(conn, ctx, new.organization, right)?;
-    let used = store::used_bytes(conn, organization.tenant_id)?;
-    if used.saturating_add(new.size_bytes) > limits.quota_bytes {
-        return Err(AppError::from(Code::MediaQuotaExceeded)
-            .with("quota_bytes", limits.quota_bytes)
-            .with("used_bytes", used));
-    }
+    require_room(conn, ctx, organization.tenant_id, new.size_bytes)?;
     let state = if new.size_bytes == 0 {
         MediaState::Checking
     } else {
         MediaState::Uploading
     };
     let row = FileRow {
+        state: state.as_str().to_owned(),
+        upload_metadata: new.metadata,
+        ..new_file(ctx, &organization, new.purpose, new.name, new.size_bytes)
+    };
+    store::insert_file(conn, &row)?;
+    note(conn, ctx, "media.upload", &row)?;
+    Ok(row)
+}
+
+/// The caller holds the tree locked.
+pub(super) fn require_room(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    tenant: OrganizationId,
+    size_bytes: i64,
+) -> AppResult<()> {
+    let quota_bytes = ctx.config.media.quota_bytes;
+    let used = store::used_bytes(conn, tenant)?;
+    if used.saturating_add(size_bytes) > quota_bytes {
+        return Err(AppError::from(Code::MediaQuotaExceeded)
+            .with("quota_bytes", quota_bytes)
+            .with("used_bytes", used));
+    }
+    Ok(())
+}
+
+/// A file of which no byte is here yet.
+pub(super) fn new_file(
+    ctx: &Ctx,
+    organization: &OrganizationRow,
+    purpose: MediaPurpose,
+    name: String,
+    size_bytes: i64,
+) -> FileRow {
+    FileRow {
         id: ctx.ids.make(),
         tenant_id: organization.tenant_id,
         organization_id: organization.id,
-        name: new.name,
-        state: state.as_str().to_owned(),
+        name,
+        state: MediaState::Uploading.as_str().to_owned(),
         refusal: None,
         kind: None,
         content_type: None,
-        size_bytes: new.size_bytes,
+        size_bytes,
         received_bytes: 0,
         sha256: None,
         duration_ms: None,
-        upload_metadata: new.metadata,
-        expires_at: ctx.now.plus_s(limits.upload_s),
+        upload_metadata: String::new(),
+        expires_at: ctx.now.plus_s(ctx.config.media.upload_s),
         created_at: ctx.now,
         created_by: ctx.actor.account,
         updated_at: ctx.now,
         deleted_at: None,
         deleted_by: None,
         cleared_at: None,
-        purpose: new.purpose.as_str().to_owned(),
-    };
-    store::insert_file(conn, &row)?;
-    note(conn, ctx, "media.upload", &row)?;
-    Ok(row)
+        purpose: purpose.as_str().to_owned(),
+    }
 }
 
 fn note(conn: &mut DbConnection, ctx: &Ctx, action: &str, row: &FileRow) -> AppResult<()> {
@@ -91,9 +119,12 @@ fn note(conn: &mut DbConnection, ctx: &Ctx, action: &str, row: &FileRow) -> AppR
 }
 
 /// One file, for those who write lessons there or inspect them, a receipt for those who see what is spent there; to
-/// everybody else it is not there.
+/// everybody else it is not there. A picture is seen with what a member has written, and nowhere else.
 pub fn view_file(conn: &mut DbConnection, ctx: &Ctx, id: MediaId) -> AppResult<FileRow> {
     let row = store::find_file(conn, id)?.ok_or_else(AppError::not_found)?;
+    if row.purpose() == MediaPurpose::Picture {
+        return Err(AppError::not_found());
+    }
     let mut has = |right| organizations::require_ever(conn, ctx, row.organization_id, right).permitted();
     let writes = row.purpose() == MediaPurpose::Lesson && has(Right::WriteLessons)?.is_some();
     if writes || has(Right::View)?.is_some() {
@@ -130,13 +161,13 @@ pub fn own_upload(conn: &mut DbConnection, ctx: &Ctx, id: MediaId) -> AppResult<
     }
 }
 
-/// Removes a file that no lesson and no expense uses; an upload ends. Its bytes go after the commit.
+/// Removes a file that no lesson, no expense and no event uses; an upload ends. Its bytes go after the commit.
 pub fn delete_file(conn: &mut DbConnection, ctx: &Ctx, id: MediaId) -> AppResult<FileRow> {
     own_file(conn, ctx, id)?;
     let row = store::lock_files(conn, &[id])?
         .pop()
         .ok_or_else(AppError::not_found)?;
-    if lessons::uses_file(conn, id)? || costs::uses_file(conn, id)? {
+    if lessons::uses_file(conn, id)? || costs::uses_file(conn, id)? || sharing::uses_file(conn, id)? {
         return Err(Code::MediaInUse.into());
     }
     store::delete_file(conn, id, ctx.actor.account, ctx.now)?;

@@ -153,6 +153,46 @@ pub fn set_ready(
     Ok(changed == 1)
 }
 
+/// Whether it was still waiting for that.
+pub fn settle_picture(
+    conn: &mut DbConnection,
+    id: MediaId,
+    sha256: &[u8],
+    now: Instant,
+) -> QueryResult<bool> {
+    use media_files::dsl as f;
+    let changed = diesel::update(untouched(id))
+        .set((
+            f::state.eq(MediaState::Ready.as_str()),
+            f::kind.eq(MediaKind::Image.as_str()),
+            f::content_type.eq("image/jpeg"),
+            f::received_bytes.eq(f::size_bytes),
+            f::sha256.eq(sha256),
+            f::updated_at.eq(now),
+        ))
+        .execute(conn)?;
+    Ok(changed == 1)
+}
+
+/// Whether it was still waiting for its bytes.
+pub fn drop_upload(conn: &mut DbConnection, id: MediaId, by: AccountId, now: Instant) -> QueryResult<bool> {
+    use media_files::dsl as f;
+    let changed = diesel::update(untouched(id))
+        .set((f::deleted_at.eq(now), f::deleted_by.eq(by), f::updated_at.eq(now)))
+        .execute(conn)?;
+    Ok(changed == 1)
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn untouched(id: MediaId) -> _ {
+    let uploading: &'static str = "uploading";
+    media_files::table
+        .filter(media_files::id.eq(id))
+        .filter(media_files::state.eq(uploading))
+        .filter(media_files::received_bytes.eq(0_i64))
+        .filter(media_files::deleted_at.is_null())
+}
+
 pub fn set_refused(conn: &mut DbConnection, id: MediaId, why: Refusal, now: Instant) -> QueryResult<bool> {
     use media_files::dsl as f;
     let changed = diesel::update(checked(id))
@@ -266,8 +306,10 @@ pub fn list_files(conn: &mut DbConnection, filter: &FileFilter) -> QueryResult<F
 fn narrowed<'a>(conn: &DbConnection, filter: &FileFilter) -> media_files::BoxedQuery<'a, MultiBackend> {
     use diesel::dsl::sql;
     use diesel::sql_types::Bool;
+    // Members' pictures are seen with what they were sent for.
     let mut query = media_files::table
         .filter(media_files::deleted_at.is_null())
+        .filter(media_files::purpose.ne(MediaPurpose::Picture.as_str()))
         .into_boxed();
     let (open, close) = conn.among_parts();
     let list = |ids: &[OrganizationId]| ids.iter().copied().collect::<UuidList>();

@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, watch};
 use super::MediaId;
 use super::bucket::Bucket;
 use super::files::Folder;
+use super::pictures::PictureTurns;
 use super::rules::MediaState;
 use super::store::{self, FileRow};
 use super::tus::Checksum;
@@ -44,6 +45,7 @@ pub struct Media {
     pub(super) clock: Clock,
     pub(super) config: Arc<MediaConfig>,
     pub(super) checks: Arc<Semaphore>,
+    pub(super) pictures: PictureTurns,
     running: Arc<Mutex<HashMap<MediaId, watch::Sender<bool>>>>,
 }
 
@@ -56,6 +58,7 @@ impl Media {
             clock,
             config: Arc::new(config.clone()),
             checks: Arc::new(Semaphore::new(CHECKS_AT_ONCE)),
+            pictures: PictureTurns::default(),
             running: Arc::default(),
         })
     }

@@ -25,7 +25,13 @@ pub async fn receipt(t: &TestApp, token: &str, organization: &str, bytes: &[u8])
     t.get(&media, token).await.expect(200)
 }
 
-async fn begin_receipt(t: &TestApp, token: &str, organization: &str, purpose: &str, bytes: &[u8]) -> Reply {
+pub async fn begin_receipt(
+    t: &TestApp,
+    token: &str,
+    organization: &str,
+    purpose: &str,
+    bytes: &[u8],
+) -> Reply {
     let [organization, name, purpose] = [organization, "發票.pdf", purpose].map(|text| STANDARD.encode(text));
     let metadata = format!("organization_id {organization},filename {name},purpose {purpose}");
     let request = t

@@ -37,6 +37,8 @@ mod races;
 mod roster;
 mod search;
 mod series;
+mod sharing;
+mod sharing_pictures;
 mod sheet;
 mod sign_up_races;
 mod sign_ups;

@@ -166,7 +166,7 @@ async fn an_upload_goes_on_where_it_stopped() {
     assert_eq!(files_in(&t), 0);
 }
 
-fn files_in(t: &TestApp) -> usize {
+pub fn files_in(t: &TestApp) -> usize {
     fn count(folder: &std::path::Path) -> usize {
         let Ok(entries) = std::fs::read_dir(folder) else {
             return 0;

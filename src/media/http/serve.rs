@@ -56,7 +56,7 @@ struct ContentQuery {
 
 impl Check for ContentQuery {}
 
-/// Read the bytes of a file, as its address says. The address comes with a lesson, an expense or a file, and needs no token, so that
+/// Read the bytes of a file, as its address says. The address comes with what shows the file, and needs no token, so that
 /// a player can use it as it is. It holds for four hours at least unless the installation says otherwise (longer than
 /// watching takes: a player asks again and again for what comes next), for one member's session, and ends
 /// within a second of that session. `Range` gives a part (206, 416); several parts in one request are not made, the

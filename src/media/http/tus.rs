@@ -47,11 +47,11 @@ async fn tell_uploads(app: web::Data<App>) -> HttpResponse {
         .finish()
 }
 
-/// Create an upload for an organization whose lessons I write or, as a receipt, whose events I manage: tus 1.0, so that it
-/// goes on after a lost connection.
+/// Create an upload for an organization whose lessons I write or, as a receipt or a material, whose events I manage: tus
+/// 1.0, so that it goes on after a lost connection.
 ///
 /// Headers: `Tus-Resumable: 1.0.0`, `Upload-Length` (bytes), `Upload-Metadata` with `organization_id` (required),
-/// `purpose` (`lesson`, or `receipt`: a picture or a PDF of at most 20 MiB, seen by who sees what is spent there),
+/// `purpose` (`lesson`, `material` of an event, or `receipt`: a picture or a PDF of at most 20 MiB, seen by who sees what is spent there),
 /// `filename` and `filetype` (the latter is not believed), each in base64. The body may begin with the first bytes
 /// (`Content-Type: application/offset+octet-stream`). `Location` is where the bytes go. The room is taken now:
 /// media_quota_exceeded when the organization's tree has no more. A repeat makes another upload; the one that
@@ -115,6 +115,7 @@ fn new_upload(request: &HttpRequest) -> AppResult<NewUpload> {
     let purpose = match value("purpose") {
         None => MediaPurpose::Lesson,
         Some(word) => MediaPurpose::parse(&word)
+            .filter(|purpose| *purpose != MediaPurpose::Picture)
             .ok_or_else(|| AppError::invalid_field("purpose", "unknown_value", "is no purpose of ours"))?,
     };
     Ok(NewUpload {

@@ -143,7 +143,7 @@ async fn find_media(app: web::Data<App>, who: SignedIn, id: IdPath<MediaId>) -> 
     Ok(Tagged(MediaView::whole(row, &app, &actor)))
 }
 
-/// Delete a file that no lesson and no expense uses, or end its upload. The room it took is free at once.
+/// Delete a file that no lesson, no expense and no event uses, or end its upload. The room it took is free at once.
 #[utoipa::path(tag = "media", params(("id" = MediaId, Path)), responses((status = 204), (status = 409, description = "media_in_use")))]
 #[delete("/media/{id}")]
 async fn delete_media(app: web::Data<App>, who: SignedIn, id: IdPath<MediaId>) -> AppResult<Answer> {

@@ -3,7 +3,7 @@
 //! the thread that runs it.
 
 mod container;
-mod picture;
+pub mod picture;
 mod subtitles;
 
 use std::fs::File;
@@ -25,7 +25,7 @@ const MAX_PICTURE: u64 = 10 << 20;
 const MAX_SUBTITLES: u64 = 1 << 20;
 const MAX_DOCUMENT: u64 = 50 << 20;
 /// Pixels; as many as a phone's camera takes.
-const MAX_PIXELS: u64 = 50_000_000;
+pub const MAX_PIXELS: u64 = 50_000_000;
 
 enum Family {
     Container(container::Family),
@@ -45,12 +45,8 @@ fn family(head: &[u8]) -> Option<Family> {
         Family::Container(container::Family::WebM)
     } else if at(0, b"ID3") || is_frame_of_layer_3 {
         Family::Container(container::Family::Mp3)
-    } else if at(0, b"\x89PNG\r\n\x1A\n") {
-        Family::Picture(picture::Format::Png)
-    } else if at(0, b"\xFF\xD8\xFF") {
-        Family::Picture(picture::Format::Jpeg)
-    } else if at(0, b"RIFF") && at(8, b"WEBP") {
-        Family::Picture(picture::Format::WebP)
+    } else if let Some(format) = picture::Format::of(head) {
+        Family::Picture(format)
     } else if at(0, b"%PDF-") {
         Family::Document
     } else if text.starts_with(b"WEBVTT") {

@@ -8,6 +8,19 @@ pub enum Format {
 }
 
 impl Format {
+    /// By the first bytes.
+    pub fn of(head: &[u8]) -> Option<Self> {
+        if head.starts_with(b"\x89PNG\r\n\x1A\n") {
+            Some(Self::Png)
+        } else if head.starts_with(b"\xFF\xD8\xFF") {
+            Some(Self::Jpeg)
+        } else if head.starts_with(b"RIFF") && bytes(head, 8) == Some(*b"WEBP") {
+            Some(Self::WebP)
+        } else {
+            None
+        }
+    }
+
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Png => "image/png",
@@ -39,8 +52,17 @@ fn png(head: &[u8]) -> Option<(u32, u32)> {
     ))
 }
 
-/// From segment to segment up to the frame header.
 fn jpeg(head: &[u8]) -> Option<(u32, u32)> {
+    let is_frame = |kind| matches!(kind, 0xC0..=0xCF) && !matches!(kind, 0xC4 | 0xC8 | 0xCC);
+    // The picture may begin, or end, without a frame header.
+    let (at, kind) = segment(head, |kind| is_frame(kind) || matches!(kind, 0xD9 | 0xDA))?;
+    is_frame(kind).then_some(())?;
+    let [height, width] = [bytes(head, at + 5)?, bytes(head, at + 7)?].map(u16::from_be_bytes);
+    Some((width.into(), height.into()))
+}
+
+/// Where the first segment of the wanted kind begins, from segment to segment.
+fn segment(head: &[u8], is_wanted: impl Fn(u8) -> bool) -> Option<(usize, u8)> {
     let mut at = 2;
     loop {
         let [mark, kind] = bytes(head, at)?;
@@ -50,16 +72,18 @@ fn jpeg(head: &[u8]) -> Option<(u32, u32)> {
         match kind {
             // Filling bytes.
             0xFF => at += 1,
-            0xC0..=0xCF if !matches!(kind, 0xC4 | 0xC8 | 0xCC) => {
-                let [height, width] = [bytes(head, at + 5)?, bytes(head, at + 7)?].map(u16::from_be_bytes);
-                return Some((width.into(), height.into()));
-            }
-            // The picture begins, or ends, without a frame header.
-            0xD9 | 0xDA => return None,
+            _ if is_wanted(kind) => return Some((at, kind)),
             0x01 | 0xD0..=0xD8 => at += 2,
             _ => at += 2 + usize::from(u16::from_be_bytes(bytes(head, at + 2)?)),
         }
     }
+}
+
+/// Does the end of the picture stand behind its beginning? One that was cut off decodes to grey.
+pub fn is_whole_jpeg(file: &[u8]) -> bool {
+    let scan = segment(file, |kind| matches!(kind, 0xD9 | 0xDA));
+    let rest = scan.and_then(|(at, _)| file.get(at..));
+    rest.is_some_and(|rest| rest.windows(2).any(|pair| pair == [0xFF, 0xD9]))
 }
 
 fn webp(head: &[u8]) -> Option<(u32, u32)> {
@@ -96,6 +120,11 @@ mod tests {
         let jpeg = b"\xFF\xD8\xFF\xE0\0\x04ab\xFF\xFF\xC2\0\x11\x08\x01\xE0\x02\x80";
         assert_eq!(size(Format::Jpeg, jpeg), Some((640, 480)));
         assert_eq!(size(Format::Jpeg, b"\xFF\xD8\xFF\xDA\0\x04ab"), None);
+        assert!(is_whole_jpeg(
+            b"\xFF\xD8\xFF\xDA\0\x02ab\xFF\xD9 and what a phone appends"
+        ));
+        // The end of the preview in its camera's note is none.
+        assert!(!is_whole_jpeg(b"\xFF\xD8\xFF\xE1\0\x04\xFF\xD9\xFF\xDA\0\x02ab"));
         let webp =
             |kind: &str, rest: &[u8]| [b"RIFF\0\0\0\0WEBP", kind.as_bytes(), b"\0\0\0\0", rest].concat();
         let lossy = webp("VP8 ", b"\0\0\0\x9D\x01\x2A\x80\x02\xE0\x01");

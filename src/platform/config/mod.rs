@@ -11,6 +11,7 @@ mod log;
 mod media;
 mod network;
 mod server;
+mod sharing;
 mod sign_ups;
 mod study;
 
@@ -28,6 +29,7 @@ use jobs::{RawGuests, RawJobs, RawNotices, RawWebhooks};
 use log::RawLog;
 use media::RawMedia;
 use server::RawServer;
+use sharing::RawSharing;
 use sign_ups::RawSignUps;
 use study::RawStudy;
 
@@ -41,6 +43,7 @@ pub use log::LogConfig;
 pub use media::{BucketConfig, MediaConfig};
 pub use network::Network;
 pub use server::ServerConfig;
+pub use sharing::SharingConfig;
 pub use sign_ups::SignUpConfig;
 pub use study::StudyConfig;
 
@@ -55,6 +58,7 @@ pub struct Config {
     pub study: StudyConfig,
     pub media: MediaConfig,
     pub guests: GuestConfig,
+    pub sharing: SharingConfig,
     pub jobs: JobsConfig,
     pub notices: NoticeConfig,
     pub webhooks: WebhookConfig,
@@ -192,6 +196,7 @@ struct Raw {
     study: RawStudy,
     media: RawMedia,
     guests: RawGuests,
+    sharing: RawSharing,
     jobs: RawJobs,
     notices: RawNotices,
     webhooks: RawWebhooks,
@@ -212,6 +217,7 @@ impl Raw {
             sign_ups: self.sign_ups.validate()?,
             study: self.study.validate()?,
             guests: self.guests.validate()?,
+            sharing: self.sharing.validate()?,
             jobs: self.jobs.validate()?,
             notices: self.notices.validate()?,
             webhooks: self.webhooks.validate()?,

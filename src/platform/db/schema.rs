@@ -1196,6 +1196,77 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    reflections (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        organization_id -> Uuid,
+        event_id -> Uuid,
+        author_id -> Uuid,
+        branch_id -> Uuid,
+        text -> Text,
+        visibility -> Text,
+        status -> Text,
+        reason -> Nullable<Text>,
+        decided_at -> Nullable<Instant>,
+        decided_by -> Nullable<Uuid>,
+        published_at -> Nullable<Instant>,
+        withdrawn_at -> Nullable<Instant>,
+        version -> Integer,
+        created_at -> Instant,
+        updated_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    reflection_pictures (reflection_id, number) {
+        reflection_id -> Uuid,
+        number -> Integer,
+        tenant_id -> Uuid,
+        media_id -> Uuid,
+        width -> Integer,
+        height -> Integer,
+        added_at -> Instant,
+        removed_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    reflection_likes (reflection_id, member_id) {
+        reflection_id -> Uuid,
+        member_id -> Uuid,
+        tenant_id -> Uuid,
+        liked_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Json, Uuid};
+
+    event_materials (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        event_id -> Uuid,
+        title -> Text,
+        media_id -> Uuid,
+        position -> Integer,
+        created_at -> Instant,
+        created_by -> Uuid,
+        archived_at -> Nullable<Instant>,
+        archived_by -> Nullable<Uuid>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     organizations,
     audit_log,
@@ -1261,4 +1332,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     checkpoints,
     checkpoint_passages,
     service_hours,
+    reflections,
+    reflection_pictures,
+    reflection_likes,
+    event_materials,
 );

@@ -368,15 +368,37 @@ codes! {
         "同一组织同一年度只使用一种货币，此处为 currency。"
         "同一組織同一年度只使用一種貨幣，此處為 currency。" }
 
+    // Sharing.
+    EventNotBegun "event_not_begun" 409 {
+        "The event has not begun. What it meant to you can be shared from `starts_at` on."
+        "活动尚未开始，请在活动开始（starts_at）后再分享心得。"
+        "活動尚未開始，請在活動開始（starts_at）後再分享心得。" }
+    AlreadyShared "already_shared" 409 {
+        "You have shared a reflection on this event: change it, or withdraw it first. `reflection_id` names it."
+        "您已提交过本次活动的心得，可修改或先撤回，编号见 reflection_id。"
+        "您已提交過本次活動的心得，可修改或先撤回，編號見 reflection_id。" }
+    ReflectionStatus "reflection_status" 409 {
+        "As this reflection stands that cannot be done to it; `status` says how it stands."
+        "该心得在当前状态下不能执行此操作，状态见 status。"
+        "該心得在目前狀態下不能執行此操作，狀態見 status。" }
+    LimitReached "limit_reached" 409 {
+        "There are as many as there may be; `limit` says how many. Take one away first."
+        "数量已达上限（见 limit），请先移除一项。"
+        "數量已達上限（見 limit），請先移除一項。" }
+    PictureUnreadable "picture_unreadable" 422 {
+        "This picture is broken or cut off. Send it again, or another one."
+        "图片已损坏或不完整，请重新发送或更换图片。"
+        "圖片已損壞或不完整，請重新傳送或更換圖片。" }
+
     // Media.
     RangeNotSatisfiable "range_not_satisfiable" 416 {
         "The file ends before the range begins; `size_bytes` says how long it is."
         "请求的范围超出文件大小，文件大小见 size_bytes。"
         "請求的範圍超出檔案大小，檔案大小見 size_bytes。" }
     MediaInUse "media_in_use" 409 {
-        "A lesson uses this file, or did when it was published, or it is the receipt of an expense. It stays for as long as that is on record."
-        "该文件正被课程使用（含已发布的版本），或为支出凭证，不能删除。"
-        "該檔案正被課程使用（含已發布的版本），或為支出憑證，不能刪除。" }
+        "A lesson uses this file, or did when it was published, or it is the receipt of an expense or a material of an event. It stays for as long as that is on record."
+        "该文件正被课程使用（含已发布的版本），或为支出凭证、活动资料，不能删除。"
+        "該檔案正被課程使用（含已發布的版本），或為支出憑證、活動資料，不能刪除。" }
     MediaNotReady "media_not_ready" 409 {
         "This file cannot be used: it is not ready yet, or it was refused. `GET /media/{id}` says which."
         "该文件尚未就绪或未通过检查，请用 GET /media/{id} 查看。"

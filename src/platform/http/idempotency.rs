@@ -1,11 +1,13 @@
 //! `Idempotency-Key` (IETF draft): the answer of a write is committed together with its effect, so a repeat finds it.
 
-use std::future::Future;
+use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 
 use crate::platform::db::AnyId;
 use actix_web::dev::Payload;
+use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpRequest};
+use bytes::Bytes;
 use diesel::prelude::*;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -56,6 +58,41 @@ impl<T: DeserializeOwned + Check + 'static> FromRequest for Once<T> {
                 body: parse(json)?,
             })
         })
+    }
+}
+
+/// The same for a body that is no JSON. It is unread: whoever may not send it is told so first.
+pub struct OnceBytes {
+    request: HttpRequest,
+    payload: Payload,
+}
+
+impl FromRequest for OnceBytes {
+    type Error = AppError;
+    type Future = Ready<AppResult<Self>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        ready(Ok(Self {
+            request: request.clone(),
+            payload: payload.take(),
+        }))
+    }
+}
+
+impl OnceBytes {
+    /// At most `limit` bytes of one of these media types, and the key of them.
+    pub async fn read(self, types: &[&str], limit: usize) -> AppResult<(Bytes, Key)> {
+        let content_type = self.request.headers().get(CONTENT_TYPE);
+        let content_type = content_type
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        let essence = content_type.split(';').next().unwrap_or_default().trim();
+        if !types.iter().any(|taken| essence.eq_ignore_ascii_case(taken)) {
+            return Err(Code::UnsupportedMediaType.into());
+        }
+        let bytes = read_limited(&self.request, self.payload, limit).await?;
+        let key = Key::from_request(&self.request, &bytes)?;
+        Ok((bytes, key))
     }
 }
 

@@ -22,7 +22,7 @@ pub use body::{BodyLimits, Json, RawItem, read_limited, require_plain};
 pub use error_pages::configure_error_pages;
 pub use events::event_stream;
 pub use frame::{Frame, RequestId, current_request_id, frame, language};
-pub use idempotency::{Key, Once, sweep_keys};
+pub use idempotency::{Key, Once, OnceBytes, sweep_keys};
 pub use known::{KnownPaths, answer_head, nothing_here, refuse_stray_parameters, was_head};
 pub use page::{List, PageQuery};
 pub use pages::{page_asset, strict_page};

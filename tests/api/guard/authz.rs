@@ -108,6 +108,9 @@ pub fn body_of(name: &str, tenant: &Tenant) -> Value {
         "create_expense" => {
             json!({ "category": "venue", "amount_cents": 1, "spent_on": "2026-11-20", "payee": "x" })
         }
+        "create_reflection" => json!({ "text": "x", "visibility": "event" }),
+        "update_reflection" => json!({}),
+        "create_material" => json!({ "title": "x", "media_id": client_event_id }),
         "excuse_member" => json!({ "member_id": tenant.member_a_id, "reason": "x" }),
         "unexcuse_member" => json!({ "member_id": tenant.member_a_id }),
         "update_sign_up_policy" => json!({ "capacity": 1 }),
@@ -221,6 +224,16 @@ async fn another_tenants_and_a_sibling_branchs_things_do_not_exist() {
     let (outing, [bus, ..]) = crate::checkpoints::day_out(&t, &theirs, json!({})).await;
     let passed = crate::checkpoints::pass(&t, &theirs, &outing, &bus, &theirs.member_a).await;
     let hours = crate::volunteering::confirmed(&t, &theirs).await;
+    let begun = crate::sharing::begun_event(&t, &theirs, json!({})).await;
+    let reflection = crate::sharing::share(&t, &theirs.member_a, &begun, "branch").await;
+    let reflection = reflection.expect(201).id();
+    crate::sharing::decide(&t, &theirs.admin, &reflection, "approve")
+        .await
+        .expect(200);
+    let material = json!({ "title": "x", "media_id": file });
+    let material = t
+        .post(&format!("/events/{event}/materials"), &theirs.admin, material)
+        .await;
     let ids = BTreeMap::from([
         ("event-templates", template.expect(201).id()),
         ("guests", guest.expect(201).id()),
@@ -232,6 +245,9 @@ async fn another_tenants_and_a_sibling_branchs_things_do_not_exist() {
         ("service-hours", hours),
         ("checkpoint-passages", passed.expect(201).text("/passage/id")),
         ("sign-ups", sign_up.expect(201).id()),
+        ("reflections", reflection),
+        ("pictures", "1".to_owned()),
+        ("materials", material.expect(201).id()),
         ("study-reviews", review),
         ("quiz-attempts", attempt),
         ("study-plans", plan),

@@ -27,7 +27,7 @@ fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-const SLICES: [&str; 19] = [
+const SLICES: [&str; 20] = [
     "auth",
     "organizations",
     "members",
@@ -44,6 +44,7 @@ const SLICES: [&str; 19] = [
     "media",
     "costs",
     "volunteering",
+    "sharing",
     "audit",
     "notices",
     "webhooks",

@@ -48,7 +48,7 @@ fn every_error_code_is_told_somewhere() {
     }
 }
 
-/// `Once` is the extractor that heeds the key.
+/// `Once` and `OnceBytes` are the extractors that heed the key.
 #[test]
 fn what_keeps_answers_for_a_key_says_so() {
     let sources = sources();
@@ -59,7 +59,8 @@ fn what_keeps_answers_for_a_key_says_so() {
         let Some((_, rest)) = sources.iter().find_map(|(_, text)| text.split_once(&opening)) else {
             panic!("no handler of {method} {path}");
         };
-        let heeds = rest.split(") -> ").next().unwrap().contains("Once<");
+        let parameters = rest.split(") -> ").next().unwrap();
+        let heeds = parameters.contains("Once<") || parameters.contains("OnceBytes");
         let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
         let says = parameters.iter().any(|one| one["name"] == "Idempotency-Key");
         assert_eq!(says, heeds, "{name}");
