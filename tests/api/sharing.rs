@@ -324,6 +324,13 @@ async fn only_who_took_part_shares_and_not_before_it_begins() {
     )
     .await
     .expect(200);
+    for _ in 0..40 {
+        if t.get("/me", &tenant.member_b).await.status == 401 {
+            break;
+        }
+        // Every process knows within a second.
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
     for (method, path) in [
         (Method::GET, format!("/reflections/{id}")),
         (Method::POST, format!("/reflections/{id}/withdraw")),

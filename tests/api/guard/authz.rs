@@ -269,9 +269,10 @@ async fn another_tenants_and_a_sibling_branchs_things_do_not_exist() {
         for token in [&mine.admin, &mine.member_a, &theirs.secretary_b, &theirs.member_b] {
             let path = fill(&path, &ids);
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-            let mut request = t.request(method, path.strip_prefix("/api/v1").unwrap(), token);
+            let request = t.request(method, path.strip_prefix("/api/v1").unwrap(), token);
+            let mut request = request.header("if-match", "*");
             if let Some(body) = &body {
-                request = request.json(body).header("if-match", "*");
+                request = request.json(body);
             }
             let reply = Reply::of(request).await;
             assert_eq!(reply.status, 404, "{name}: {}", reply.json);
