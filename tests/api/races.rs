@@ -295,7 +295,11 @@ async fn a_refused_check_in_does_not_fail_its_neighbours() {
 }
 
 /// A lane of numbers into a table that takes no 3, which panics over a 4; the first batch waits until the whole crowd has queued up.
-fn lane_of_numbers(db: &Db, start: std::sync::mpsc::Receiver<()>) -> Lane<i64, i64> {
+fn lane_of_numbers(
+    db: &Db,
+    began: tokio::sync::mpsc::UnboundedSender<()>,
+    start: std::sync::mpsc::Receiver<()>,
+) -> Lane<i64, i64> {
     let limits = LaneLimits {
         threads: 1,
         queue: 64,
@@ -305,6 +309,7 @@ fn lane_of_numbers(db: &Db, start: std::sync::mpsc::Receiver<()>) -> Lane<i64, i
     let start = std::sync::Mutex::new(start);
     let apply = move |conn: &mut DbConnection, batch: &[i64]| {
         if batch == [0] {
+            let _ = began.send(());
             let _ = start.lock().unwrap().recv();
         }
         for n in batch {
@@ -321,9 +326,14 @@ async fn a_command_that_is_refused_or_panics_does_not_fail_its_neighbours() {
     let t = TestApp::start().await;
     run(&t.app.db, "CREATE TABLE fussy (n BIGINT NOT NULL CHECK (n <> 3))").await;
     let (go, start) = std::sync::mpsc::channel();
-    let lane = lane_of_numbers(&t.app.db, start);
+    let (began, mut begun) = tokio::sync::mpsc::unbounded_channel();
+    let lane = lane_of_numbers(&t.app.db, began, start);
     let first = lane.submit(0);
-    let rest = join_all((1..=5).map(|n| lane.submit(n)));
+    // Not before the first is a batch of its own: else they could be one with it, and nobody would wait.
+    let rest = async {
+        begun.recv().await.unwrap();
+        join_all((1..=5).map(|n| lane.submit(n))).await
+    };
     let open = async {
         while lane.waiting() < 5 {
             tokio::task::yield_now().await;
