@@ -617,3 +617,41 @@ async fn what_is_asked_is_answered_and_kept() {
         "{csv}"
     );
 }
+
+#[actix_web::test]
+async fn a_window_opens_at_midnight_where_the_tree_is() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let window = json!({ "capacity": 2, "opens_at": "2026-11-25T00:00:00+08:00", "closes_at": "2026-11-26T00:00:00+08:00" });
+    let event = theme_day(&t, &tenant, window).await;
+    t.clock().set("2026-11-24T23:59:59.999999+08:00".parse().unwrap());
+    assert_eq!(sign_up(&t, &tenant.member_a, &event).await.status, 409);
+    t.clock().set("2026-11-25T00:00:00+08:00".parse().unwrap());
+    sign_up(&t, &tenant.member_a, &event).await.expect(201);
+    t.clock().set("2026-11-26T00:00:00+08:00".parse().unwrap());
+    assert_eq!(sign_up(&t, &tenant.member_b, &event).await.status, 409);
+}
+
+/// Nobody looks while the offer runs out; the process that starts afterwards finds it run out, and gives the place on.
+#[actix_web::test]
+async fn an_offer_that_ran_out_while_no_server_ran_goes_to_the_next() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let people = t.crowd(&tenant, 3).await;
+    let event = theme_day(&t, &tenant, json!({ "capacity": 1, "offer_s": 3_600 })).await;
+    let first = sign_up(&t, &people[0].token, &event).await.expect(201).id();
+    let second = sign_up(&t, &people[1].token, &event).await.expect(201).id();
+    sign_up(&t, &people[2].token, &event).await.expect(201);
+    cancel(&t, &people[0].token, &first).await.expect(200);
+    t.advance_s(7_200);
+    let (started, stop) = t.replica().await;
+    let accept = format!("{started}/api/v1/sign-ups/{second}/accept");
+    t.act(&accept, &people[1].token)
+        .await
+        .refused(409, "sign_up_ended");
+    // Whoever asks first settles it; else the task of the process does within seconds.
+    sign_up(&t, &people[0].token, &event).await.expect(201);
+    assert_eq!(mine(&t, &people[1].token, &event).await["status"], "expired");
+    assert_eq!(mine(&t, &people[2].token, &event).await["status"], "offered");
+    stop.stop(false).await;
+}
