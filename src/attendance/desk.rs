@@ -4,17 +4,18 @@
 use std::collections::{HashMap, HashSet};
 
 use super::checkpoints::{CheckpointRow, Kind, PassageRow, Passing, gate_of, insert_passages, new_passage};
-use super::rules::{self, Claim, Facts};
+use super::rules::{self, Claim, Facts, Gate};
 use super::store::{self, CheckInRow, Pair};
 use super::{CheckpointId, roster};
 use crate::auth::AccountId;
-use crate::events::{self, EventId, EventRow};
+use crate::events::{self, Admission, EventId, EventRow};
 use crate::members::MemberId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::{AnyId, DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code};
 use crate::platform::ids::Ids;
 use crate::platform::keys::Keys;
+use crate::sign_ups;
 
 /// One wish to check somebody in.
 #[derive(Debug, Clone)]
@@ -85,6 +86,8 @@ struct Known {
     sent: HashMap<(AccountId, AnyId), CheckInRow>,
     devices: HashMap<(EventId, AnyId), HashSet<MemberId>>,
     passing: Passing,
+    /// When their session begins, where it has a time of its own.
+    session_starts: HashMap<Pair, Instant>,
 }
 
 /// Decides and records a batch in the caller's transaction, in order of arrival. The events' rows are locked, so two
@@ -159,6 +162,7 @@ impl Known {
         let before = store::list_by_client_event(conn, &sent)?;
         let events: HashMap<_, _> = events.into_iter().map(|event| (event.id, event)).collect();
         Ok(Self {
+            session_starts: session_starts(conn, &events, &people)?,
             passing: Passing::load(conn, keys, &events, batch)?,
             on_roster: store::list_on_roster(conn, &people)?.into_iter().collect(),
             on_leave: store::list_on_leave(conn, &people)?.into_iter().collect(),
@@ -192,7 +196,10 @@ impl Known {
         let leaves = point
             .as_ref()
             .is_some_and(|point| Kind::of(point) == Kind::CheckOut);
-        let gate = gate_of(event, point.as_ref());
+        let gate = match (&point, self.session_starts.get(&pair)) {
+            (None, Some(starts_at)) => Gate::of_session(event, *starts_at),
+            _ => gate_of(event, point.as_ref()),
+        };
         let facts = self.facts(wish, pair, present.is_some() || leaves);
         let accepted = rules::decide(event, gate, facts, &wish.claim)?;
         if leaves {
@@ -296,6 +303,27 @@ impl Known {
                 .insert(row.member_id);
         }
     }
+}
+
+fn session_starts(
+    conn: &mut DbConnection,
+    events: &HashMap<EventId, EventRow>,
+    people: &[(EventId, MemberId)],
+) -> AppResult<HashMap<Pair, Instant>> {
+    let by_sign_up = |event: &EventId| {
+        events
+            .get(event)
+            .is_some_and(|event| Admission::of(event) == Admission::SignUp)
+    };
+    let asked: Vec<_> = people.iter().filter(|(event, _)| by_sign_up(event)).copied().collect();
+    if asked.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let starts = sign_ups::sessions_of(conn, &asked)?;
+    let start = |((event_id, member_id), session): (_, sign_ups::MemberSession)| {
+        Some((Pair { event_id, member_id }, session.starts_at?))
+    };
+    Ok(starts.into_iter().filter_map(start).collect())
 }
 
 fn pair(row: &CheckInRow) -> Pair {

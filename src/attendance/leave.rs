@@ -11,6 +11,7 @@ use crate::organizations::Right;
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code, Conflict};
 use crate::platform::page::{Found, Page};
+use crate::sign_ups;
 
 /// What became of asking.
 pub enum Asked {
@@ -85,6 +86,10 @@ pub fn decide_leave(
     let decided = store::decide_leave(conn, id, status, ctx.actor.account, words, ctx.now);
     if !decided.on_conflict_is(Code::LeaveAlreadyRequested)? {
         return Err(Code::LeaveAlreadyDecided.into());
+    }
+    if approve {
+        // Somebody else may come in their place.
+        sign_ups::give_back(conn, ctx, event.id, leave.member_id, "on_leave")?;
     }
     note(conn, ctx, action, id.0, &event, json!({}))?;
     store::find_leave(conn, id)?.ok_or_else(AppError::not_found)

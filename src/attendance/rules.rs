@@ -191,6 +191,19 @@ impl Gate {
             in_area: true,
         }
     }
+
+    /// The same for somebody whose session begins at a time of its own.
+    pub fn of_session(event: &EventRow, starts_at: Instant) -> Self {
+        Self {
+            window: Window::around(
+                starts_at,
+                event.opens_before_s,
+                event.late_after_s,
+                event.closes_after_s,
+            ),
+            in_area: true,
+        }
+    }
 }
 
 /// May this check-in be recorded? Refusals name what the member can do about it.

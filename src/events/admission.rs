@@ -11,8 +11,9 @@ use super::service::{managed_event, save};
 use super::store::{self, EventRow};
 use crate::app::Ctx;
 use crate::members::{MemberBrief, MemberId};
-use crate::platform::db::DbConnection;
+use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppResult, Code};
+use crate::sign_ups;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -56,16 +57,54 @@ pub fn admit_by_sign_up(conn: &mut DbConnection, ctx: &Ctx, row: &mut EventRow) 
     save(conn, ctx, row, "event.update", detail)
 }
 
+/// Check-in stays open for whoever comes to the last session. The caller holds the event's row.
+pub fn keep_check_in_open(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    row: &mut EventRow,
+    last_start: Option<Instant>,
+) -> AppResult<()> {
+    let before = row.check_in_closes_at;
+    row.check_in_closes_at = closes_at(row, last_start);
+    if row.check_in_closes_at == before {
+        return Ok(());
+    }
+    let detail = json!({ "changes": { "check_in_closes_at": { "old": before, "new": row.check_in_closes_at } } });
+    save(conn, ctx, row, "event.update", detail)
+}
+
+/// When check-in closes for whoever comes last: to the event, or to a session that begins later.
+pub(super) fn closes_at(row: &EventRow, last_start: Option<Instant>) -> Instant {
+    let last = last_start.map_or(row.starts_at, |start| start.max(row.starts_at));
+    last.plus_s(i64::from(row.closes_after_s))
+}
+
+/// These events as a member comes to them: at the times of their session, where it has times of its own.
+pub(super) fn as_attended(
+    conn: &mut DbConnection,
+    member: MemberId,
+    mut rows: Vec<EventRow>,
+) -> AppResult<Vec<EventRow>> {
+    let by_sign_up = rows.iter().filter(|row| Admission::of(row) == Admission::SignUp);
+    let asked: Vec<_> = by_sign_up.map(|row| (row.id, member)).collect();
+    let sessions = sign_ups::sessions_of(conn, &asked)?;
+    for row in &mut rows {
+        if let Some(session) = sessions.get(&(row.id, member)) {
+            row.starts_at = session.starts_at.unwrap_or(row.starts_at);
+            row.ends_at = session.ends_at.unwrap_or(row.ends_at);
+            // A calendar takes a change from what is counted up.
+            row.version += session.changes;
+        }
+    }
+    Ok(rows)
+}
+
 /// Those of these people that the event calls, by name or by standing and organization, whatever its roster says.
 pub fn called_among(
     conn: &mut DbConnection,
     event: &EventRow,
     people: &[&MemberBrief],
 ) -> AppResult<HashSet<MemberId>> {
-    let ids: Vec<MemberId> = people.iter().map(|person| person.id).collect();
-    let mut called: HashSet<MemberId> = store::list_named_among(conn, event.id, &ids)?
-        .into_iter()
-        .collect();
     let organizations = store::list_organizations(conn, event.id)?;
     let belongs = |person: &MemberBrief| {
         let line = person.line();
@@ -73,9 +112,12 @@ pub fn called_among(
             .iter()
             .any(|organization| line.contains(&organization.0))
     };
-    let meant = people
+    let (meant, others): (Vec<&MemberBrief>, Vec<&MemberBrief>) = people
         .iter()
-        .filter(|person| person.standing_bit() & event.expected_standings != 0 && belongs(person));
-    called.extend(meant.map(|person| person.id));
+        .partition(|person| person.standing_bit() & event.expected_standings != 0 && belongs(person));
+    let mut called: HashSet<MemberId> = meant.iter().map(|person| person.id).collect();
+    // Who is called with everybody needs no name on the list; often nobody is left to ask it for.
+    let others: Vec<MemberId> = others.iter().map(|person| person.id).collect();
+    called.extend(store::list_named_among(conn, event.id, &others)?);
     Ok(called)
 }

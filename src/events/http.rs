@@ -352,7 +352,7 @@ async fn find_event_calendar(
 ) -> AppResult<HttpResponse> {
     let ctx = app.ctx(who.0);
     let read = move |conn: &mut _| {
-        let row = service::view_event(conn, &ctx, id.0)?.row;
+        let row = service::attended_event(conn, &ctx, id.0)?;
         let names = organizations::names(conn, &[row.organization_id])?;
         Ok((row, names))
     };

@@ -13,7 +13,7 @@ mod service;
 mod store;
 mod sync;
 
-pub use admission::{Admission, admit_by_sign_up, called_among, hold_to_manage};
+pub use admission::{Admission, admit_by_sign_up, called_among, hold_to_manage, keep_check_in_open};
 pub use commands::{CreateEvent, Expected, PublishEvent};
 pub use http::{EventView, configure, configure_feeds};
 pub use lists::{list_mine_from_now, list_open};

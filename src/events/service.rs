@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::json;
 
 use super::EventId;
-use super::admission::Admission;
+use super::admission::{Admission, as_attended, closes_at};
 use super::changes::Changes;
 use super::commands::{CreateEvent, Expected, PublishEvent, UpdateEvent, check_times, set_geofence};
 use super::rules::{Form, Status, Window};
@@ -20,6 +20,7 @@ use crate::platform::error::{AppError, AppResult, Code, Permitted};
 use crate::platform::keys::{hash_secret, random_secret};
 use crate::platform::page::Page;
 use crate::platform::text::Problems;
+use crate::sign_ups;
 
 /// An event with its parts, as it is shown.
 #[derive(Debug, Clone)]
@@ -173,6 +174,7 @@ pub fn update_event(
     check_times(&mut problems, row.starts_at, row.ends_at);
     problems.into_result()?;
     set_window(row)?;
+    row.check_in_closes_at = closes_at(row, sign_ups::last_start(conn, row.id)?);
     let mut changes = Changes::between(&before, row);
     if let Some(expected) = expected {
         let organization = organizations::find_organization(conn, event.row.organization_id)?;
@@ -477,6 +479,14 @@ pub fn revoke_feed(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<()> {
 }
 
 /// The member's published events from a month ago on; whoever holds the token is the member.
+/// An event as the actor comes to it: at the times of their session.
+pub fn attended_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<EventRow> {
+    let row = view_event(conn, ctx, id)?.row;
+    let Ok(member) = ctx.actor.member() else { return Ok(row) };
+    let attended = as_attended(conn, member, vec![row])?.pop();
+    attended.ok_or_else(AppError::not_found)
+}
+
 pub fn read_feed(conn: &mut DbConnection, now: Instant, token: &str) -> AppResult<Vec<EventRow>> {
     let feed = store::find_feed(conn, &hash_secret(token))?.ok_or_else(AppError::not_found)?;
     let member = members::find_member(conn, feed.member_id)?;
@@ -491,5 +501,6 @@ pub fn read_feed(conn: &mut DbConnection, now: Instant, token: &str) -> AppResul
         page: Page::first(500),
         ..EventFilter::default()
     };
-    Ok(store::list_events(conn, &filter)?.rows)
+    let rows = store::list_events(conn, &filter)?.rows;
+    as_attended(conn, feed.member_id, rows)
 }

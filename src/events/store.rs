@@ -308,7 +308,7 @@ pub struct Attendee {
 type Condition = Box<dyn diesel::BoxableExpression<events::table, MultiBackend, SqlType = Bool>>;
 
 /// On the frozen roster; or, before that, named, or of a standing and an organization that are expected. Where people sign
-/// up, those who might have keep the event in sight.
+/// up, those who might have keep the event in sight, and whoever has signed up has it.
 fn is_expected(conn: &DbConnection, who: &Attendee) -> Condition {
     let (open, close) = conn.among_parts();
     Box::new(
@@ -320,7 +320,9 @@ fn is_expected(conn: &DbConnection, who: &Attendee) -> Condition {
             .bind::<Integer, _>(who.standing)
             .sql(&format!(") <> 0 AND EXISTS (SELECT 1 FROM event_organizations x WHERE x.event_id = events.id AND x.organization_id {open}"))
             .bind::<types::UuidList, _>(who.line.iter().copied().collect::<UuidList>())
-            .sql(&format!("{close})))))")),
+            .sql(&format!("{close}))) OR (events.admission = 'sign_up' AND EXISTS (SELECT 1 FROM sign_ups s WHERE s.event_id = events.id AND s.member_id = "))
+            .bind::<types::Uuid, _>(who.id)
+            .sql(" AND s.status IN ('entered', 'confirmed', 'offered', 'waitlisted')))))"),
     )
 }
 

@@ -2,28 +2,35 @@
 
 use std::collections::HashMap;
 
-use diesel::dsl::sql as fragment;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
+use diesel::sql_types::{Nullable, Text};
 
 use super::{MemberId, Standing, store};
 use crate::app::Ctx;
 use crate::organizations::{Access, OrganizationId, Right, ids_of_path};
-use crate::platform::db::schema::{members, organizations};
-use crate::platform::db::{DbConnection, Instant, UuidList, sql};
+use crate::platform::db::{DbConnection, Instant, Prepared, sql};
 use crate::platform::error::{AppError, AppResult};
 
 /// What a sheet says of a person.
-#[derive(Debug, Clone, Queryable)]
+#[derive(Debug, Clone, QueryableByName)]
 pub struct MemberBrief {
+    #[diesel(sql_type = sql::Uuid)]
     pub id: MemberId,
+    #[diesel(sql_type = sql::Uuid)]
     pub tenant_id: OrganizationId,
+    #[diesel(sql_type = Text)]
     pub name: String,
+    #[diesel(sql_type = Nullable<Text>)]
     pub employee_no: Option<String>,
+    #[diesel(sql_type = Text)]
     pub standing: String,
+    #[diesel(sql_type = sql::Uuid)]
     pub organization_id: OrganizationId,
+    #[diesel(sql_type = Text)]
     pub organization_name: String,
+    #[diesel(sql_type = Text)]
     organization_path: String,
+    #[diesel(sql_type = Nullable<sql::Instant>)]
     pub deactivated_at: Option<Instant>,
 }
 
@@ -44,24 +51,15 @@ pub fn briefs(conn: &mut DbConnection, ids: &[MemberId]) -> AppResult<HashMap<Me
         return Ok(HashMap::new());
     }
     let (open, close) = conn.among_parts();
-    let among = fragment::<Bool>("members.id ")
+    let rows: Vec<MemberBrief> = Prepared::default()
+        .sql(
+            "SELECT m.id, m.tenant_id, m.name, m.employee_no, m.standing, m.organization_id, o.name AS organization_name, \
+             o.path AS organization_path, m.deactivated_at FROM members m JOIN organizations o ON o.id = m.organization_id \
+             WHERE m.id ",
+        )
         .sql(open)
-        .bind::<sql::UuidList, _>(ids.iter().copied().collect::<UuidList>())
-        .sql(close);
-    let rows: Vec<MemberBrief> = members::table
-        .inner_join(organizations::table.on(organizations::id.eq(members::organization_id)))
-        .filter(among)
-        .select((
-            members::id,
-            members::tenant_id,
-            members::name,
-            members::employee_no,
-            members::standing,
-            members::organization_id,
-            organizations::name,
-            organizations::path,
-            members::deactivated_at,
-        ))
+        .ids(ids.iter().copied().collect())
+        .sql(close)
         .load(conn)?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
@@ -99,5 +97,17 @@ pub fn require_members(
         Ok(())
     } else {
         Err(AppError::not_found())
+    }
+}
+
+/// Refuses unless the actor manages each of these people, whom they see.
+pub fn require_managed(conn: &mut DbConnection, ctx: &Ctx, ids: &[MemberId]) -> AppResult<()> {
+    let found = briefs(conn, ids)?;
+    let access = Access::load(conn, ctx)?;
+    let manages = |person: &MemberBrief| access.may(&person.organization_path, Right::ManageMembers);
+    if ids.iter().all(|id| found.get(id).is_some_and(manages)) {
+        Ok(())
+    } else {
+        Err(AppError::forbidden())
     }
 }

@@ -14,7 +14,7 @@ mod store;
 
 pub use http::configure;
 pub use import::{ImportReport, ImportStage, import_roster};
-pub use lookup::{MemberBrief, briefs, came_since, require_members};
+pub use lookup::{MemberBrief, briefs, came_since, require_managed, require_members};
 pub use rules::{Phone, Standing};
 pub use service::{
     CreateMember, ExpectedMember, MemberSummary, TransferMember, UpdateMember, create_member,

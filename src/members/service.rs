@@ -20,6 +20,7 @@ use crate::platform::error::{AppError, AppResult, Code, Conflict};
 use crate::platform::local_time;
 use crate::platform::page::{Found, Page};
 use crate::platform::text::Patch;
+use crate::sign_ups;
 
 /// What other slices show of a member.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
@@ -367,6 +368,7 @@ pub fn deactivate_member(
     row.deactivated_at = Some(ctx.now);
     row.deactivate_reason = Some(reason.to_owned());
     auth::disable_account(conn, ctx, id.into())?;
+    sign_ups::give_back_all(conn, ctx, tenant, id, "deactivated")?;
     save(conn, ctx, row, "member.deactivate", json!({ "reason": reason }))
 }
 

@@ -14,7 +14,7 @@ pub use http::configure;
 pub use live::NoticeHub;
 pub use post::{NewNotice, post};
 pub use remind::remind;
-pub use rules::{Kind, NoticeData, words};
+pub use rules::{Kind, NoticeData, rings_by_default, words};
 pub use service::count_unread;
 pub use spread::{Audience, data_of, handle, tell};
 

@@ -26,7 +26,7 @@ pub async fn remind(db: &Db, ids: &Ids, now: Instant, config: &NoticeConfig) -> 
     for event in db.read_fresh(due).await? {
         let ids = ids.clone();
         db.write(move |conn| {
-            let rest = (Audience::Concerned, None, Some(key_of(&event)));
+            let rest = (Audience::Expected, None, Some(key_of(&event)));
             tell(conn, &ids, now, &event, Kind::EventTomorrow, rest)
         })
         .await?;

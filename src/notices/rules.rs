@@ -179,6 +179,11 @@ pub fn rings_at(now: Instant, quiet: Option<QuietHours>, zone: Tz) -> Instant {
     local_time::at_minute(date, quiet.until_min, zone).max(now)
 }
 
+/// The same for whoever has set nothing, by the hours of this time zone.
+pub fn rings_by_default(now: Instant, time_zone: &str) -> Instant {
+    rings_at(now, Some(QUIET), local_time::zone(time_zone))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,8 @@
 //! What concerns many people at once: its cause writes one job, and the job fills the inboxes a share at a time, so that
 //! neither the cause nor a share holds the database for long.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -13,7 +15,7 @@ use crate::platform::db::{AnyId, DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult};
 use crate::platform::ids::Ids;
 use crate::platform::jobs::{Fate, Handlers, Job, NewJob, enqueue};
-use crate::sign_ups;
+use crate::sign_ups::{self, MemberSession};
 
 const JOB: &str = "notices.spread";
 /// Inboxes a transaction.
@@ -27,6 +29,8 @@ pub enum Audience {
     Called,
     /// Who is expected; where people sign up, who has a place, waits for one or is in the draw.
     Concerned,
+    /// Who is expected; where people sign up, who has a place.
+    Expected,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -96,13 +100,14 @@ fn spread(conn: &mut DbConnection, ids: &Ids, now: Instant, job: &Job) -> AppRes
     people.retain(|member| payload.after.is_none_or(|last| *member > last));
     let is_last = people.len() <= SHARE;
     people.truncate(SHARE);
+    let sessions = sessions_of(conn, &event, &people)?;
     let notice = |member: &MemberId| NewNotice {
         tenant: event.tenant_id,
         member: *member,
         kind: payload.kind,
         source: payload.source,
         event: Some(event.id),
-        data: payload.data.clone(),
+        data: at_session(payload.data.clone(), sessions.get(&(event.id, *member))),
     };
     let new: Vec<NewNotice> = people.iter().map(notice).collect();
     post(conn, ids, now, &new)?;
@@ -114,10 +119,31 @@ fn spread(conn: &mut DbConnection, ids: &Ids, now: Instant, job: &Job) -> AppRes
     })
 }
 
+type Sessions = HashMap<(EventId, MemberId), MemberSession>;
+
+fn sessions_of(conn: &mut DbConnection, event: &EventRow, people: &[MemberId]) -> AppResult<Sessions> {
+    if Admission::of(event) == Admission::Roster {
+        return Ok(Sessions::new());
+    }
+    let asked: Vec<_> = people.iter().map(|member| (event.id, *member)).collect();
+    sign_ups::sessions_of(conn, &asked)
+}
+
+/// Whoever has a place in a session is told when that begins.
+fn at_session(data: NoticeData, session: Option<&MemberSession>) -> NoticeData {
+    let Some(session) = session else { return data };
+    NoticeData {
+        session: Some(session.name.clone()).filter(|name| !name.is_empty()),
+        starts_at: session.starts_at.or(data.starts_at),
+        ..data
+    }
+}
+
 fn people_of(conn: &mut DbConnection, event: &EventRow, audience: Audience) -> AppResult<Vec<MemberId>> {
     match (audience, Admission::of(event)) {
         (Audience::Concerned, Admission::SignUp) => sign_ups::standing_members(conn, event.id),
-        (Audience::Concerned, Admission::Roster) => attendance::expected(conn, event),
+        (Audience::Expected, Admission::SignUp) => sign_ups::confirmed(conn, event.id),
+        (Audience::Concerned | Audience::Expected, Admission::Roster) => attendance::expected(conn, event),
         (Audience::Called, _) => attendance::called(conn, event),
     }
 }

@@ -20,8 +20,10 @@ use crate::platform::error::{AppError, AppResult, Code, Permitted};
 enum Who {
     /// Who manages the event: at any time, and with a reason on record.
     Organiser,
-    /// The member, or who manages them: within the terms.
+    /// The member: within the terms.
     Member,
+    /// Who manages them: within the terms, and on record.
+    Secretary,
 }
 
 /// A sign-up that stands, with its event's places locked.
@@ -54,7 +56,7 @@ fn who_is(conn: &mut DbConnection, ctx: &Ctx, row: &SignUpRow) -> AppResult<Opti
         return Ok(Some(Who::Organiser));
     }
     let manages_them = members::require_member(conn, ctx, row.member_id, Right::ManageMembers).permitted()?;
-    Ok(manages_them.map(|_| Who::Member))
+    Ok(manages_them.map(|_| Who::Secretary))
 }
 
 /// Gives a place back, or leaves the line. Whoever is first in line gets the place in the same moment.
@@ -71,18 +73,11 @@ pub fn cancel(
             return Err(AppError::invalid_field("/reason", "required", message));
         }
         Who::Organiser => {}
-        Who::Member => require_in_time(ctx, &held)?,
+        Who::Member | Who::Secretary => require_in_time(ctx, &held)?,
     }
-    end(conn, ctx, &mut held, Status::Cancelled, reason.clone())?;
-    if held.who == Who::Organiser {
-        note(
-            conn,
-            ctx,
-            "sign_up.cancel",
-            &held.row,
-            json!({ "reason": reason }),
-        )?;
-    }
+    let Held { desk, row, .. } = &mut held;
+    *row = desk.end(conn, ctx, row.clone(), Status::Cancelled, reason.clone())?;
+    note(conn, ctx, "sign_up.cancel", &held, json!({ "reason": reason }))?;
     finish(conn, ctx, held)
 }
 
@@ -93,26 +88,6 @@ fn require_in_time(ctx: &Ctx, held: &Held) -> AppResult<()> {
         return Err(AppError::from(Code::CancelTooLate).with("cancel_until", until));
     }
     Ok(())
-}
-
-fn end(
-    conn: &mut DbConnection,
-    ctx: &Ctx,
-    held: &mut Held,
-    status: Status,
-    reason: Option<String>,
-) -> AppResult<()> {
-    let Held { desk, row, .. } = held;
-    desk.release(row);
-    status.as_str().clone_into(&mut row.status);
-    row.ended_at = Some(ctx.now);
-    row.ended_by = Some(ctx.actor.account);
-    row.end_reason.clone_from(&reason);
-    let cause = Cause {
-        actor: Some(ctx.actor.account),
-        reason,
-    };
-    desk.record(conn, &ctx.ids, ctx.now, row, status.as_str(), cause)
 }
 
 /// Takes the place that was offered.
@@ -129,21 +104,28 @@ pub fn accept(conn: &mut DbConnection, ctx: &Ctx, id: SignUpId) -> AppResult<lis
         reason: None,
     };
     desk.record(conn, &ctx.ids, ctx.now, row, "accepted", cause)?;
+    note(conn, ctx, "sign_up.accept", &held, json!({}))?;
     finish(conn, ctx, held)
 }
 
 /// Leaves the place that was offered to the next in line.
 pub fn decline(conn: &mut DbConnection, ctx: &Ctx, id: SignUpId) -> AppResult<lists::Shown> {
     let mut held = offered(conn, ctx, id)?;
-    end(conn, ctx, &mut held, Status::Declined, None)?;
+    let Held { desk, row, .. } = &mut held;
+    *row = desk.end(conn, ctx, row.clone(), Status::Declined, None)?;
+    note(conn, ctx, "sign_up.decline", &held, json!({}))?;
     finish(conn, ctx, held)
 }
 
 /// An offer is answered by who it was made to, or by who manages them.
 fn offered(conn: &mut DbConnection, ctx: &Ctx, id: SignUpId) -> AppResult<Held> {
-    let held = hold(conn, ctx, id)?;
+    let mut held = hold(conn, ctx, id)?;
     if held.who == Who::Organiser {
-        return Err(AppError::forbidden());
+        // Whoever manages the event answers for nobody, unless they manage them too.
+        members::require_member(conn, ctx, held.row.member_id, Right::ManageMembers)
+            .permitted()?
+            .ok_or_else(AppError::forbidden)?;
+        held.who = Who::Secretary;
     }
     if held.row.status != Status::Offered.as_str() {
         return Err(Code::NotOffered.into());
@@ -160,10 +142,14 @@ pub fn move_to(
     wanted: &MoveSignUp,
 ) -> AppResult<lists::Shown> {
     let mut held = hold(conn, ctx, id)?;
-    if held.who == Who::Member {
+    if held.who != Who::Organiser {
         require_in_time(ctx, &held)?;
+        // Who has no place yet takes one like anybody who signs up.
+        if held.row.status == Status::Waitlisted.as_str() {
+            held.desk.terms().require_open(ctx.now)?;
+        }
     }
-    let Held { desk, row, who } = &mut held;
+    let Held { desk, row, .. } = &mut held;
     let need = Need {
         session: desk.need(Some(wanted.session_id), &[])?.session,
         quota: row.quota_id,
@@ -188,10 +174,8 @@ pub fn move_to(
         reason: wanted.reason.clone(),
     };
     desk.record(conn, &ctx.ids, ctx.now, row, "moved", cause)?;
-    if *who == Who::Organiser {
-        let detail = json!({ "from": before, "to": need.session, "reason": wanted.reason });
-        note(conn, ctx, "sign_up.move", row, detail)?;
-    }
+    let detail = json!({ "from": before, "to": need.session, "reason": wanted.reason });
+    note(conn, ctx, "sign_up.move", &held, detail)?;
     finish(conn, ctx, held)
 }
 
@@ -204,18 +188,21 @@ fn finish(conn: &mut DbConnection, ctx: &Ctx, held: Held) -> AppResult<lists::Sh
     lists::show(conn, ctx, &event, row)
 }
 
+/// What somebody else does to a member's sign-up is in the log; what they do themselves is told by its steps.
 fn note(
     conn: &mut DbConnection,
     ctx: &Ctx,
     action: &str,
-    row: &SignUpRow,
+    Held { desk, row, who }: &Held,
     mut detail: serde_json::Value,
 ) -> AppResult<()> {
-    let event = events::find_event(conn, row.event_id)?;
+    if *who == Who::Member {
+        return Ok(());
+    }
     if let Some(detail) = detail.as_object_mut() {
         detail.insert("member_id".to_owned(), json!(row.member_id));
         detail.insert("event_id".to_owned(), json!(row.event_id));
     }
-    let entry = Entry::of(action, row.id.0, row.tenant_id, event.organization_id, detail);
+    let entry = Entry::of(action, row.id.0, row.tenant_id, desk.event.organization_id, detail);
     audit::record(conn, ctx, entry)
 }

@@ -1,14 +1,16 @@
 //! An event's places, locked: everything is read before the first decision, and what has changed is written after the
 //! last. After every change the free places have gone to the first in line; so whoever comes new may take a free one.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::json;
 
 use super::draw;
 use super::rules::{self, Need, Next, Places, Question, Room, Status, Terms, Waiting};
-use super::store::{self, Drawn, Line, PolicyRow, QuotaRow, SessionRow, SignUpRow, StepRow};
+use super::policy::store::{self as policies, Policy, PolicyRow, QuotaRow, SessionRow};
+use super::store::{self, Line, SignUpRow, StepRow};
 use super::{SignUpId, SignUpSessionId, SignUpStepId};
+use crate::app::Ctx;
 use crate::auth::AccountId;
 use crate::events::{self, EventId, EventRow};
 use crate::notices::{self, Kind, NewNotice, NoticeData};
@@ -28,6 +30,8 @@ pub struct Cause {
 pub struct Desk {
     pub event: EventRow,
     pub policy: PolicyRow,
+    /// The policy as it is stored.
+    read: PolicyRow,
     pub questions: Vec<Question>,
     pub sessions: Vec<SessionRow>,
     pub quotas: Vec<QuotaRow>,
@@ -51,18 +55,12 @@ impl Desk {
     ) -> AppResult<(Vec<EventRow>, HashMap<EventId, Self>)> {
         let events = events::lock_events(conn, wanted)?;
         let held: Vec<EventId> = events.iter().map(|event| event.id).collect();
-        let policies = store::list_policies(conn, &held)?;
-        let sessions = store::list_sessions(conn, &held)?;
-        let quotas = store::list_quotas(conn, &held)?;
         let mut desks = HashMap::new();
-        for policy in policies {
-            let Some(event) = events.iter().find(|event| event.id == policy.event_id) else {
+        for policy in policies::list_policies(conn, &held)? {
+            let Some(event) = events.iter().find(|event| event.id == policy.row.event_id) else {
                 continue;
             };
-            let of = |row: &&SessionRow| row.event_id == event.id;
-            let sessions: Vec<SessionRow> = sessions.iter().filter(of).cloned().collect();
-            let quotas = quotas.iter().filter(|row| row.event_id == event.id).cloned();
-            let mut desk = Self::of(event.clone(), policy, sessions, quotas.collect())?;
+            let mut desk = Self::of(event.clone(), policy)?;
             desk.settle(conn, ids, now)?;
             desks.insert(event.id, desk);
         }
@@ -75,12 +73,12 @@ impl Desk {
         desks.remove(&event).ok_or_else(|| Code::NoSignUp.into())
     }
 
-    fn of(
-        event: EventRow,
-        policy: PolicyRow,
-        sessions: Vec<SessionRow>,
-        quotas: Vec<QuotaRow>,
-    ) -> AppResult<Self> {
+    fn of(event: EventRow, policy: Policy) -> AppResult<Self> {
+        let Policy {
+            row: policy,
+            sessions,
+            quotas,
+        } = policy;
         let questions = questions_of(&policy)?;
         let session_room = |row: &SessionRow| {
             let room = Room {
@@ -103,6 +101,7 @@ impl Desk {
             },
             waiting: sessions.iter().map(|row| (row.id, row.waiting)).collect(),
             event,
+            read: policy.clone(),
             policy,
             questions,
             sessions,
@@ -190,6 +189,28 @@ impl Desk {
         self.offers_changed |= row.status == Status::Offered.as_str();
     }
 
+    /// Ends a sign-up by the actor's hand; whoever is first in line gets the place with the next `fill`.
+    pub fn end(
+        &mut self,
+        conn: &mut DbConnection,
+        ctx: &Ctx,
+        mut row: SignUpRow,
+        status: Status,
+        reason: Option<String>,
+    ) -> AppResult<SignUpRow> {
+        self.release(&row);
+        status.as_str().clone_into(&mut row.status);
+        row.ended_at = Some(ctx.now);
+        row.ended_by = Some(ctx.actor.account);
+        row.end_reason.clone_from(&reason);
+        let cause = Cause {
+            actor: Some(ctx.actor.account),
+            reason,
+        };
+        self.record(conn, &ctx.ids, ctx.now, &row, status.as_str(), cause)?;
+        Ok(row)
+    }
+
     /// The place that was offered is theirs: nothing lapses any more.
     pub fn end_offer(&mut self) {
         self.offers_changed = true;
@@ -206,6 +227,21 @@ impl Desk {
         cause: Cause,
     ) -> AppResult<()> {
         store::update_sign_up(conn, row)?;
+        self.note(ids, now, row, step, cause, &[]);
+        Ok(())
+    }
+
+    /// Puts a step on record, and tells the member. `passed_over`: whose people stood further ahead, without room in
+    /// their quota.
+    fn note(
+        &mut self,
+        ids: &Ids,
+        now: Instant,
+        row: &SignUpRow,
+        step: &str,
+        cause: Cause,
+        passed_over: &[OrganizationId],
+    ) {
         let id: SignUpStepId = ids.make();
         // What somebody has done themselves they need not be told.
         if cause.actor != Some(row.member_id.into())
@@ -224,14 +260,25 @@ impl Desk {
             at: now,
             actor: cause.actor,
             reason: cause.reason,
-            passed_over: None,
+            passed_over: (!passed_over.is_empty()).then(|| Json(json!(passed_over))),
         });
-        Ok(())
+    }
+
+    /// A place that a newcomer got is put on record where people wait for one whose quota has no room: why them.
+    pub fn note_passing(&mut self, ids: &Ids, now: Instant, row: &SignUpRow) {
+        if self.waiting(row.session_id) == 0 {
+            return;
+        }
+        let full = self.places.full_quotas();
+        if !full.is_empty() {
+            self.note(ids, now, row, "confirmed", Cause::default(), &full);
+        }
     }
 
     /// Tells the member; `source` stands for what has happened.
     pub fn tell(&mut self, source: AnyId, row: &SignUpRow, kind: Kind, reason: Option<String>) {
         let session = self.sessions.iter().find(|session| session.id == row.session_id);
+        let starts_at = session.and_then(|session| session.starts_at);
         let session = session.map(|session| session.name.clone());
         self.notices.push(NewNotice {
             tenant: row.tenant_id,
@@ -241,6 +288,7 @@ impl Desk {
             event: Some(row.event_id),
             data: NoticeData {
                 session: session.filter(|name| !name.is_empty()),
+                starts_at: starts_at.or(Some(self.event.starts_at)),
                 offer_ends_at: row.offer_ends_at.filter(|_| kind == Kind::SignUpOffered),
                 reason,
                 ..notices::data_of(&self.event)
@@ -250,7 +298,12 @@ impl Desk {
 
     /// Ends offers that nobody has answered in time, and gives their places on.
     fn settle(&mut self, conn: &mut DbConnection, ids: &Ids, now: Instant) -> AppResult<()> {
-        self.hold_draw(conn, now)?;
+        if self.event.status != "published" {
+            // Of an event that does not take place, or is over, nobody need answer an offer any more.
+            self.policy.next_lapse_at = None;
+            return Ok(());
+        }
+        self.hold_draw(conn, ids, now)?;
         if self.policy.next_lapse_at.is_none_or(|at| now < at) {
             return Ok(());
         }
@@ -270,7 +323,7 @@ impl Desk {
     }
 
     /// Once it is due: the entries become a line in the order of the draw, and the first of it have the places.
-    fn hold_draw(&mut self, conn: &mut DbConnection, now: Instant) -> AppResult<()> {
+    fn hold_draw(&mut self, conn: &mut DbConnection, ids: &Ids, now: Instant) -> AppResult<()> {
         let is_due = self.terms().draw_at().is_some_and(|at| at <= now);
         if !is_due || !self.is_before_draw() || self.event.status != "published" {
             return Ok(());
@@ -279,10 +332,9 @@ impl Desk {
         let seed = self.policy.draw_seed.as_deref().unwrap_or_default();
         draw::order(seed, &mut entries, |row| row.id)
             .ok_or_else(|| AppError::internal("a draw without a seed"))?;
-        let mut ranks = HashMap::new();
         for (rank, row) in (1i32..).zip(&mut entries) {
             row.seq = self.next_seq();
-            ranks.insert(row.id, rank);
+            row.draw_rank = Some(rank);
         }
         let waiting = |row: &SignUpRow| Waiting {
             id: row.id,
@@ -291,34 +343,25 @@ impl Desk {
         };
         let mut line: Vec<_> = entries.iter().map(waiting).collect();
         let placed = rules::fill(&mut self.places, &mut line);
-        let placed: HashSet<SignUpId> = placed.iter().map(|next| next.who.id).collect();
-        let drawn = |row: &SignUpRow| {
-            let has_place = placed.contains(&row.id);
-            Drawn {
-                id: row.id,
-                seq: row.seq,
-                rank: ranks.get(&row.id).copied().unwrap_or_default(),
-                status: if has_place {
-                    Status::Confirmed
-                } else {
-                    Status::Waitlisted
-                },
-                confirmed_at: has_place.then_some(now),
-            }
-        };
-        let drawn: Vec<Drawn> = entries.iter().map(drawn).collect();
-        for row in entries.iter().filter(|row| !placed.contains(&row.id)) {
-            self.enqueue(row);
-        }
-        store::save_drawn(conn, &drawn)?;
-        for row in &entries {
-            let kind = if placed.contains(&row.id) {
-                Kind::SignUpConfirmed
+        let placed: HashMap<SignUpId, Vec<OrganizationId>> = placed
+            .into_iter()
+            .map(|next| (next.who.id, next.passed_over))
+            .collect();
+        for row in &mut entries {
+            let (status, kind) = if let Some(passed_over) = placed.get(&row.id) {
+                row.confirmed_at = Some(now);
+                if !passed_over.is_empty() {
+                    self.note(ids, now, row, "drawn", Cause::default(), passed_over);
+                }
+                (Status::Confirmed, Kind::SignUpConfirmed)
             } else {
-                Kind::SignUpWaitlisted
+                self.enqueue(row);
+                (Status::Waitlisted, Kind::SignUpWaitlisted)
             };
+            status.as_str().clone_into(&mut row.status);
             self.tell(AnyId(row.id.0), row, kind, None);
         }
+        store::save_placed(conn, &entries)?;
         self.policy.drawn_at = Some(now);
         Ok(())
     }
@@ -346,12 +389,13 @@ impl Desk {
             need: need_of(row),
         };
         let mut line: Vec<_> = rows.values().map(waiting).collect();
+        let mut promoted = Vec::new();
         for next in rules::fill(&mut self.places, &mut line) {
             if let Some(row) = rows.remove(&next.who.id) {
-                self.promote(conn, ids, now, row, &next)?;
+                promoted.push(self.promote(ids, now, row, &next));
             }
         }
-        Ok(())
+        Ok(store::save_placed(conn, &promoted)?)
     }
 
     /// As many as have room, of each quota; and the first of those who have none.
@@ -373,18 +417,13 @@ impl Desk {
         Ok(rows)
     }
 
-    fn promote(
-        &mut self,
-        conn: &mut DbConnection,
-        ids: &Ids,
-        now: Instant,
-        mut row: SignUpRow,
-        next: &Next<SignUpId>,
-    ) -> AppResult<()> {
+    fn promote(&mut self, ids: &Ids, now: Instant, mut row: SignUpRow, next: &Next<SignUpId>) -> SignUpRow {
         self.count_waiting(&row, -1);
         let step = if let Some(offer_s) = self.policy.offer_s {
             Status::Offered.as_str().clone_into(&mut row.status);
-            row.offer_ends_at = Some(self.terms().offer_ends_at(now, offer_s));
+            // Nobody is woken by an offer, so nobody loses it in their sleep.
+            let told_at = notices::rings_by_default(now, &self.event.time_zone);
+            row.offer_ends_at = Some(self.terms().offer_ends_at(told_at, offer_s));
             self.offers_changed = true;
             "offered"
         } else {
@@ -392,11 +431,8 @@ impl Desk {
             row.confirmed_at = Some(now);
             "promoted"
         };
-        self.record(conn, ids, now, &row, step, Cause::default())?;
-        if let Some(step) = self.steps.last_mut() {
-            step.passed_over = (!next.passed_over.is_empty()).then(|| Json(json!(next.passed_over)));
-        }
-        Ok(())
+        self.note(ids, now, &row, step, Cause::default(), &next.passed_over);
+        row
     }
 
     /// Writes what has changed, and tells those it concerns.
@@ -409,19 +445,14 @@ impl Desk {
                 .map_or(row.taken, |room| room.taken);
             let waiting = self.waiting(row.id);
             if (taken, waiting) != (row.taken, row.waiting) {
-                let now = SessionRow {
-                    taken,
-                    waiting,
-                    ..row.clone()
-                };
-                store::update_session(conn, &now)?;
+                policies::update_numbers(conn, row.id, taken, waiting)?;
             }
         }
         for row in &self.quotas {
             let room = self.places.quotas.get(&row.organization_id);
             let taken = room.map_or(row.taken, |room| room.taken);
             if taken != row.taken {
-                store::update_quota(conn, &QuotaRow { taken, ..row.clone() })?;
+                policies::update_quota(conn, &QuotaRow { taken, ..row.clone() })?;
             }
         }
         for ((session, thousand), by) in self.lines.iter().filter(|(_, by)| **by != 0) {
@@ -430,7 +461,9 @@ impl Desk {
         if self.offers_changed {
             self.policy.next_lapse_at = store::next_lapse(conn, self.event.id)?;
         }
-        store::update_policy(conn, &self.policy)?;
+        if self.policy != self.read {
+            policies::update_state(conn, &self.policy)?;
+        }
         store::insert_steps(conn, &self.steps)?;
         notices::post(conn, ids, now, &self.notices)
     }
@@ -438,13 +471,11 @@ impl Desk {
 
 /// The draw of an event whose roster is about to be frozen, if nobody has held it yet. The caller holds its row.
 pub fn hold_due_draw(conn: &mut DbConnection, ids: &Ids, now: Instant, event: &EventRow) -> AppResult<()> {
-    let Some(policy) = store::list_policies(conn, &[event.id])?.pop() else {
+    let Some(policy) = policies::find_policy(conn, event.id)? else {
         return Ok(());
     };
-    let sessions = store::list_sessions(conn, &[event.id])?;
-    let quotas = store::list_quotas(conn, &[event.id])?;
-    let mut desk = Desk::of(event.clone(), policy, sessions, quotas)?;
-    desk.hold_draw(conn, now)?;
+    let mut desk = Desk::of(event.clone(), policy)?;
+    desk.hold_draw(conn, ids, now)?;
     desk.close(conn, ids, now)
 }
 
@@ -481,11 +512,4 @@ pub fn terms_of(event: &EventRow, policy: &PolicyRow) -> Terms {
         draw_at: policy.draw_at,
         check_in_opens_at: event.check_in_opens_at,
     }
-}
-
-/// The organizations of a step's `passed_over`.
-pub fn passed_over(step: &StepRow) -> Vec<OrganizationId> {
-    let list = step.passed_over.as_ref();
-    list.and_then(|list| serde_json::from_value(list.0.clone()).ok())
-        .unwrap_or_default()
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::lists::{FullPolicy, Listed};
 use super::rules::Status;
 use crate::platform::error::{AppError, AppResult, Language};
+use crate::platform::local_time;
 use crate::platform::sheet::{Cell, SheetFormat, write_sheet};
 
 pub fn sign_up_sheet(
@@ -26,6 +27,8 @@ pub fn sign_up_sheet(
         Language::ZhHans => ["序号", "姓名", "所在支部", "场次", "状态", "报名时间", "原因"],
         Language::ZhHant => ["序號", "姓名", "所在支部", "場次", "狀態", "報名時間", "原因"],
     };
+    // As the clocks on the walls there show it.
+    let zone = local_time::zone(&policy.time_zone);
     let asked = policy.questions.iter().map(|question| question.text.as_str());
     let headers: Vec<&str> = fixed.into_iter().chain(asked).collect();
     let cells = rows.into_iter().map(|listed| {
@@ -40,7 +43,7 @@ pub fn sign_up_sheet(
             Cell::from(listed.organization_name),
             Cell::from(session.map(|session| session.name.clone())),
             Cell::from(word(listed.status, language)),
-            Cell::from(row.received_at.to_string()),
+            Cell::DateTime(row.received_at.utc().with_timezone(&zone).naive_local()),
             Cell::from(row.end_reason),
         ];
         let answers = policy

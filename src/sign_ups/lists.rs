@@ -1,18 +1,19 @@
 //! What is shown of sign-ups: one's own, one with its history, an event's list, and an event's terms with its numbers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::desk::{passed_over, questions_of, terms_of};
+use super::desk::{questions_of, terms_of};
 use super::rules::{Question, Status, Terms};
-use super::store::{self, PolicyRow, QuotaRow, SessionRow, SignUpFilter, SignUpRow, StepRow};
-use super::{SignUpId, SignUpSessionId};
+use super::policy::store::{self as policies, Policy, PolicyRow, QuotaRow, SessionRow};
+use super::store::{self, SignUpFilter, SignUpRow, StepRow};
+use super::{MemberSession, SignUpId, SignUpSessionId};
 use crate::app::Ctx;
 use crate::attendance;
 use crate::events::{self, EventId, EventRow};
 use crate::members::{self, MemberId};
 use crate::organizations::{self, OrganizationId, Right};
 use crate::platform::db::{DbConnection, Instant};
-use crate::platform::error::{AppError, AppResult, Code, Permitted};
+use crate::platform::error::{AppError, AppResult, Permitted};
 use crate::platform::page::{Found, Page};
 
 /// A sign-up as it is shown.
@@ -75,23 +76,54 @@ pub fn view(conn: &mut DbConnection, ctx: &Ctx, id: SignUpId) -> AppResult<(Show
         return Err(AppError::not_found());
     }
     let steps = store::list_steps(conn, row.id)?;
-    let passing = match row.quota_id {
-        Some(_) => store::list_passing(conn, row.session_id, row.seq, row.received_at)?,
-        None => Vec::new(),
-    };
-    // Once they had a place, nobody passed them.
-    let until = row.confirmed_at.or(row.offer_ends_at).or(row.ended_at);
-    let concerns = |step: &StepRow| {
-        let quota = row.quota_id?;
-        let counts = passed_over(step).contains(&quota) && until.is_none_or(|until| step.at < until);
-        counts.then_some(PassedOver { at: step.at, quota })
-    };
+    let mut passing = Vec::new();
+    if let Some(quota) = row.quota_id {
+        let until = waited_until(&row, &steps).unwrap_or(ctx.now);
+        let steps = store::list_passing(conn, (row.session_id, quota), row.seq, row.received_at, until)?;
+        passing.extend(steps.iter().map(|step| PassedOver { at: step.at, quota }));
+    }
     let history = History {
-        passed_over: passing.iter().filter_map(concerns).collect(),
+        passed_over: passing,
         steps,
     };
     let event = events::find_event(conn, row.event_id)?;
     Ok((show(conn, ctx, &event, row)?, history))
+}
+
+/// Once they had a place, or were offered one, nobody passed them.
+fn waited_until(row: &SignUpRow, steps: &[StepRow]) -> Option<Instant> {
+    let first = steps
+        .iter()
+        .find(|step| ["offered", "promoted"].contains(&step.step.as_str()));
+    first.map(|step| step.at).or(row.confirmed_at).or(row.ended_at)
+}
+
+pub fn sessions_of(
+    conn: &mut DbConnection,
+    asked: &[(EventId, MemberId)],
+) -> AppResult<HashMap<(EventId, MemberId), MemberSession>> {
+    let mut placed = store::list_of(conn, asked)?;
+    placed.retain(|row| row.status == Status::Confirmed.as_str());
+    if placed.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let events: Vec<EventId> = placed.iter().map(|row| row.event_id).collect();
+    let ids: Vec<SignUpId> = placed.iter().map(|row| row.id).collect();
+    let moves = store::list_moved(conn, &ids)?;
+    let policies = policies::list_policies(conn, &events)?;
+    let session_of = |row: &SignUpRow| {
+        let policy = policies.iter().find(|policy| policy.row.event_id == row.event_id)?;
+        let session = policy.sessions.iter().find(|session| session.id == row.session_id)?;
+        let moved = moves.iter().filter(|moved| **moved == row.id).count();
+        let session = MemberSession {
+            name: session.name.clone(),
+            starts_at: session.starts_at,
+            ends_at: session.ends_at,
+            changes: policy.row.version - 1 + i32::try_from(moved).unwrap_or(0),
+        };
+        Some(((row.event_id, row.member_id), session))
+    };
+    Ok(placed.iter().filter_map(session_of).collect())
 }
 
 /// What a client may narrow the list to.
@@ -165,8 +197,18 @@ fn with_names(
     Ok(rows.into_iter().map(listed).collect())
 }
 
-/// The entries of a draw that was held, in its order, for everybody who sees the event: no names, so that it can be told
-/// to all who were in it.
+/// Those of a policy's quotas that are of organizations within the actor's sight.
+fn quotas_in_sight(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    ids: &[OrganizationId],
+) -> AppResult<HashSet<OrganizationId>> {
+    let seen = organizations::names_in_sight(conn, ctx, ids)?;
+    Ok(seen.into_keys().collect())
+}
+
+/// The entries of a draw that was held, in its order, for everybody who sees the event: no names, and no organization
+/// out of the reader's sight, so that it can be told to all who were in it.
 pub fn list_drawn(
     conn: &mut DbConnection,
     ctx: &Ctx,
@@ -174,7 +216,13 @@ pub fn list_drawn(
     page: &Page<i32>,
 ) -> AppResult<Found<SignUpRow>> {
     events::view_event_row(conn, ctx, event)?;
-    Ok(store::list_drawn(conn, event, page)?)
+    let mut found = store::list_drawn(conn, event, page)?;
+    let quotas: Vec<OrganizationId> = found.rows.iter().filter_map(|row| row.quota_id).collect();
+    let seen = quotas_in_sight(conn, ctx, &quotas)?;
+    for row in &mut found.rows {
+        row.quota_id = row.quota_id.filter(|quota| seen.contains(quota));
+    }
+    Ok(found)
 }
 
 /// How people sign up for an event, and how many have.
@@ -183,32 +231,47 @@ pub struct FullPolicy {
     pub row: PolicyRow,
     pub questions: Vec<Question>,
     pub terms: Terms,
+    /// The event's.
+    pub time_zone: String,
     pub sessions: Vec<SessionRow>,
     pub quotas: Vec<(QuotaRow, String)>,
 }
 
-/// For everybody who sees the event.
+/// For everybody who sees the event; of its quotas only those of organizations that they see.
 pub fn view_policy(conn: &mut DbConnection, ctx: &Ctx, event: EventId) -> AppResult<FullPolicy> {
     let event = events::view_event_row(conn, ctx, event)?;
-    read_policy(conn, &event)
+    let mut policy = find_policy(conn, &event)?.ok_or_else(AppError::not_found)?;
+    let sees_all = events::require_event(conn, ctx, event.id, Right::View).permitted()?;
+    if sees_all.is_none() {
+        let ids: Vec<_> = policy.quotas.iter().map(|(row, _)| row.organization_id).collect();
+        let seen = quotas_in_sight(conn, ctx, &ids)?;
+        policy.quotas.retain(|(row, _)| seen.contains(&row.organization_id));
+    }
+    Ok(policy)
 }
 
-pub fn read_policy(conn: &mut DbConnection, event: &EventRow) -> AppResult<FullPolicy> {
-    let row = store::list_policies(conn, &[event.id])?
-        .pop()
-        .ok_or(Code::NoSignUp)?;
-    let quotas = store::list_quotas(conn, &[event.id])?;
+/// No permission asked.
+pub fn find_policy(conn: &mut DbConnection, event: &EventRow) -> AppResult<Option<FullPolicy>> {
+    let Some(policy) = policies::find_policy(conn, event.id)? else {
+        return Ok(None);
+    };
+    let Policy {
+        row,
+        sessions,
+        quotas,
+    } = policy;
     let ids: Vec<OrganizationId> = quotas.iter().map(|row| row.organization_id).collect();
     let mut names: HashMap<OrganizationId, String> = organizations::names(conn, &ids)?;
     let named = |row: QuotaRow| {
         let name = names.remove(&row.organization_id).unwrap_or_default();
         (row, name)
     };
-    Ok(FullPolicy {
+    Ok(Some(FullPolicy {
         questions: questions_of(&row)?,
         terms: terms_of(event, &row),
-        sessions: store::list_sessions(conn, &[event.id])?,
+        time_zone: event.time_zone.clone(),
+        sessions,
         quotas: quotas.into_iter().map(named).collect(),
         row,
-    })
+    }))
 }

@@ -21,15 +21,16 @@ pub use lane::{SignUpLane, start_lane};
 pub use policy::{clone_policy, write_policy};
 pub use rules::Question;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use actix_web::web;
 
-use crate::app::App;
+use crate::app::{App, Ctx};
 use crate::events::EventId;
 use crate::members::MemberId;
-use crate::platform::db::DbConnection;
+use crate::organizations::OrganizationId;
+use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::AppResult;
 use crate::platform::jobs::Jobs;
 
@@ -44,6 +45,55 @@ pub fn confirmed(conn: &mut DbConnection, event: EventId) -> AppResult<Vec<Membe
     Ok(store::list_confirmed(conn, event)?)
 }
 
+/// A session as one of its people comes to it.
+#[derive(Debug, Clone, Default)]
+pub struct MemberSession {
+    /// Empty for an event without sessions.
+    pub name: String,
+    /// None: the event's own.
+    pub starts_at: Option<Instant>,
+    pub ends_at: Option<Instant>,
+    /// Counts what may have changed for them: the policy was written, they were moved.
+    pub changes: i32,
+}
+
+/// The sessions in which these people have a place, firmly. No permission asked.
+pub fn sessions_of(
+    conn: &mut DbConnection,
+    asked: &[(EventId, MemberId)],
+) -> AppResult<HashMap<(EventId, MemberId), MemberSession>> {
+    lists::sessions_of(conn, asked)
+}
+
+/// When the last session of an event begins, where sessions have times of their own. No permission asked.
+pub fn last_start(conn: &mut DbConnection, event: EventId) -> AppResult<Option<Instant>> {
+    Ok(policy::store::last_start(conn, event)?)
+}
+
+/// Gives back what a member has of an event to which they will not come, for this reason; nothing once the roster is
+/// fixed. No permission asked.
+pub fn give_back(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    event: EventId,
+    member: MemberId,
+    reason: &str,
+) -> AppResult<()> {
+    service::leave(conn, ctx, &[event], member, reason)
+}
+
+/// The same for all events of a tenant that are to come.
+pub fn give_back_all(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    tenant: OrganizationId,
+    member: MemberId,
+    reason: &str,
+) -> AppResult<()> {
+    let open = policy::store::list_open(conn, tenant)?;
+    service::leave(conn, ctx, &open, member, reason)
+}
+
 /// Who has a place, waits for one, or is in the draw. No permission asked.
 pub fn standing_members(conn: &mut DbConnection, event: EventId) -> AppResult<Vec<MemberId>> {
     Ok(store::list_standing_members(conn, event)?)
@@ -54,7 +104,7 @@ pub fn placed(
     conn: &mut DbConnection,
     asked: &[(EventId, MemberId)],
 ) -> AppResult<HashSet<(EventId, MemberId)>> {
-    let rows = store::list_standing(conn, asked)?;
+    let rows = store::list_of(conn, asked)?;
     let confirmed = rows
         .into_iter()
         .filter(|row| row.status == rules::Status::Confirmed.as_str());
@@ -68,7 +118,7 @@ pub fn jobs(jobs: &mut Jobs, app: &web::Data<App>) {
         let app = app.clone();
         async move {
             let now = app.clock.now();
-            let due = move |conn: &mut _| Ok(store::list_due(conn, now)?);
+            let due = move |conn: &mut _| Ok(policy::store::list_due(conn, now)?);
             for event in app.db.read_fresh(due).await? {
                 let ids = app.ids.clone();
                 let settle = move |conn: &mut _| service::settle_lapsed(conn, &ids, now, event);

@@ -144,6 +144,14 @@ impl Places {
         }
     }
 
+    /// Those without room, in the order of their ids.
+    pub fn full_quotas(&self) -> Vec<OrganizationId> {
+        let full = self.quotas.iter().filter(|(_, room)| room.free() == 0);
+        let mut full: Vec<_> = full.map(|(id, _)| *id).collect();
+        full.sort_unstable();
+        full
+    }
+
     /// The organization whose quota somebody of this line (from the root down) counts for: the nearest one.
     pub fn quota_of(&self, line: &[uuid::Uuid]) -> Option<OrganizationId> {
         let mut nearest = line.iter().rev().map(|id| OrganizationId(*id));

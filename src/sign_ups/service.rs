@@ -61,8 +61,8 @@ struct Known {
     desks: HashMap<EventId, Desk>,
     people: HashMap<MemberId, MemberBrief>,
     called: HashSet<(EventId, MemberId)>,
-    standing: HashMap<(EventId, MemberId), SignUpRow>,
-    sent: HashMap<(AccountId, AnyId), SignUpRow>,
+    /// All that these people have sent before for these events.
+    sign_ups: HashMap<(EventId, MemberId), Vec<SignUpRow>>,
 }
 
 /// Decides and records a batch in the caller's transaction, in order of arrival. The events' rows are locked, so two
@@ -106,10 +106,6 @@ impl Known {
     fn load(conn: &mut DbConnection, ids: &Ids, now: Instant, batch: &[SignUp]) -> AppResult<Self> {
         let wanted: Vec<EventId> = batch.iter().map(|wish| wish.event).collect();
         let pairs: Vec<_> = batch.iter().map(|wish| (wish.event, wish.member)).collect();
-        let sent: Vec<_> = batch
-            .iter()
-            .map(|wish| (wish.submitted_by, wish.client_event_id))
-            .collect();
         let (events, desks) = Desk::open_all(conn, ids, now, &wanted)?;
         let members: Vec<MemberId> = batch.iter().map(|wish| wish.member).collect();
         let people = members::briefs(conn, &members)?;
@@ -121,34 +117,28 @@ impl Known {
                 called.insert((event.id, member));
             }
         }
-        let standing = store::list_standing(conn, &pairs)?;
-        let before = store::list_by_client_event(conn, &sent)?;
+        let mut sign_ups: HashMap<_, Vec<SignUpRow>> = HashMap::new();
+        for row in store::list_of(conn, &pairs)? {
+            sign_ups
+                .entry((row.event_id, row.member_id))
+                .or_default()
+                .push(row);
+        }
         Ok(Self {
             events: events.into_iter().map(|event| (event.id, event)).collect(),
             desks,
             people,
             called,
-            standing: standing
-                .into_iter()
-                .map(|row| ((row.event_id, row.member_id), row))
-                .collect(),
-            sent: before
-                .into_iter()
-                .map(|row| ((row.submitted_by, row.client_event_id), row))
-                .collect(),
+            sign_ups,
         })
     }
 
     fn decide(&mut self, ids: &Ids, now: Instant, wish: &SignUp) -> Outcome {
-        if let Some(row) = self.sent.get(&(wish.submitted_by, wish.client_event_id)) {
-            let same = row.event_id == wish.event && row.member_id == wish.member;
-            return if same {
-                Ok(found(row, Found::Repeat))
-            } else {
-                Err(Code::ClientEventIdReused.into())
-            };
-        }
         let pair = (wish.event, wish.member);
+        let sent_before = self.sign_ups.get(&pair).map_or(&[][..], Vec::as_slice);
+        if let Some(row) = sent_before.iter().find(|row| is_repeat(row, wish)) {
+            return Ok(found(row, Found::Repeat));
+        }
         let may_come = wish.by_organiser || self.called.contains(&pair);
         let event = self
             .events
@@ -156,7 +146,7 @@ impl Known {
             .filter(|event| event.tenant_id == wish.tenant && event.status != "draft" && may_come);
         let event = event.ok_or_else(AppError::not_found)?;
         let person = self.people.get(&wish.member).ok_or_else(AppError::not_found)?;
-        if let Some(row) = self.standing.get(&pair) {
+        if let Some(row) = sent_before.iter().find(|row| row.is_standing()) {
             return Ok(found(row, Found::Standing));
         }
         if person.deactivated_at.is_some() {
@@ -172,10 +162,16 @@ impl Known {
     }
 
     fn remember(&mut self, row: &SignUpRow) {
-        self.standing.insert((row.event_id, row.member_id), row.clone());
-        self.sent
-            .insert((row.submitted_by, row.client_event_id), row.clone());
+        self.sign_ups
+            .entry((row.event_id, row.member_id))
+            .or_default()
+            .push(row.clone());
     }
+}
+
+/// The scope of a `client_event_id` is the account and the event.
+fn is_repeat(row: &SignUpRow, wish: &SignUp) -> bool {
+    (row.submitted_by, row.client_event_id) == (wish.submitted_by, wish.client_event_id)
 }
 
 fn found(row: &SignUpRow, found: Found) -> SignedUp {
@@ -191,6 +187,10 @@ fn require_open(desk: &Desk, now: Instant) -> AppResult<()> {
         "cancelled" => return Err(Code::EventCancelled.into()),
         "closed" => return Err(Code::EventOver.into()),
         _ => {}
+    }
+    // By the clock of another replica it may be time already.
+    if desk.event.roster_frozen_at.is_some() {
+        return Err(AppError::from(Code::SignUpClosed).with("closed_at", desk.terms().closes_at()));
     }
     desk.terms().require_open(now)
 }
@@ -231,6 +231,7 @@ fn place(desk: &mut Desk, ids: &Ids, now: Instant, wish: &SignUp, person: &Membe
     };
     if status == Status::Confirmed {
         desk.tell(ids.make(), &row, notices::Kind::SignUpConfirmed, None);
+        desk.note_passing(ids, now, &row);
     }
     let mut place_in_line = None;
     if status == Status::Waitlisted {
@@ -264,9 +265,7 @@ pub fn sign_up_group(
         .is_some();
     members::require_members(conn, ctx, row.tenant_id, &group.member_ids)?;
     if !by_organiser {
-        for member in &group.member_ids {
-            members::require_member(conn, ctx, *member, Right::ManageMembers)?;
-        }
+        members::require_managed(conn, ctx, &group.member_ids)?;
     }
     let wish = |member: &MemberId| SignUp {
         event,
@@ -343,6 +342,34 @@ fn note_group(conn: &mut DbConnection, ctx: &Ctx, event: &EventRow, items: &[Gro
         detail,
     );
     audit::record(conn, ctx, entry)
+}
+
+/// Gives back whatever a member has who will not come: places, offers and places in line of these events, whose rosters
+/// are not fixed yet.
+pub fn leave(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    events: &[EventId],
+    member: MemberId,
+    reason: &str,
+) -> AppResult<()> {
+    let pairs: Vec<_> = events.iter().map(|event| (*event, member)).collect();
+    let standing = store::list_of(conn, &pairs)?;
+    let standing: Vec<SignUpRow> = standing.into_iter().filter(SignUpRow::is_standing).collect();
+    let held: Vec<EventId> = standing.iter().map(|row| row.event_id).collect();
+    let (_, mut desks) = Desk::open_all(conn, &ctx.ids, ctx.now, &held)?;
+    // As they are now that nobody else changes them.
+    for row in store::list_of(conn, &pairs)?.into_iter().filter(SignUpRow::is_standing) {
+        let Some(desk) = desks.get_mut(&row.event_id) else { continue };
+        if desk.require_before_roster(ctx.now).is_ok() {
+            desk.end(conn, ctx, row, Status::Cancelled, Some(reason.to_owned()))?;
+            desk.fill(conn, &ctx.ids, ctx.now)?;
+        }
+    }
+    for (_, desk) in desks {
+        desk.close(conn, &ctx.ids, ctx.now)?;
+    }
+    Ok(())
 }
 
 /// Holds a draw that is due, and gives on the places of offers that have run out, whether anybody looks or not.

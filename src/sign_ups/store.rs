@@ -1,9 +1,10 @@
-//! Rows and queries of sign-ups and of the places they take. Whoever writes holds the event's row locked.
+//! Rows and queries of sign-ups, of the line they wait in, and of what became of them. Whoever writes holds the event's row locked.
 
+use diesel::dsl::sql as sql_literal;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
-use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text};
 
 use super::rules::Status;
 use super::{SignUpId, SignUpSessionId, SignUpStepId};
@@ -11,57 +12,9 @@ use crate::auth::AccountId;
 use crate::events::EventId;
 use crate::members::MemberId;
 use crate::organizations::OrganizationId;
-use crate::platform::db::schema::{
-    events, sign_up_lines, sign_up_policies, sign_up_quotas, sign_up_sessions, sign_up_steps, sign_ups,
-};
-use crate::platform::db::{AnyId, DbConnection, Instant, Json, MultiBackend, PairQuery, sql};
+use crate::platform::db::schema::{sign_up_lines, sign_up_steps, sign_ups};
+use crate::platform::db::{AnyId, DbConnection, Instant, Json, MultiBackend, PairQuery, Prepared, sql};
 use crate::platform::page::{Found, Page};
-
-#[derive(Debug, Clone, PartialEq, Queryable, Insertable, AsChangeset)]
-#[diesel(table_name = sign_up_policies, treat_none_as_null = true)]
-pub struct PolicyRow {
-    pub event_id: EventId,
-    pub tenant_id: OrganizationId,
-    pub opens_at: Option<Instant>,
-    pub closes_at: Option<Instant>,
-    pub cancel_until: Option<Instant>,
-    pub offer_s: Option<i32>,
-    pub waiting_limit: Option<i32>,
-    pub questions: Json,
-    pub draw_at: Option<Instant>,
-    pub draw_seed: Option<String>,
-    pub drawn_at: Option<Instant>,
-    pub last_seq: i64,
-    pub next_lapse_at: Option<Instant>,
-    pub version: i32,
-    pub created_at: Instant,
-    pub updated_at: Instant,
-}
-
-#[derive(Debug, Clone, PartialEq, Queryable, Insertable, AsChangeset)]
-#[diesel(table_name = sign_up_sessions, treat_none_as_null = true)]
-pub struct SessionRow {
-    pub id: SignUpSessionId,
-    pub event_id: EventId,
-    pub tenant_id: OrganizationId,
-    pub position: i32,
-    pub name: String,
-    pub starts_at: Option<Instant>,
-    pub ends_at: Option<Instant>,
-    pub capacity: Option<i32>,
-    pub taken: i32,
-    pub waiting: i32,
-}
-
-#[derive(Debug, Clone, PartialEq, Queryable, Insertable, AsChangeset)]
-#[diesel(table_name = sign_up_quotas)]
-pub struct QuotaRow {
-    pub event_id: EventId,
-    pub organization_id: OrganizationId,
-    pub tenant_id: OrganizationId,
-    pub places: i32,
-    pub taken: i32,
-}
 
 #[derive(Debug, Clone, PartialEq, Queryable, QueryableByName, Insertable, AsChangeset)]
 #[diesel(table_name = sign_ups, treat_none_as_null = true)]
@@ -88,6 +41,11 @@ pub struct SignUpRow {
 }
 
 impl SignUpRow {
+    /// Entered, confirmed, offered or waitlisted: there is one of a member and event at most.
+    pub fn is_standing(&self) -> bool {
+        Status::parse(&self.status).is_some_and(Status::stands)
+    }
+
     /// As it is stored, but for an offer that has run out and that nobody has put away yet.
     pub fn status(&self, now: Instant) -> Status {
         match Status::parse(&self.status) {
@@ -113,107 +71,12 @@ pub struct StepRow {
     pub passed_over: Option<Json>,
 }
 
-pub fn list_policies(conn: &mut DbConnection, events: &[EventId]) -> QueryResult<Vec<PolicyRow>> {
-    sign_up_policies::table
-        .filter(sign_up_policies::event_id.eq_any(events.to_vec()))
-        .load(conn)
-}
-
-pub fn insert_policy(conn: &mut DbConnection, row: &PolicyRow) -> QueryResult<usize> {
-    diesel::insert_into(sign_up_policies::table)
-        .values(row)
-        .execute(conn)
-}
-
-pub fn update_policy(conn: &mut DbConnection, row: &PolicyRow) -> QueryResult<usize> {
-    diesel::update(sign_up_policies::table.find(row.event_id))
-        .set(row)
-        .execute(conn)
-}
-
-/// Events of which an offer has run out, or whose draw is due.
-pub fn list_due(conn: &mut DbConnection, now: Instant) -> QueryResult<Vec<EventId>> {
-    let mut due: Vec<EventId> = sign_up_policies::table
-        .filter(sign_up_policies::next_lapse_at.le(now))
-        .order(sign_up_policies::next_lapse_at)
-        .select(sign_up_policies::event_id)
-        .load(conn)?;
-    let draws: Vec<EventId> = sign_up_policies::table
-        .inner_join(events::table.on(events::id.eq(sign_up_policies::event_id)))
-        .filter(sign_up_policies::draw_at.le(now))
-        .filter(sign_up_policies::drawn_at.is_null())
-        .filter(events::status.eq("published"))
-        .select(sign_up_policies::event_id)
-        .load(conn)?;
-    due.extend(draws);
-    Ok(due)
-}
-
-/// In their order.
-pub fn list_sessions(conn: &mut DbConnection, events: &[EventId]) -> QueryResult<Vec<SessionRow>> {
-    sign_up_sessions::table
-        .filter(sign_up_sessions::event_id.eq_any(events.to_vec()))
-        .order((sign_up_sessions::event_id, sign_up_sessions::position))
-        .load(conn)
-}
-
-pub fn insert_session(conn: &mut DbConnection, row: &SessionRow) -> QueryResult<usize> {
-    diesel::insert_into(sign_up_sessions::table)
-        .values(row)
-        .execute(conn)
-}
-
-pub fn update_session(conn: &mut DbConnection, row: &SessionRow) -> QueryResult<usize> {
-    diesel::update(sign_up_sessions::table.find(row.id))
-        .set(row)
-        .execute(conn)
-}
-
-pub fn delete_session(conn: &mut DbConnection, id: SignUpSessionId) -> QueryResult<usize> {
-    diesel::delete(sign_up_sessions::table.find(id)).execute(conn)
-}
-
-pub fn list_quotas(conn: &mut DbConnection, events: &[EventId]) -> QueryResult<Vec<QuotaRow>> {
-    sign_up_quotas::table
-        .filter(sign_up_quotas::event_id.eq_any(events.to_vec()))
-        .order((sign_up_quotas::event_id, sign_up_quotas::organization_id))
-        .load(conn)
-}
-
-pub fn insert_quota(conn: &mut DbConnection, row: &QuotaRow) -> QueryResult<usize> {
-    diesel::insert_into(sign_up_quotas::table)
-        .values(row)
-        .execute(conn)
-}
-
-pub fn update_quota(conn: &mut DbConnection, row: &QuotaRow) -> QueryResult<usize> {
-    diesel::update(sign_up_quotas::table.find((row.event_id, row.organization_id)))
-        .set(row)
-        .execute(conn)
-}
-
-pub fn delete_quotas(conn: &mut DbConnection, event: EventId) -> QueryResult<usize> {
-    diesel::delete(sign_up_quotas::table.filter(sign_up_quotas::event_id.eq(event))).execute(conn)
-}
-
 const COLUMNS: &str = "id, tenant_id, event_id, session_id, member_id, organization_id, quota_id, seq, draw_rank, status, \
      answers, submitted_by, client_event_id, received_at, confirmed_at, offer_ends_at, ended_at, ended_by, end_reason";
 
-/// Those of these members that stand: entered, confirmed, offered or waitlisted.
-pub fn list_standing(conn: &mut DbConnection, asked: &[(EventId, MemberId)]) -> QueryResult<Vec<SignUpRow>> {
-    PairQuery {
-        condition: " AND status IN ('entered', 'confirmed', 'offered', 'waitlisted')",
-        ..PairQuery::of(COLUMNS, "sign_ups", ("event_id", "member_id"))
-    }
-    .load(conn, asked)
-}
-
-/// What these accounts have sent before under these ids.
-pub fn list_by_client_event(
-    conn: &mut DbConnection,
-    sent: &[(AccountId, AnyId)],
-) -> QueryResult<Vec<SignUpRow>> {
-    PairQuery::of(COLUMNS, "sign_ups", ("submitted_by", "client_event_id")).load(conn, sent)
+/// All sign-ups of these members for these events, whatever became of them.
+pub fn list_of(conn: &mut DbConnection, asked: &[(EventId, MemberId)]) -> QueryResult<Vec<SignUpRow>> {
+    PairQuery::of(COLUMNS, "sign_ups", ("event_id", "member_id")).load(conn, asked)
 }
 
 pub fn find_sign_up(conn: &mut DbConnection, id: SignUpId) -> QueryResult<Option<SignUpRow>> {
@@ -311,73 +174,75 @@ pub fn list_entered(conn: &mut DbConnection, event: EventId) -> QueryResult<Vec<
         .load(conn)
 }
 
-/// What the draw has made of an entry.
-pub struct Drawn {
-    pub id: SignUpId,
-    pub seq: i64,
-    pub rank: i32,
-    pub status: Status,
-    pub confirmed_at: Option<Instant>,
-}
-
-pub fn save_drawn(conn: &mut DbConnection, rows: &[Drawn]) -> QueryResult<()> {
+/// Writes where these stand in line now, and what they have: after a draw, or when free places went to the first of a line.
+pub fn save_placed(conn: &mut DbConnection, rows: &[SignUpRow]) -> QueryResult<()> {
     use sign_ups::dsl as s;
     if let DbConnection::Pg(conn) = conn {
-        return DrawnColumns::from(rows).execute(conn).map(|_| ());
+        return PlacedColumns::from(rows).execute(conn).map(|_| ());
     }
     for row in rows {
         diesel::update(s::sign_ups.find(row.id))
             .set((
                 s::seq.eq(row.seq),
-                s::draw_rank.eq(row.rank),
-                s::status.eq(row.status.as_str()),
+                s::draw_rank.eq(row.draw_rank),
+                s::status.eq(&row.status),
                 s::confirmed_at.eq(row.confirmed_at),
+                s::offer_ends_at.eq(row.offer_ends_at),
             ))
             .execute(conn)?;
     }
     Ok(())
 }
 
-struct DrawnColumns {
+struct PlacedColumns {
     ids: Vec<AnyId>,
     seq: Vec<i64>,
-    ranks: Vec<i32>,
-    status: Vec<&'static str>,
+    ranks: Vec<Option<i32>>,
+    status: Vec<String>,
     confirmed_at: Vec<Option<Instant>>,
+    offer_ends_at: Vec<Option<Instant>>,
 }
 
-impl From<&[Drawn]> for DrawnColumns {
-    fn from(rows: &[Drawn]) -> Self {
+impl From<&[SignUpRow]> for PlacedColumns {
+    fn from(rows: &[SignUpRow]) -> Self {
         Self {
             ids: rows.iter().map(|row| AnyId(row.id.0)).collect(),
             seq: rows.iter().map(|row| row.seq).collect(),
-            ranks: rows.iter().map(|row| row.rank).collect(),
-            status: rows.iter().map(|row| row.status.as_str()).collect(),
+            ranks: rows.iter().map(|row| row.draw_rank).collect(),
+            status: rows.iter().map(|row| row.status.clone()).collect(),
             confirmed_at: rows.iter().map(|row| row.confirmed_at).collect(),
+            offer_ends_at: rows.iter().map(|row| row.offer_ends_at).collect(),
         }
     }
 }
 
-impl QueryId for DrawnColumns {
+impl QueryId for PlacedColumns {
     type QueryId = Self;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl RunQueryDsl<PgConnection> for DrawnColumns {}
+impl RunQueryDsl<PgConnection> for PlacedColumns {}
 
-impl QueryFragment<Pg> for DrawnColumns {
+impl QueryFragment<Pg> for PlacedColumns {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("UPDATE sign_ups SET seq = n.seq, draw_rank = n.draw_rank, status = n.status, confirmed_at = n.confirmed_at FROM unnest(");
+        out.push_sql(
+            "UPDATE sign_ups SET seq = n.seq, draw_rank = n.draw_rank, status = n.status, confirmed_at = n.confirmed_at, \
+             offer_ends_at = n.offer_ends_at FROM unnest(",
+        );
         out.push_bind_param::<Array<sql::Uuid>, _>(&self.ids)?;
         out.push_sql(", ");
         out.push_bind_param::<Array<BigInt>, _>(&self.seq)?;
         out.push_sql(", ");
-        out.push_bind_param::<Array<Integer>, _>(&self.ranks)?;
+        out.push_bind_param::<Array<Nullable<Integer>>, _>(&self.ranks)?;
         out.push_sql(", ");
         out.push_bind_param::<Array<Text>, _>(&self.status)?;
         out.push_sql(", ");
         out.push_bind_param::<Array<Nullable<sql::Instant>>, _>(&self.confirmed_at)?;
-        out.push_sql(") AS n(id, seq, draw_rank, status, confirmed_at) WHERE sign_ups.id = n.id");
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Nullable<sql::Instant>>, _>(&self.offer_ends_at)?;
+        out.push_sql(
+            ") AS n(id, seq, draw_rank, status, confirmed_at, offer_ends_at) WHERE sign_ups.id = n.id",
+        );
         Ok(())
     }
 }
@@ -446,13 +311,18 @@ pub fn count_line(
     thousand: i32,
     by: i32,
 ) -> QueryResult<()> {
-    let query = "INSERT INTO sign_up_lines (session_id, tenant_id, thousand, waiting) VALUES ($1, $2, $3, $4) \
-                 ON CONFLICT (session_id, thousand) DO UPDATE SET waiting = sign_up_lines.waiting + EXCLUDED.waiting";
-    diesel::sql_query(query)
-        .bind::<sql::Uuid, _>(session)
-        .bind::<sql::Uuid, _>(tenant)
-        .bind::<Integer, _>(thousand)
-        .bind::<Integer, _>(by)
+    Prepared::default()
+        .sql("INSERT INTO sign_up_lines (session_id, tenant_id, thousand, waiting) VALUES (")
+        .id(session)
+        .sql(", ")
+        .id(tenant)
+        .sql(", ")
+        .number(thousand)
+        .sql(", ")
+        .number(by)
+        .sql(
+            ") ON CONFLICT (session_id, thousand) DO UPDATE SET waiting = sign_up_lines.waiting + EXCLUDED.waiting",
+        )
         .execute(conn)
         .map(|_| ())
 }
@@ -480,11 +350,26 @@ pub fn count_ahead(conn: &mut DbConnection, session: SignUpSessionId, seq: i64) 
     Ok(before.unwrap_or(0) + beside)
 }
 
+/// The sign-ups that were moved to another session, one of them as often as it was.
+pub fn list_moved(conn: &mut DbConnection, ids: &[SignUpId]) -> QueryResult<Vec<SignUpId>> {
+    sign_up_steps::table
+        .filter(sign_up_steps::sign_up_id.eq_any(ids.to_vec()))
+        .filter(sign_up_steps::step.eq("moved"))
+        .select(sign_up_steps::sign_up_id)
+        .load(conn)
+}
+
 pub fn insert_steps(conn: &mut DbConnection, rows: &[StepRow]) -> QueryResult<()> {
-    for row in rows {
-        diesel::insert_into(sign_up_steps::table)
-            .values(row)
-            .execute(conn)?;
+    // Not so many that their binds are more than a statement may have.
+    for some in rows.chunks(1_000) {
+        match conn {
+            DbConnection::Sqlite(c) => diesel::insert_into(sign_up_steps::table)
+                .values(some)
+                .execute(c)?,
+            DbConnection::Pg(c) => diesel::insert_into(sign_up_steps::table)
+                .values(some)
+                .execute(c)?,
+        };
     }
     Ok(())
 }
@@ -497,18 +382,22 @@ pub fn list_steps(conn: &mut DbConnection, sign_up: SignUpId) -> QueryResult<Vec
         .load(conn)
 }
 
-/// Steps by which somebody further back in line got a place, though these organizations' people stood ahead of them.
+/// Steps by which somebody further back in line got a place, though people of this quota stood ahead of them.
 pub fn list_passing(
     conn: &mut DbConnection,
-    session: SignUpSessionId,
+    (session, quota): (SignUpSessionId, OrganizationId),
     seq: i64,
     since: Instant,
+    until: Instant,
 ) -> QueryResult<Vec<StepRow>> {
+    let names_it = sql_literal::<Bool>("CAST(passed_over AS text) LIKE ").bind::<Text, _>(format!("%{quota}%"));
     sign_up_steps::table
         .filter(sign_up_steps::session_id.eq(session))
         .filter(sign_up_steps::seq.gt(seq))
         .filter(sign_up_steps::at.ge(since))
+        .filter(sign_up_steps::at.lt(until))
         .filter(sign_up_steps::passed_over.is_not_null())
+        .filter(names_it)
         .order(sign_up_steps::id)
         .limit(100)
         .load(conn)

@@ -30,6 +30,7 @@ mod main_job;
 mod media;
 mod members;
 mod notices;
+mod places;
 mod organizations;
 mod process;
 mod quizzes;

@@ -4,13 +4,14 @@
 use std::borrow::Cow;
 
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{Text, Untyped};
+use diesel::sql_types::{Integer, Text, Untyped};
 use diesel::{QueryResult, RunQueryDsl};
+use uuid::Uuid;
 
 use super::conn::{DbConnection, MultiBackend};
 use super::types::{UuidList, sql};
 
-/// A query over lists of ids: text and binds in turn. Its rows are read by name (`QueryableByName`). Name the columns:
+/// A query: text and binds in turn. Its rows are read by name (`QueryableByName`). Name the columns:
 /// a kept plan of `SELECT *` breaks when a migration of a newer replica adds one.
 #[derive(Debug, Default)]
 pub struct Prepared(Vec<Part>);
@@ -19,6 +20,8 @@ pub struct Prepared(Vec<Part>);
 enum Part {
     Sql(Cow<'static, str>),
     Ids(UuidList),
+    Id(Uuid),
+    Number(i32),
     Text(String),
 }
 
@@ -33,6 +36,18 @@ impl Prepared {
     #[must_use]
     pub fn ids(mut self, ids: UuidList) -> Self {
         self.0.push(Part::Ids(ids));
+        self
+    }
+
+    #[must_use]
+    pub fn id(mut self, id: impl Into<Uuid>) -> Self {
+        self.0.push(Part::Id(id.into()));
+        self
+    }
+
+    #[must_use]
+    pub fn number(mut self, number: i32) -> Self {
+        self.0.push(Part::Number(number));
         self
     }
 
@@ -61,6 +76,8 @@ impl QueryFragment<MultiBackend> for Prepared {
             match part {
                 Part::Sql(text) => out.push_sql(text),
                 Part::Text(text) => out.push_bind_param::<Text, _>(text)?,
+                Part::Id(id) => out.push_bind_param::<sql::Uuid, _>(id)?,
+                Part::Number(number) => out.push_bind_param::<Integer, _>(number)?,
                 Part::Ids(ids) => out.push_bind_param::<sql::UuidList, _>(ids)?,
             }
         }

@@ -15,7 +15,8 @@ use crate::sign_ups::draw;
 use crate::sign_ups::lists::{self, FullPolicy};
 use crate::sign_ups::policy::write_policy;
 use crate::sign_ups::rules::{Question, Room};
-use crate::sign_ups::store::{QuotaRow, SessionRow, SignUpRow};
+use crate::sign_ups::policy::store::{QuotaRow, SessionRow};
+use crate::sign_ups::store::SignUpRow;
 use crate::sign_ups::{SignUpId, SignUpSessionId};
 
 /// Places of a session.

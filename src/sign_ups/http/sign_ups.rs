@@ -29,7 +29,7 @@ use crate::sign_ups::service::{self, Found, GroupItem, SignUp, SignedUp};
     (status = 200, description = "The same sign-up, sent again", body = SignUpView),
     (status = 403, description = "forbidden: an account without a member"),
     (status = 409, description = "already_signed_up (with `sign_up`), sign_up_full, sign_up_not_open (with `opens_at`), sign_up_closed, no_sign_up, event_cancelled, event_over, member_inactive"),
-    (status = 422, description = "client_event_id_reused, invalid_fields"),
+    (status = 422, description = "invalid_fields"),
     (status = 503, description = "overloaded, unavailable: repeat the same request"),
 ))]
 #[post("/events/{id}/sign-ups")]

@@ -1,20 +1,23 @@
 //! How people sign up for an event: written by who manages it, before and while people sign up.
 
+pub mod store;
+
 use std::collections::HashSet;
 
 use serde_json::json;
 
+use self::store::{Policy, PolicyRow, QuotaRow, SessionRow};
 use super::commands::{Quota, WriteSession, WriteSignUpPolicy};
 use super::desk::{Desk, questions_of};
-use super::draw;
-use super::lists::{FullPolicy, read_policy};
-use super::store::{self, PolicyRow, QuotaRow, SessionRow};
+use super::lists::{self, FullPolicy};
+use super::{draw, store as sign_ups};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
 use crate::events::{self, EventId, EventRow};
 use crate::organizations::{self, OrganizationId, Right};
 use crate::platform::db::{DbConnection, Instant, Json};
 use crate::platform::error::{AppError, AppResult, Code};
+use crate::platform::text::Problems;
 
 /// Writes the policy whole, and says whether it is new. The first one turns a draft into an event that people sign up
 /// for. Afterwards places may become more, or as few as are taken; what people have answered stays asked.
@@ -34,35 +37,41 @@ pub fn write_policy(
     if is_open || event.roster_frozen_at.is_some() {
         return Err(Code::RosterFrozen.into());
     }
-    let mut before = store::list_policies(conn, &[event.id])?.pop();
+    let mut before = store::find_policy(conn, event.id)?;
     if before.is_some() {
         // Settled first, so that nothing below undoes what a draw or an offer's end does.
         Desk::open(conn, &ctx.ids, ctx.now, event.id)?.close(conn, &ctx.ids, ctx.now)?;
-        before = store::list_policies(conn, &[event.id])?.pop();
+        before = store::find_policy(conn, event.id)?;
     }
-    if version.is_some_and(|version| version != before.as_ref().map_or(0, |row| row.version)) {
+    if version.is_some_and(|version| version != before.as_ref().map_or(0, |policy| policy.row.version)) {
         return Err(Code::VersionMismatch.into());
     }
     require_quotas(conn, ctx, &event, wanted)?;
+    require_within(&event, &wanted.sessions)?;
     if wanted.draw_at.is_some_and(|at| at >= event.check_in_opens_at) {
         let message = "is not before check-in opens";
         return Err(AppError::invalid_field("/draw_at", "too_late", message));
     }
     let is_new = before.is_none();
-    if let Some(before) = before {
-        change_policy(conn, ctx, &event, before, wanted)?;
+    let sessions = if let Some(before) = before {
+        change_policy(conn, ctx, &event, &before, wanted)?;
+        before.sessions
     } else {
         events::admit_by_sign_up(conn, ctx, &mut event)?;
         let row = new_policy(ctx, &event, wanted);
         store::insert_policy(conn, &row)?;
         replace_quotas(conn, &event, wanted, &[])?;
-    }
-    write_sessions(conn, ctx, &event, wanted)?;
+        Vec::new()
+    };
+    write_sessions(conn, ctx, &event, &sessions, wanted)?;
+    let last_start = wanted.sessions.iter().filter_map(|session| session.starts_at).max();
+    events::keep_check_in_open(conn, ctx, &mut event, last_start)?;
     let mut desk = Desk::open(conn, &ctx.ids, ctx.now, event.id)?;
     desk.fill(conn, &ctx.ids, ctx.now)?;
     desk.close(conn, &ctx.ids, ctx.now)?;
     note(conn, ctx, &event, wanted)?;
-    Ok((read_policy(conn, &event)?, is_new))
+    let written = lists::find_policy(conn, &event)?.ok_or(Code::NoSignUp)?;
+    Ok((written, is_new))
 }
 
 /// Gives an event's new copy the same policy, with times so much later. Nothing when nobody signs up for the event.
@@ -73,11 +82,10 @@ pub fn clone_policy(
     to: EventId,
     later_s: i64,
 ) -> AppResult<()> {
-    let Some(row) = store::list_policies(conn, &[from])?.pop() else {
+    let Some(Policy { row, sessions, quotas }) = store::find_policy(conn, from)? else {
         return Ok(());
     };
     let later = |at: Option<Instant>| at.map(|at| at.plus_s(later_s));
-    let sessions = store::list_sessions(conn, &[from])?;
     let whole = sessions.iter().find(|session| session.name.is_empty());
     let session = |session: &SessionRow| WriteSession {
         id: None,
@@ -97,7 +105,7 @@ pub fn clone_policy(
             .filter(|session| !session.name.is_empty())
             .map(session)
             .collect(),
-        quotas: store::list_quotas(conn, &[from])?.iter().map(quota).collect(),
+        quotas: quotas.iter().map(quota).collect(),
         opens_at: later(row.opens_at),
         closes_at: later(row.closes_at),
         cancel_until: later(row.cancel_until),
@@ -145,30 +153,47 @@ fn require_quotas(
     Ok(())
 }
 
+/// Sessions are parts of the event.
+fn require_within(event: &EventRow, sessions: &[WriteSession]) -> AppResult<()> {
+    let mut problems = Problems::default();
+    for (nth, session) in sessions.iter().enumerate() {
+        for (field, at) in [("starts_at", session.starts_at), ("ends_at", session.ends_at)] {
+            if at.is_some_and(|at| at < event.starts_at || at > event.ends_at) {
+                problems.add(
+                    format!("/sessions/{nth}/{field}"),
+                    "outside_event",
+                    "is outside the event's own times",
+                );
+            }
+        }
+    }
+    problems.into_result()
+}
+
 fn change_policy(
     conn: &mut DbConnection,
     ctx: &Ctx,
     event: &EventRow,
-    before: PolicyRow,
+    Policy { row: before, quotas, .. }: &Policy,
     wanted: &WriteSignUpPolicy,
 ) -> AppResult<()> {
-    let quotas = store::list_quotas(conn, &[event.id])?;
     let limited: HashSet<_> = quotas.iter().map(|row| row.organization_id).collect();
     let to_limit: HashSet<_> = wanted.quotas.iter().map(|quota| quota.organization_id).collect();
-    let asks_the_same = questions_of(&before)? == wanted.questions;
+    let asks_the_same = questions_of(before)? == wanted.questions;
     // The day of a draw may be moved; that there is one may not, nor what it has decided.
     let draws_the_same = before.draw_at.is_some() == wanted.draw_at.is_some()
         && (before.drawn_at.is_none() || before.draw_at == wanted.draw_at);
     let is_same = limited == to_limit && asks_the_same && draws_the_same;
-    if !is_same && store::has_sign_ups(conn, event.id)? {
+    if !is_same && sign_ups::has_sign_ups(conn, event.id)? {
         return Err(Code::SignUpsBegun.into());
     }
-    replace_quotas(conn, event, wanted, &quotas)?;
+    replace_quotas(conn, event, wanted, quotas)?;
     let new = new_policy(ctx, event, wanted);
     let row = PolicyRow {
         // What was promised before the first entry stands.
         draw_seed: before
             .draw_seed
+            .clone()
             .filter(|_| wanted.draw_at.is_some())
             .or(new.draw_seed.clone()),
         drawn_at: before.drawn_at,
@@ -215,9 +240,9 @@ fn write_sessions(
     conn: &mut DbConnection,
     ctx: &Ctx,
     event: &EventRow,
+    before: &[SessionRow],
     wanted: &WriteSignUpPolicy,
 ) -> AppResult<()> {
-    let before = store::list_sessions(conn, &[event.id])?;
     let unnamed = before.iter().find(|row| row.name.is_empty());
     let whole = [WriteSession {
         id: unnamed.map(|row| row.id),
@@ -235,13 +260,13 @@ fn write_sessions(
         .iter()
         .filter(|row| sessions.iter().all(|other| other.id != Some(row.id)))
     {
-        if store::has_of_session(conn, event.id, row.id)? {
+        if sign_ups::has_of_session(conn, event.id, row.id)? {
             return Err(AppError::from(Code::SessionInUse).with("session_id", row.id));
         }
         store::delete_session(conn, row.id)?;
     }
     for (position, session) in (0i32..).zip(sessions) {
-        write_session(conn, ctx, event, &before, position, session)?;
+        write_session(conn, ctx, event, before, position, session)?;
     }
     Ok(())
 }
@@ -292,7 +317,11 @@ fn note(conn: &mut DbConnection, ctx: &Ctx, event: &EventRow, wanted: &WriteSign
         .iter()
         .map(|session| json!({ "name": session.name, "capacity": session.capacity }))
         .collect();
-    let detail = json!({ "capacity": wanted.capacity, "sessions": places, "quotas": wanted.quotas });
+    let detail = json!({
+        "capacity": wanted.capacity, "sessions": places, "quotas": wanted.quotas, "opens_at": wanted.opens_at,
+        "closes_at": wanted.closes_at, "cancel_until": wanted.cancel_until, "draw_at": wanted.draw_at,
+        "offer_s": wanted.offer_s, "waiting_limit": wanted.waiting_limit, "questions": wanted.questions,
+    });
     let entry = Entry::of(
         "sign_up_policy.write",
         event.id.0,
