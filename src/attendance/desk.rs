@@ -315,7 +315,11 @@ fn session_starts(
             .get(event)
             .is_some_and(|event| Admission::of(event) == Admission::SignUp)
     };
-    let asked: Vec<_> = people.iter().filter(|(event, _)| by_sign_up(event)).copied().collect();
+    let asked: Vec<_> = people
+        .iter()
+        .filter(|(event, _)| by_sign_up(event))
+        .copied()
+        .collect();
     if asked.is_empty() {
         return Ok(HashMap::new());
     }

@@ -69,7 +69,8 @@ pub fn keep_check_in_open(
     if row.check_in_closes_at == before {
         return Ok(());
     }
-    let detail = json!({ "changes": { "check_in_closes_at": { "old": before, "new": row.check_in_closes_at } } });
+    let detail =
+        json!({ "changes": { "check_in_closes_at": { "old": before, "new": row.check_in_closes_at } } });
     save(conn, ctx, row, "event.update", detail)
 }
 

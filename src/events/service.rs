@@ -482,7 +482,9 @@ pub fn revoke_feed(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<()> {
 /// An event as the actor comes to it: at the times of their session.
 pub fn attended_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<EventRow> {
     let row = view_event(conn, ctx, id)?.row;
-    let Ok(member) = ctx.actor.member() else { return Ok(row) };
+    let Ok(member) = ctx.actor.member() else {
+        return Ok(row);
+    };
     let attended = as_attended(conn, member, vec![row])?.pop();
     attended.ok_or_else(AppError::not_found)
 }

@@ -203,6 +203,12 @@ fn note(
         detail.insert("member_id".to_owned(), json!(row.member_id));
         detail.insert("event_id".to_owned(), json!(row.event_id));
     }
-    let entry = Entry::of(action, row.id.0, row.tenant_id, desk.event.organization_id, detail);
+    let entry = Entry::of(
+        action,
+        row.id.0,
+        row.tenant_id,
+        desk.event.organization_id,
+        detail,
+    );
     audit::record(conn, ctx, entry)
 }

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::json;
 
 use super::draw;
-use super::rules::{self, Need, Next, Places, Question, Room, Status, Terms, Waiting};
 use super::policy::store::{self as policies, Policy, PolicyRow, QuotaRow, SessionRow};
+use super::rules::{self, Need, Next, Places, Question, Room, Status, Terms, Waiting};
 use super::store::{self, Line, SignUpRow, StepRow};
 use super::{SignUpId, SignUpSessionId, SignUpStepId};
 use crate::app::Ctx;

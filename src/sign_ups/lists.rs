@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::desk::{questions_of, terms_of};
-use super::rules::{Question, Status, Terms};
 use super::policy::store::{self as policies, Policy, PolicyRow, QuotaRow, SessionRow};
+use super::rules::{Question, Status, Terms};
 use super::store::{self, SignUpFilter, SignUpRow, StepRow};
 use super::{MemberSession, SignUpId, SignUpSessionId};
 use crate::app::Ctx;
@@ -78,7 +78,7 @@ pub fn view(conn: &mut DbConnection, ctx: &Ctx, id: SignUpId) -> AppResult<(Show
     let steps = store::list_steps(conn, row.id)?;
     let mut passing = Vec::new();
     if let Some(quota) = row.quota_id {
-        let until = waited_until(&row, &steps).unwrap_or(ctx.now);
+        let until = waited_until(&row, &steps);
         let steps = store::list_passing(conn, (row.session_id, quota), row.seq, row.received_at, until)?;
         passing.extend(steps.iter().map(|step| PassedOver { at: step.at, quota }));
     }
@@ -112,8 +112,13 @@ pub fn sessions_of(
     let moves = store::list_moved(conn, &ids)?;
     let policies = policies::list_policies(conn, &events)?;
     let session_of = |row: &SignUpRow| {
-        let policy = policies.iter().find(|policy| policy.row.event_id == row.event_id)?;
-        let session = policy.sessions.iter().find(|session| session.id == row.session_id)?;
+        let policy = policies
+            .iter()
+            .find(|policy| policy.row.event_id == row.event_id)?;
+        let session = policy
+            .sessions
+            .iter()
+            .find(|session| session.id == row.session_id)?;
         let moved = moves.iter().filter(|moved| **moved == row.id).count();
         let session = MemberSession {
             name: session.name.clone(),
@@ -245,7 +250,9 @@ pub fn view_policy(conn: &mut DbConnection, ctx: &Ctx, event: EventId) -> AppRes
     if sees_all.is_none() {
         let ids: Vec<_> = policy.quotas.iter().map(|(row, _)| row.organization_id).collect();
         let seen = quotas_in_sight(conn, ctx, &ids)?;
-        policy.quotas.retain(|(row, _)| seen.contains(&row.organization_id));
+        policy
+            .quotas
+            .retain(|(row, _)| seen.contains(&row.organization_id));
     }
     Ok(policy)
 }

@@ -359,8 +359,13 @@ pub fn leave(
     let held: Vec<EventId> = standing.iter().map(|row| row.event_id).collect();
     let (_, mut desks) = Desk::open_all(conn, &ctx.ids, ctx.now, &held)?;
     // As they are now that nobody else changes them.
-    for row in store::list_of(conn, &pairs)?.into_iter().filter(SignUpRow::is_standing) {
-        let Some(desk) = desks.get_mut(&row.event_id) else { continue };
+    for row in store::list_of(conn, &pairs)?
+        .into_iter()
+        .filter(SignUpRow::is_standing)
+    {
+        let Some(desk) = desks.get_mut(&row.event_id) else {
+            continue;
+        };
         if desk.require_before_roster(ctx.now).is_ok() {
             desk.end(conn, ctx, row, Status::Cancelled, Some(reason.to_owned()))?;
             desk.fill(conn, &ctx.ids, ctx.now)?;

@@ -388,19 +388,23 @@ pub fn list_passing(
     (session, quota): (SignUpSessionId, OrganizationId),
     seq: i64,
     since: Instant,
-    until: Instant,
+    until: Option<Instant>,
 ) -> QueryResult<Vec<StepRow>> {
-    let names_it = sql_literal::<Bool>("CAST(passed_over AS text) LIKE ").bind::<Text, _>(format!("%{quota}%"));
-    sign_up_steps::table
+    let names_it =
+        sql_literal::<Bool>("CAST(passed_over AS text) LIKE ").bind::<Text, _>(format!("%{quota}%"));
+    let mut query = sign_up_steps::table
         .filter(sign_up_steps::session_id.eq(session))
         .filter(sign_up_steps::seq.gt(seq))
         .filter(sign_up_steps::at.ge(since))
-        .filter(sign_up_steps::at.lt(until))
         .filter(sign_up_steps::passed_over.is_not_null())
         .filter(names_it)
         .order(sign_up_steps::id)
         .limit(100)
-        .load(conn)
+        .into_boxed();
+    if let Some(until) = until {
+        query = query.filter(sign_up_steps::at.lt(until));
+    }
+    query.load(conn)
 }
 
 /// What a list of sign-ups is narrowed to.

@@ -89,7 +89,10 @@ async fn a_session_has_its_own_times_at_the_door_in_notices_and_in_calendars() {
     t.act(&format!("/events/{event}/publish"), &tenant.admin)
         .await
         .expect(200);
-    let seen = t.get(&format!("/events/{event}"), &tenant.admin).await.expect(200);
+    let seen = t
+        .get(&format!("/events/{event}"), &tenant.admin)
+        .await
+        .expect(200);
     assert_eq!(seen.text("/check_in_closes_at"), "2026-11-27T07:00:00Z");
     for (n, person) in people.iter().enumerate() {
         let session = written.text(&format!("/sessions/{}/id", n.min(1)));
@@ -116,7 +119,8 @@ async fn a_session_has_its_own_times_at_the_door_in_notices_and_in_calendars() {
     // At the door: on time in the morning is too early for the afternoon, and on time there is not late.
     t.clock().set("2026-11-27T00:59:00Z".parse().unwrap());
     let code = t.code(&tenant.admin, &event).await;
-    let check_in = async |n: usize, code: &str| t.post("/check-ins", &people[n].token, t.with_code(code)).await;
+    let check_in =
+        async |n: usize, code: &str| t.post("/check-ins", &people[n].token, t.with_code(code)).await;
     assert_eq!(check_in(0, &code).await.expect(201).text("/status"), "present");
     let early = check_in(1, &code).await.refused(409, "not_open_yet");
     assert_eq!(early.text("/opens_at"), "2026-11-27T05:30:00Z");
@@ -191,9 +195,13 @@ async fn an_offer_of_an_event_that_is_cancelled_is_no_news_when_it_runs_out() {
     t.post(&format!("/sign-ups/{first}/cancel"), &people[0].token, json!({}))
         .await
         .expect(200);
-    t.post(&format!("/events/{event}/cancel"), &tenant.admin, json!({ "reason": "暴雨" }))
-        .await
-        .expect(200);
+    t.post(
+        &format!("/events/{event}/cancel"),
+        &tenant.admin,
+        json!({ "reason": "暴雨" }),
+    )
+    .await
+    .expect(200);
     t.advance_s(3_601);
     sign_up(&t, &people[0].token, &event)
         .await
@@ -253,11 +261,17 @@ async fn what_a_secretary_does_to_a_sign_up_is_in_the_log_and_they_may_answer_an
     for person in &people {
         ids.push(sign_up(&t, &person.token, &event).await.expect(201).id());
     }
-    t.post(&format!("/sign-ups/{}/cancel", ids[0]), &people[0].token, json!({}))
-        .await
-        .expect(200);
+    t.post(
+        &format!("/sign-ups/{}/cancel", ids[0]),
+        &people[0].token,
+        json!({}),
+    )
+    .await
+    .expect(200);
     let accept = format!("/sign-ups/{}/accept", ids[1]);
-    t.act(&accept, &tenant.organizer_a).await.refused(403, "forbidden");
+    t.act(&accept, &tenant.organizer_a)
+        .await
+        .refused(403, "forbidden");
     t.act(&accept, &tenant.secretary_a).await.expect(200);
     let log = actions(&t, &tenant.admin, &ids[1]).await;
     assert_eq!(log[0]["action"], "sign_up.accept");
@@ -265,7 +279,9 @@ async fn what_a_secretary_does_to_a_sign_up_is_in_the_log_and_they_may_answer_an
     assert!(actions(&t, &tenant.admin, &ids[0]).await.is_empty());
 
     let written = actions(&t, &tenant.admin, &event).await;
-    let written = written.iter().find(|entry| entry["action"] == "sign_up_policy.write");
+    let written = written
+        .iter()
+        .find(|entry| entry["action"] == "sign_up_policy.write");
     assert_eq!(written.unwrap()["detail"]["offer_s"], 3_600);
 }
 
@@ -286,7 +302,10 @@ async fn who_waits_takes_no_place_elsewhere_once_sign_up_is_closed() {
     sign_up_with(&t, &people[0].token, &event, session(0))
         .await
         .expect(201);
-    let waits = sign_up_with(&t, &people[1].token, &event, session(0)).await.expect(201).id();
+    let waits = sign_up_with(&t, &people[1].token, &event, session(0))
+        .await
+        .expect(201)
+        .id();
     t.advance_s(3_600);
     let path = format!("/sign-ups/{waits}/move");
     t.post(&path, &people[1].token, session(1))
@@ -309,7 +328,11 @@ async fn an_event_without_sign_up_has_no_policy_and_times_in_the_sheet_are_local
     sign_up(&t, &tenant.member_a, &event).await.expect(201);
     let request = t.request(Method::GET, &format!("/events/{event}/sign-ups"), &tenant.admin);
     let sheet = Reply::of(request.header("accept", "text/csv")).await.expect(200);
-    assert!(sheet.mentions("2026-11-24 09:30"), "{}", String::from_utf8_lossy(&sheet.bytes));
+    assert!(
+        sheet.mentions("2026-11-24 09:30"),
+        "{}",
+        String::from_utf8_lossy(&sheet.bytes)
+    );
     // The id of a phone's wish is of its account and event: for another event it is another wish.
     let body = json!({ "client_event_id": new_uuid() });
     for event in [event, theme_day(&t, &tenant, json!({ "capacity": 1 })).await] {

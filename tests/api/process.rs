@@ -40,9 +40,27 @@ fn run(command: &mut Command) -> (bool, String) {
 }
 
 /// A server process, killed if the test ends before it does.
-struct Server {
+pub struct Server {
     process: Child,
-    url: String,
+    pub url: String,
+}
+
+/// A process of its own on a test's database, with its keys. It has the machine's clock: set the test's to that.
+pub async fn beside(t: &TestApp) -> Server {
+    let config = &t.app.config;
+    let mut command = zhibu(&config.server.data);
+    command
+        .env("ZHIBU_DATA", &config.server.data)
+        .env("ZHIBU_SECRET_KEY", config.auth.secret_key.as_ref().unwrap())
+        // A crowd on a busy machine is slow to be served; that none is turned away is what a test looks at.
+        .env("ZHIBU__DATABASE__DEADLINE_MS", "20000");
+    if let (Some(database), Some(cache)) = (&config.database.url, &config.cache.url) {
+        command
+            .env("DATABASE_URL", database)
+            .env("REDIS_URL", cache)
+            .env("ZHIBU__CACHE__PREFIX", &config.cache.prefix);
+    }
+    Server::start_as(&mut command).await
 }
 
 impl Server {

@@ -7,7 +7,9 @@ use diesel::prelude::*;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
+use zhibu::platform::db::Instant;
 
+use crate::process::beside;
 use crate::races::look_then_act;
 use crate::sign_ups::{policy, sign_up, theme_day};
 use crate::support::{Person, Reply, Tenant, TestApp, new_uuid};
@@ -170,6 +172,75 @@ async fn cancels_promotions_and_capacity_edits_in_between_leave_it_true() {
         assert_eq!(mine.json["place_in_line"], n + 1);
     }
     stop.stop(false).await;
+}
+
+/// In each of two processes people come in waves, a wave when the one before it has its answers; every fifth of those who
+/// got a place gives it back meanwhile, and the organiser adds places.
+#[actix_web::test]
+async fn two_processes_sell_each_place_once_in_the_order_of_arrival_of_each() {
+    let t = TestApp::start().await;
+    t.clock().set(Instant::from(chrono::Utc::now()));
+    let tenant = t.tenant().await;
+    let people = t.crowd(&tenant, 400).await;
+    let servers = [beside(&t).await, beside(&t).await];
+    let event = theme_day(&t, &tenant, json!({ "capacity": 50 })).await;
+    let (left, right) = people.split_at(200);
+    let edits = async {
+        for capacity in [60, 55, 70] {
+            let edit = policy(&t, &tenant.admin, &event, json!({ "capacity": capacity })).await;
+            assert!(edit.status == 200 || edit.json["code"] == "capacity_below_taken");
+        }
+        policy(&t, &tenant.admin, &event, json!({ "capacity": 80 }))
+            .await
+            .expect(200);
+    };
+    let (left, right, ()) = tokio::join!(
+        waves(&t, &servers[0].url, &event, left),
+        waves(&t, &servers[1].url, &event, right),
+        edits
+    );
+    let items = all(&t, &tenant, &event).await;
+    assert_eq!((items.len(), count(&items, "confirmed")), (400, 80));
+    is_true(&items, &session(&t, &tenant, &event).await);
+    let seq: HashMap<&str, i64> = items
+        .iter()
+        .map(|item| (item["id"].as_str().unwrap(), item["seq"].as_i64().unwrap()))
+        .collect();
+    for waves in [left, right] {
+        let of_wave = |ids: &Vec<String>| ids.iter().map(|id| seq[id.as_str()]).collect::<Vec<_>>();
+        let waves: Vec<Vec<i64>> = waves.iter().map(of_wave).collect();
+        for pair in waves.windows(2) {
+            assert!(pair[0].iter().max() < pair[1].iter().min(), "{pair:?}");
+        }
+    }
+}
+
+/// The ids of their sign-ups, wave by wave.
+async fn waves(t: &TestApp, server: &str, event: &str, people: &[Person]) -> Vec<Vec<String>> {
+    let mut waves = Vec::new();
+    for wave in people.chunks(25) {
+        let path = format!("{server}/api/v1/events/{event}/sign-ups");
+        let sent = wave.iter().map(|person| sign_up_at(t, &path, &person.token));
+        let replies: Vec<Reply> = join_all(sent).await;
+        let gone = replies
+            .iter()
+            .zip(wave)
+            .filter(|(reply, _)| reply.json["status"] == "confirmed")
+            .step_by(5);
+        join_all(gone.map(|(reply, person)| async {
+            let path = format!("{server}/api/v1/sign-ups/{}/cancel", reply.id());
+            t.post(&path, &person.token, json!({})).await.expect(200);
+        }))
+        .await;
+        waves.push(replies.iter().map(Reply::id).collect());
+    }
+    waves
+}
+
+async fn sign_up_at(t: &TestApp, path: &str, token: &str) -> Reply {
+    t.post(path, token, json!({ "client_event_id": new_uuid() }))
+        .await
+        .expect(201)
 }
 
 #[actix_web::test]

@@ -13,9 +13,9 @@ use crate::platform::http::{Answer, IdPath, Json, List, PageQuery, Query, Tagged
 use crate::sign_ups::commands::WriteSignUpPolicy;
 use crate::sign_ups::draw;
 use crate::sign_ups::lists::{self, FullPolicy};
+use crate::sign_ups::policy::store::{QuotaRow, SessionRow};
 use crate::sign_ups::policy::write_policy;
 use crate::sign_ups::rules::{Question, Room};
-use crate::sign_ups::policy::store::{QuotaRow, SessionRow};
 use crate::sign_ups::store::SignUpRow;
 use crate::sign_ups::{SignUpId, SignUpSessionId};
 

@@ -64,7 +64,11 @@ pub fn write_policy(
         Vec::new()
     };
     write_sessions(conn, ctx, &event, &sessions, wanted)?;
-    let last_start = wanted.sessions.iter().filter_map(|session| session.starts_at).max();
+    let last_start = wanted
+        .sessions
+        .iter()
+        .filter_map(|session| session.starts_at)
+        .max();
     events::keep_check_in_open(conn, ctx, &mut event, last_start)?;
     let mut desk = Desk::open(conn, &ctx.ids, ctx.now, event.id)?;
     desk.fill(conn, &ctx.ids, ctx.now)?;
@@ -82,7 +86,12 @@ pub fn clone_policy(
     to: EventId,
     later_s: i64,
 ) -> AppResult<()> {
-    let Some(Policy { row, sessions, quotas }) = store::find_policy(conn, from)? else {
+    let Some(Policy {
+        row,
+        sessions,
+        quotas,
+    }) = store::find_policy(conn, from)?
+    else {
         return Ok(());
     };
     let later = |at: Option<Instant>| at.map(|at| at.plus_s(later_s));
@@ -174,7 +183,9 @@ fn change_policy(
     conn: &mut DbConnection,
     ctx: &Ctx,
     event: &EventRow,
-    Policy { row: before, quotas, .. }: &Policy,
+    Policy {
+        row: before, quotas, ..
+    }: &Policy,
     wanted: &WriteSignUpPolicy,
 ) -> AppResult<()> {
     let limited: HashSet<_> = quotas.iter().map(|row| row.organization_id).collect();
