@@ -1,38 +1,67 @@
 //! Which slices and pages are served. A slice's routes and their documentation are one declaration in its `http.rs`;
 //! all of them together are `/docs`, or `zhibu openapi`.
 
-use actix_web::web;
-use utoipa_actix_web::service_config::ServiceConfig;
+use std::collections::HashMap;
 
-use crate::platform::http::configure_error_pages;
+use actix_web::{App as ActixApp, web};
+use utoipa_actix_web::service_config::ServiceConfig;
+use utoipa_actix_web::{AppExt, scope};
+
+use crate::platform::http::{OfSlice, configure_error_pages};
 use crate::{
     attendance, audit, auth, costs, devices, event_templates, events, guests, home, lessons, media, members,
     notices, organizations, quizzes, sharing, sign_ups, study, study_plans, volunteering, webhooks,
 };
 
-/// Everything under `/api/v1`.
+/// What each slice serves. All of a path's operations are one slice's.
+const SLICES: [fn(&mut ServiceConfig); 21] = [
+    auth::configure,
+    home::configure,
+    organizations::configure,
+    members::configure,
+    events::configure,
+    event_templates::configure,
+    attendance::configure,
+    sign_ups::configure,
+    guests::configure,
+    notices::configure,
+    webhooks::configure,
+    devices::configure,
+    lessons::configure,
+    study::configure,
+    quizzes::configure,
+    study_plans::configure,
+    volunteering::configure,
+    media::configure,
+    costs::configure,
+    sharing::configure,
+    audit::configure,
+];
+
+/// Everything under `/api/v1`: a request is given to the slice that serves its path.
 pub fn api(cfg: &mut ServiceConfig) {
-    auth::configure(cfg);
-    home::configure(cfg);
-    organizations::configure(cfg);
-    members::configure(cfg);
-    events::configure(cfg);
-    event_templates::configure(cfg);
-    attendance::configure(cfg);
-    sign_ups::configure(cfg);
-    guests::configure(cfg);
-    notices::configure(cfg);
-    webhooks::configure(cfg);
-    devices::configure(cfg);
-    lessons::configure(cfg);
-    study::configure(cfg);
-    quizzes::configure(cfg);
-    study_plans::configure(cfg);
-    volunteering::configure(cfg);
-    media::configure(cfg);
-    costs::configure(cfg);
-    sharing::configure(cfg);
-    audit::configure(cfg);
+    for (nth, configure) in SLICES.into_iter().enumerate() {
+        cfg.service(scope("").guard(OfSlice(nth)).configure(configure));
+    }
+}
+
+/// The number of the slice that serves each path.
+pub fn slices_of_paths() -> HashMap<String, usize> {
+    numbered_paths().into_iter().collect()
+}
+
+fn numbered_paths() -> Vec<(String, usize)> {
+    let paths_of = |configure: fn(&mut ServiceConfig)| {
+        let app = ActixApp::new().into_utoipa_app();
+        let (_, document) = app
+            .service(scope("/api/v1").configure(configure))
+            .split_for_parts();
+        document.paths.paths.into_keys()
+    };
+    let numbered = SLICES.into_iter().enumerate();
+    numbered
+        .flat_map(|(nth, configure)| paths_of(configure).map(move |path| (path, nth)))
+        .collect()
 }
 
 /// What stands outside the API: the page a camera opens, calendar addresses, and what error codes mean. `server` adds health and metrics.
@@ -60,3 +89,20 @@ pub const PAGES: [&str; 14] = [
     "/calendars/{token}.ics",
     "/errors/{code}",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of two slices with one path the second would never be asked.
+    #[test]
+    fn a_path_is_served_by_one_slice() {
+        let mut paths = numbered_paths();
+        let all = paths.len();
+        assert_eq!(slices_of_paths().len(), all, "{:?}", {
+            paths.sort();
+            paths.retain(|(path, nth)| slices_of_paths()[path] != *nth);
+            paths
+        });
+    }
+}

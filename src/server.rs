@@ -16,7 +16,7 @@ use crate::devices::RoomDevice;
 use crate::platform::db::migrate;
 use crate::platform::error::{AppError, AppResult, Code};
 use crate::platform::http::{
-    BodyLimits, Frame, KnownPaths, answer_head, frame, nothing_here, refuse_stray_parameters, sweep_keys,
+    BodyLimits, Frame, KnownPaths, answer_head, frame, know_path, nothing_here, sweep_keys,
 };
 use crate::platform::jobs::Jobs;
 use crate::platform::limits::Limit;
@@ -38,7 +38,13 @@ pub async fn start(app: web::Data<App>) -> std::io::Result<Running> {
         .map_err(|error| std::io::Error::other(error.to_string()))?;
     let metrics = recorder();
     let (data, settings) = (app.clone(), app.config.server.clone());
-    let known = KnownPaths::of(&openapi::document(), &routes::PAGES);
+    let slice_of = routes::slices_of_paths();
+    let known = KnownPaths::of(
+        &openapi::document(),
+        |path| slice_of.get(path).copied(),
+        &routes::PAGES,
+    )
+    .map_err(std::io::Error::other)?;
     let server = HttpServer::new(move || {
         let limits = BodyLimits {
             arrival: data.config.server.request_timeout,
@@ -64,7 +70,7 @@ pub async fn start(app: web::Data<App>) -> std::io::Result<Running> {
             .route("/docs", web::get().to(to_docs))
             .route("/", web::get().to(to_docs))
             .default_service(web::to(nothing_here))
-            .wrap(from_fn(refuse_stray_parameters))
+            .wrap(from_fn(know_path))
             .wrap(from_fn(record_refusals))
             .wrap(from_fn(answer_head))
             .wrap(from_fn(frame))

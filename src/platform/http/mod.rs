@@ -23,7 +23,7 @@ pub use error_pages::configure_error_pages;
 pub use events::event_stream;
 pub use frame::{Frame, RequestId, current_request_id, frame, language};
 pub use idempotency::{Key, Once, OnceBytes, sweep_keys};
-pub use known::{KnownPaths, answer_head, nothing_here, refuse_stray_parameters, was_head};
+pub use known::{KnownPaths, OfSlice, answer_head, know_path, nothing_here, was_head};
 pub use page::{List, PageQuery};
 pub use pages::{page_asset, strict_page};
 pub use problem::{Listener, Problem, problem_response};

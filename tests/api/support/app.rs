@@ -2,14 +2,15 @@
 
 use actix_web::web;
 use chrono::{DateTime, Duration, Utc};
-use diesel::connection::SimpleConnection;
-use diesel::{Connection, PgConnection, RunQueryDsl};
+use diesel::RunQueryDsl;
 use zhibu::app::App;
 use zhibu::platform::clock::Clock;
 use zhibu::platform::config::Config;
 use zhibu::platform::db::{DbConnection, Instant, sql};
 use zhibu::platform::ids::Ids;
 use zhibu::server;
+
+use super::database::{PostgresDatabase, give_database};
 
 pub struct TestApp {
     pub app: web::Data<App>,
@@ -41,14 +42,8 @@ impl TestApp {
         let mut config = Config::for_testing(folder.path());
         config.server.listen = "127.0.0.1:0".parse().unwrap();
         config.server.workers = 1;
-        let database = PostgresDatabase::if_wanted();
-        if let Some(database) = &database {
-            config.database.url = Some(database.url.clone());
-            config.cache.url = std::env::var("ZHIBU_TEST_REDIS_URL").ok();
-            config.cache.prefix = database.name.clone();
-        }
+        let database = give_database(&mut config);
         change(&mut config);
-        server::migrate_now(&config).unwrap();
         let app = web::Data::new(App::build(config, Clock::fixed(test_now()), Ids::system()).unwrap());
         let running = server::start(app.clone()).await.unwrap();
         let handle = running.server.handle();
@@ -143,40 +138,5 @@ impl Drop for TestApp {
     fn drop(&mut self) {
         let stop = self.handle.stop(false);
         actix_web::rt::spawn(stop);
-    }
-}
-
-/// A database for one test, dropped with it.
-pub struct PostgresDatabase {
-    admin_url: String,
-    name: String,
-    pub url: String,
-}
-
-impl PostgresDatabase {
-    /// An empty one, when the suite runs on PostgreSQL.
-    pub fn if_wanted() -> Option<Self> {
-        if std::env::var("ZHIBU_TEST_BACKEND").as_deref() != Ok("postgres") {
-            return None;
-        }
-        let admin_url = std::env::var("ZHIBU_TEST_DATABASE_URL")
-            .expect("ZHIBU_TEST_DATABASE_URL names a PostgreSQL server");
-        let name = format!("test_{}", hex::encode(rand::random::<[u8; 8]>()));
-        let mut conn = PgConnection::establish(&admin_url).unwrap();
-        conn.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
-        let (server, _) = admin_url.rsplit_once('/').unwrap();
-        Some(Self {
-            url: format!("{server}/{name}"),
-            admin_url: admin_url.clone(),
-            name,
-        })
-    }
-}
-
-impl Drop for PostgresDatabase {
-    fn drop(&mut self) {
-        if let Ok(mut conn) = PgConnection::establish(&self.admin_url) {
-            let _ = conn.batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
-        }
     }
 }

@@ -4,11 +4,13 @@ mod app;
 mod client;
 mod crowd;
 mod data;
+mod database;
 
-pub use app::{PostgresDatabase, TestApp, http_client};
+pub use app::{TestApp, http_client};
 pub use client::{CANARY, Reply};
 pub use crowd::Person;
 pub use data::{PASSWORD, Tenant, member_body, new_uuid};
+pub use database::PostgresDatabase;
 
 /// A Python with the foreign clients and readers that some tests ask; `scripts/test.sh` makes one.
 pub fn python() -> Option<String> {
