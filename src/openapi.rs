@@ -42,7 +42,7 @@ const WITH_BODY: [(&str, &str); 2] = [
 
 /// Writes that keep no answer for an `Idempotency-Key`: they carry a `client_event_id`, their answer holds a secret, or
 /// repeating them does no harm.
-const WITHOUT_KEY: [&str; 26] = [
+const WITHOUT_KEY: [&str; 24] = [
     "activate_account",
     "cancel_own_guest",
     "change_password",
@@ -57,7 +57,6 @@ const WITHOUT_KEY: [&str; 26] = [
     "create_own_guest",
     "create_sign_up",
     "create_upload",
-    "create_webhook",
     "enrol_device",
     "import_members",
     "issue_activation_code",
@@ -67,7 +66,6 @@ const WITHOUT_KEY: [&str; 26] = [
     "record_progress_batch",
     "override_upload",
     "refresh_session",
-    "rotate_webhook_secret",
     "verify_code",
 ];
 

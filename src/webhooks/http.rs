@@ -6,11 +6,11 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::address::check_url;
 use super::rules::write_secret;
-use super::service::{self, Secret, WriteWebhook, kinds_of};
+use super::service::{self, WriteWebhook, kinds_of};
 use super::store::{DeliveryRow, WebhookRow};
 use super::{DeliveryId, WebhookId};
-use crate::app::App;
-use crate::auth::SignedIn;
+use crate::app::{App, Ctx};
+use crate::auth::{Actor, SignedIn};
 use crate::notices::Kind;
 use crate::organizations::OrganizationId;
 use crate::platform::db::Instant;
@@ -99,7 +99,7 @@ fn wanted(app: &App, body: WebhookBody) -> AppResult<WriteWebhook> {
     })
 }
 
-#[derive(Serialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
 struct WebhookView {
     id: WebhookId,
     organization_id: OrganizationId,
@@ -137,18 +137,9 @@ impl From<WebhookRow> for WebhookView {
 struct WebhookSecretView {
     #[serde(flatten)]
     webhook: WebhookView,
-    /// Verify messages with it, by a library of standardwebhooks.com. It is shown only once.
+    /// Verify messages with it, by a library of standardwebhooks.com. It is shown only here.
     #[schema(example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
     secret: String,
-}
-
-impl From<Secret> for WebhookSecretView {
-    fn from((row, secret): Secret) -> Self {
-        Self {
-            webhook: row.into(),
-            secret: write_secret(&secret),
-        }
-    }
 }
 
 /// A message, and how far it has come.
@@ -219,16 +210,30 @@ async fn create_webhook(
     app: web::Data<App>,
     who: SignedIn,
     id: IdPath<OrganizationId>,
-    body: Json<WebhookBody>,
+    once: Once<WebhookBody>,
 ) -> AppResult<Answer> {
-    let (ctx, keys, wanted) = (app.ctx(who.0), app.keys.clone(), wanted(&app, body.0)?);
-    let create = move |conn: &mut _| service::create_webhook(conn, &ctx, &keys, id.0, &wanted);
-    let created = app.db.write(create).await?;
-    let (id, version) = (created.0.id, created.0.version);
-    let view = WebhookSecretView::from(created);
-    Ok(Answer::created(&view)?
-        .version(version)
-        .at(format!("/api/v1/webhooks/{id}")))
+    let Once { body, key } = once;
+    let (actor, keys, wanted) = (who.0, app.keys.clone(), wanted(&app, body)?);
+    let create = move |conn: &mut _, ctx: &Ctx| {
+        let row = service::create_webhook(conn, ctx, &keys, id.0, &wanted)?;
+        let (id, version) = (row.id, row.version);
+        let created = Answer::created(&WebhookView::from(row))?.version(version);
+        Ok(created.at(format!("/api/v1/webhooks/{id}")))
+    };
+    let kept = app.write_once(actor.clone(), key, create).await?;
+    with_secret(&app, actor, kept).await
+}
+
+/// Adds the secret that signs now. What is kept for a repeat holds none: it is derived each time, and told to nobody who has
+/// lost the right to make another meanwhile.
+async fn with_secret(app: &App, actor: Actor, kept: Answer) -> AppResult<Answer> {
+    let webhook: WebhookView =
+        serde_json::from_str(&kept.body).map_err(|error| AppError::internal(error.to_string()))?;
+    let (ctx, keys, id) = (app.ctx(actor), app.keys.clone(), webhook.id);
+    let find = move |conn: &mut _| service::secret_of(conn, &ctx, &keys, id);
+    let secret = write_secret(&app.db.read_fresh(find).await?);
+    let body = Answer::ok(&WebhookSecretView { webhook, secret })?.body;
+    Ok(Answer { body, ..kept })
 }
 
 /// Find a webhook.
@@ -275,19 +280,20 @@ async fn delete_webhook(app: web::Data<App>, who: SignedIn, id: IdPath<WebhookId
     )
 }
 
-/// Make a new secret. For a day messages bear a signature by the old one too.
+/// Make a new secret. For a day messages bear a signature by the old one too: send an `Idempotency-Key`, else a repeat
+/// takes that day from the secret that the receiver knows.
 #[utoipa::path(tag = "webhooks", params(("id" = WebhookId, Path)), responses((status = 200, body = WebhookSecretView)))]
 #[post("/webhooks/{id}/rotate-secret")]
 async fn rotate_webhook_secret(
     app: web::Data<App>,
     who: SignedIn,
     id: IdPath<WebhookId>,
+    once: Once<()>,
 ) -> AppResult<Answer> {
-    let (ctx, keys) = (app.ctx(who.0), app.keys.clone());
-    let rotate = move |conn: &mut _| service::rotate_secret(conn, &ctx, &keys, id.0);
-    let rotated = app.db.write(rotate).await?;
-    let version = rotated.0.version;
-    Ok(Answer::ok(&WebhookSecretView::from(rotated))?.version(version))
+    let (actor, keys) = (who.0, app.keys.clone());
+    let rotate = move |conn: &mut _, ctx: &Ctx| answer(service::rotate_secret(conn, ctx, &keys, id.0)?);
+    let kept = app.write_once(actor.clone(), once.key, rotate).await?;
+    with_secret(&app, actor, kept).await
 }
 
 /// Send a message of type `ping`, to see whether it arrives.

@@ -150,16 +150,13 @@ pub struct WriteWebhook {
     pub kinds: Vec<Kind>,
 }
 
-/// The webhook, and its secret, which is never told again.
-pub type Secret = (WebhookRow, [u8; 32]);
-
 pub fn create_webhook(
     conn: &mut DbConnection,
     ctx: &Ctx,
     keys: &Keys,
     organization: OrganizationId,
     wanted: &WriteWebhook,
-) -> AppResult<Secret> {
+) -> AppResult<WebhookRow> {
     let organization = organizations::require(conn, ctx, organization, Right::ManageOrganization)?;
     let row = WebhookRow {
         id: ctx.ids.make(),
@@ -183,13 +180,14 @@ pub fn create_webhook(
     };
     store::insert_webhook(conn, &row)?;
     note(conn, ctx, "webhook.create", &row)?;
-    with_secret(keys, row, ctx.now)
+    Ok(row)
 }
 
-fn with_secret(keys: &Keys, row: WebhookRow, now: Instant) -> AppResult<Secret> {
-    let secret = secrets_of(keys, &row, now).into_iter().next();
-    let secret = secret.ok_or_else(|| AppError::internal("a webhook without a secret"))?;
-    Ok((row, secret))
+/// The newest one, for whoever may make another.
+pub fn secret_of(conn: &mut DbConnection, ctx: &Ctx, keys: &Keys, id: WebhookId) -> AppResult<[u8; 32]> {
+    let row = view_webhook(conn, ctx, id)?;
+    let secret = secrets_of(keys, &row, ctx.now).into_iter().next();
+    secret.ok_or_else(|| AppError::internal("a webhook without a secret"))
 }
 
 /// The address alone is on record of it: a query may hold a secret of the receiver's.
@@ -222,7 +220,7 @@ fn hold(conn: &mut DbConnection, ctx: &Ctx, id: WebhookId) -> AppResult<WebhookR
     store::lock_webhook(conn, id)?.ok_or_else(AppError::not_found)
 }
 
-/// Writes it whole. One that had been ended sends again.
+/// Writes it whole. One that had been ended sends again; one that is like that stays as it is.
 pub fn update_webhook(
     conn: &mut DbConnection,
     ctx: &Ctx,
@@ -234,6 +232,7 @@ pub fn update_webhook(
     if version.is_some_and(|version| version != row.version) {
         return Err(Code::VersionMismatch.into());
     }
+    let before = row.clone();
     row.url.clone_from(&wanted.url);
     row.description.clone_from(&wanted.description);
     wanted.language.tag().clone_into(&mut row.language);
@@ -241,6 +240,9 @@ pub fn update_webhook(
     row.disabled_at = None;
     row.disabled_reason = None;
     row.failing_since = None;
+    if row == before {
+        return Ok(row);
+    }
     save(conn, ctx, "webhook.update", row)
 }
 
@@ -256,13 +258,17 @@ pub fn disable_webhook(conn: &mut DbConnection, ctx: &Ctx, id: WebhookId) -> App
 }
 
 /// A new secret. The one before it signs beside it for a day, so that the receiver can be changed without a gap.
-pub fn rotate_secret(conn: &mut DbConnection, ctx: &Ctx, keys: &Keys, id: WebhookId) -> AppResult<Secret> {
+pub fn rotate_secret(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    keys: &Keys,
+    id: WebhookId,
+) -> AppResult<WebhookRow> {
     let mut row = hold(conn, ctx, id)?;
     row.old_key_id = Some(std::mem::replace(&mut row.key_id, keys.current.id.clone()));
     row.old_secret_until = Some(ctx.now.plus_s(OVERLAP_S));
     row.secret_no += 1;
-    let row = save(conn, ctx, "webhook.rotate_secret", row)?;
-    with_secret(keys, row, ctx.now)
+    save(conn, ctx, "webhook.rotate_secret", row)
 }
 
 fn save(conn: &mut DbConnection, ctx: &Ctx, action: &str, mut row: WebhookRow) -> AppResult<WebhookRow> {

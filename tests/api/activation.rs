@@ -8,10 +8,10 @@ use zhibu::auth::AccountId;
 
 use crate::support::{PASSWORD, Reply, Tenant, TestApp};
 
-const NEW: &str = "four new tractors hum";
+pub const NEW: &str = "four new tractors hum";
 
 /// A member of branch A without a password.
-async fn newcomer(t: &TestApp, tenant: &Tenant, change: Value) -> String {
+pub async fn newcomer(t: &TestApp, tenant: &Tenant, change: Value) -> String {
     let mut body = json!({ "name": "張三", "organization_id": tenant.branch_a, "standing": "full" });
     for (name, value) in change.as_object().unwrap() {
         body[name] = value.clone();
@@ -24,7 +24,7 @@ async fn activate(t: &TestApp, code: &str) -> Reply {
     t.post("/auth/activations", "", body).await
 }
 
-async fn issue(t: &TestApp, token: &str, member: &str) -> Reply {
+pub async fn issue(t: &TestApp, token: &str, member: &str) -> Reply {
     t.act(&format!("/members/{member}/activation-codes"), token).await
 }
 

@@ -49,7 +49,7 @@ pub async fn spend(t: &TestApp, token: &str, event: &str, change: Value) -> Repl
         .await
 }
 
-fn bus(change: Value) -> Value {
+pub fn bus(change: Value) -> Value {
     let mut body = json!({
         "category": "transport", "amount_cents": 86_050, "spent_on": "2026-11-20", "payee": "市公交集團",
     });
@@ -64,7 +64,7 @@ async fn write_budget(t: &TestApp, token: &str, path: &str, version: &str, body:
     Reply::of(request.header("if-match", version)).await
 }
 
-async fn meeting(t: &TestApp, tenant: &Tenant) -> String {
+pub async fn meeting(t: &TestApp, tenant: &Tenant) -> String {
     t.open_event(&tenant.organizer_a, &tenant.branch_a, json!({}))
         .await
 }

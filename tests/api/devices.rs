@@ -14,7 +14,7 @@ use crate::support::{Reply, Tenant, TestApp, new_uuid};
 const BOTH: [&str; 2] = ["screen", "scanner"];
 
 /// Makes a device, as an organiser does: its id and its code.
-async fn make(t: &TestApp, by: &str, organization: &str, purposes: &[&str]) -> (String, String) {
+pub async fn make(t: &TestApp, by: &str, organization: &str, purposes: &[&str]) -> (String, String) {
     let body = json!({ "name": "三樓會議室投影", "purposes": purposes });
     let made = t
         .post(&format!("/organizations/{organization}/devices"), by, body)

@@ -17,7 +17,7 @@ pub fn own(name: &str, phone: &str) -> Value {
 }
 
 /// An event that is open for check-in now, and a public address for so many guests: its path.
-async fn open_door(t: &TestApp, tenant: &Tenant, places: i64) -> (String, String) {
+pub async fn open_door(t: &TestApp, tenant: &Tenant, places: i64) -> (String, String) {
     let event = t
         .open_event(&tenant.admin, &tenant.branch_a, json!({ "forms": ["theme_day"] }))
         .await;

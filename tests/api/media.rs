@@ -15,7 +15,7 @@ pub fn data(name: &str) -> Vec<u8> {
     std::fs::read(format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-fn metadata(organization: &str, name: &str) -> String {
+pub fn metadata(organization: &str, name: &str) -> String {
     let [organization, name] = [organization, name].map(|text| STANDARD.encode(text));
     format!("organization_id {organization},filename {name},filetype dmlkZW8vbXA0")
 }
@@ -33,7 +33,7 @@ impl TestApp {
         Reply::of(request).await
     }
 
-    async fn begin(&self, token: &str, organization: &str, length: usize) -> String {
+    pub async fn begin(&self, token: &str, organization: &str, length: usize) -> String {
         let location = self.create(token, organization, length).await.expect(201);
         location
             .header("location")
@@ -46,7 +46,7 @@ impl TestApp {
         Reply::of(self.piece(token, upload, offset, bytes)).await
     }
 
-    fn piece(&self, token: &str, upload: &str, offset: usize, bytes: &[u8]) -> RequestBuilder {
+    pub fn piece(&self, token: &str, upload: &str, offset: usize, bytes: &[u8]) -> RequestBuilder {
         self.tus(Method::PATCH, upload, token)
             .header("upload-offset", offset)
             .header("content-type", "application/offset+octet-stream")

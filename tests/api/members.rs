@@ -8,7 +8,7 @@ use zhibu::platform::sheet::{SheetLimits, read_sheet};
 use crate::support::{Reply, Tenant, TestApp, member_body, new_uuid};
 
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
-const ROSTER: &str = "姓名,手机,工号,党员类别,所在支部,备注\r\n\
+pub const ROSTER: &str = "姓名,手机,工号,党员类别,所在支部,备注\r\n\
     张三,138 0000 0001,a01,正式党员,第一黨支部,x\r\n\
     李四,+86-13800000002,A02,预备党员,第二黨支部,\r\n\
     王　五,13800000003,,,,\r\n";

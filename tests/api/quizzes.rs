@@ -11,7 +11,7 @@ use crate::races::look_then_act;
 use crate::support::{CANARY, Reply, Tenant, TestApp, new_uuid};
 
 /// One question of each kind; `right` of them and `wrong` of them are known by their texts.
-fn document(change: Value) -> Value {
+pub fn document(change: Value) -> Value {
     let mut body = json!({ "questions": [
         { "kind": "single", "text": "一大於何年召開？", "options": ["1919", "1921", "1927"], "answer": [1], "explanation": "CANARY 1" },
         { "kind": "multiple", "text": "哪些是黨的組織？", "options": ["黨委", "工會", "黨支部", "商會"], "answer": [2, 0], "explanation": "CANARY 2" },
@@ -46,7 +46,7 @@ async fn write(t: &TestApp, token: &str, lesson: &str, version: &str, body: Valu
 }
 
 /// A published lesson of the whole committee with a quiz.
-async fn with_quiz(t: &TestApp, tenant: &Tenant, change: Value) -> String {
+pub async fn with_quiz(t: &TestApp, tenant: &Tenant, change: Value) -> String {
     let lesson = draft(t, &tenant.admin, &tenant.root, json!({})).await;
     publish(t, tenant, &lesson).await;
     write(t, &tenant.admin, &lesson, "\"0\"", document(change))
@@ -55,12 +55,12 @@ async fn with_quiz(t: &TestApp, tenant: &Tenant, change: Value) -> String {
     lesson
 }
 
-async fn start(t: &TestApp, token: &str, lesson: &str) -> Reply {
+pub async fn start(t: &TestApp, token: &str, lesson: &str) -> Reply {
     t.act(&format!("/lessons/{lesson}/quiz/attempts"), token).await
 }
 
 /// Answers to an attempt: right, but for the questions with these texts, whose options stand turned round.
-fn answers(t: &TestApp, attempt: &Value, wrong: &[&str]) -> Value {
+pub fn answers(t: &TestApp, attempt: &Value, wrong: &[&str]) -> Value {
     let mut all = Vec::new();
     for question in attempt["questions"].as_array().unwrap() {
         let text = question["text"].as_str().unwrap();

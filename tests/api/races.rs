@@ -82,7 +82,7 @@ async fn number(db: &Db, query: &'static str) -> i64 {
         .unwrap()
 }
 
-async fn run(db: &Db, statement: impl Into<String>) {
+pub async fn run(db: &Db, statement: impl Into<String>) {
     let statement = statement.into();
     db.write(move |conn| Ok(diesel::sql_query(&statement).execute(conn)?))
         .await

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::{Reply, Tenant, TestApp, new_uuid};
 
 /// A published lesson for branch A that plays five minutes.
-async fn played_lesson(t: &TestApp, tenant: &Tenant) -> String {
+pub async fn played_lesson(t: &TestApp, tenant: &Tenant) -> String {
     let lesson = article(t, tenant, "x").await;
     // What its file would tell: no test here is about files.
     let statements = [
@@ -32,7 +32,7 @@ async fn played_lesson(t: &TestApp, tenant: &Tenant) -> String {
     lesson
 }
 
-fn id_sql(t: &TestApp, id: &str) -> String {
+pub fn id_sql(t: &TestApp, id: &str) -> String {
     match t.app.db.backend() {
         zhibu::platform::db::Backend::Sqlite => format!("x'{}'", id.replace('-', "")),
         zhibu::platform::db::Backend::Postgres => format!("'{id}'"),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{Reply, Tenant, TestApp, new_uuid};
 
 /// A short article, published for everybody below the root.
-async fn lesson(t: &TestApp, tenant: &Tenant, title: &str) -> String {
+pub async fn lesson(t: &TestApp, tenant: &Tenant, title: &str) -> String {
     let body =
         json!({ "organization_id": tenant.root, "kind": "article", "title": title, "body": "# 一\n\n字" });
     let lesson = t.post("/lessons", &tenant.admin, body).await.expect(201).id();
@@ -28,18 +28,18 @@ async fn study(t: &TestApp, token: &str, lesson: &str) {
 }
 
 /// So many days from now.
-fn day(t: &TestApp, days: i64) -> String {
+pub fn day(t: &TestApp, days: i64) -> String {
     t.in_s(days * 86_400)[..10].to_owned()
 }
 
-async fn plan(t: &TestApp, token: &str, organization: &str, lessons: &[&String], days: i64) -> Reply {
+pub async fn plan(t: &TestApp, token: &str, organization: &str, lessons: &[&String], days: i64) -> Reply {
     let body = json!({
         "organization_id": organization, "title": "十一月學習計劃", "lesson_ids": lessons, "due_on": day(t, days),
     });
     t.post("/study-plans", token, body).await
 }
 
-async fn published(t: &TestApp, tenant: &Tenant, lessons: &[&String], days: i64) -> String {
+pub async fn published(t: &TestApp, tenant: &Tenant, lessons: &[&String], days: i64) -> String {
     let plan = plan(t, &tenant.admin, &tenant.root, lessons, days)
         .await
         .expect(201)

@@ -13,7 +13,7 @@ fn volunteering() -> Value {
 }
 
 /// An event at which member A and the secretary of A served for so many minutes.
-async fn served(t: &TestApp, tenant: &Tenant, minutes: i64) -> String {
+pub async fn served(t: &TestApp, tenant: &Tenant, minutes: i64) -> String {
     let (event, [bus, _, out]) = day_out(t, tenant, volunteering()).await;
     for token in [&tenant.member_a, &tenant.secretary_a] {
         pass(t, tenant, &event, &bus, token).await.expect(201);

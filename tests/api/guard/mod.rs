@@ -6,4 +6,5 @@ mod input;
 mod layers;
 mod migrations;
 pub mod openapi;
+mod repeats;
 mod strict;

@@ -34,8 +34,17 @@ pub fn member_body(organization: &str, name: &str, account: &str) -> Value {
 impl TestApp {
     /// Signs in a fresh system admin and builds a tenant.
     pub async fn tenant(&self) -> Tenant {
-        let mark = hex::encode(rand::random::<[u8; 4]>());
+        let mark = new_mark();
         let system = self.system_admin(&format!("system-{mark}")).await;
+        self.tenant_of(system, mark, true).await
+    }
+
+    /// One more tenant of that system admin. Its people have tokens, but no passwords: for tests that need many tenants.
+    pub async fn another_tenant(&self, system: &str) -> Tenant {
+        self.tenant_of(system.to_owned(), new_mark(), false).await
+    }
+
+    async fn tenant_of(&self, system: String, mark: String, signs_in: bool) -> Tenant {
         let organization = |name: &str, kind: &str, parent: Option<&str>| json!({ "name": name, "kind": kind, "parent_id": parent });
         let root = self
             .post(
@@ -81,27 +90,47 @@ impl TestApp {
             mark,
         };
         tenant.admin = self
-            .person(&tenant, &root, "管理員", Some((&root, "admin")))
+            .somebody(&tenant, &root, "管理員", Some((&root, "admin")), signs_in)
             .await
             .1;
         tenant.secretary_a = self
-            .person(&tenant, &branch_a, "甲書記", Some((&branch_a, "secretary")))
+            .somebody(
+                &tenant,
+                &branch_a,
+                "甲書記",
+                Some((&branch_a, "secretary")),
+                signs_in,
+            )
             .await
             .1;
         tenant.secretary_b = self
-            .person(&tenant, &branch_b, "乙書記", Some((&branch_b, "secretary")))
+            .somebody(
+                &tenant,
+                &branch_b,
+                "乙書記",
+                Some((&branch_b, "secretary")),
+                signs_in,
+            )
             .await
             .1;
         tenant.organizer_a = self
-            .person(&tenant, &branch_a, "甲組織", Some((&branch_a, "organizer")))
+            .somebody(
+                &tenant,
+                &branch_a,
+                "甲組織",
+                Some((&branch_a, "organizer")),
+                signs_in,
+            )
             .await
             .1;
         tenant.inspector = self
-            .person(&tenant, &root, "督查員", Some((&root, "inspector")))
+            .somebody(&tenant, &root, "督查員", Some((&root, "inspector")), signs_in)
             .await
             .1;
-        (tenant.member_a_id, tenant.member_a) = self.person(&tenant, &branch_a, "甲成員", None).await;
-        (tenant.member_b_id, tenant.member_b) = self.person(&tenant, &branch_b, "乙成員", None).await;
+        (tenant.member_a_id, tenant.member_a) =
+            self.somebody(&tenant, &branch_a, "甲成員", None, signs_in).await;
+        (tenant.member_b_id, tenant.member_b) =
+            self.somebody(&tenant, &branch_b, "乙成員", None, signs_in).await;
         tenant
     }
 
@@ -112,6 +141,17 @@ impl TestApp {
         home: &str,
         name: &str,
         role: Option<(&str, &str)>,
+    ) -> (String, String) {
+        self.somebody(tenant, home, name, role, true).await
+    }
+
+    async fn somebody(
+        &self,
+        tenant: &Tenant,
+        home: &str,
+        name: &str,
+        role: Option<(&str, &str)>,
+        signs_in: bool,
     ) -> (String, String) {
         let account = format!("p-{}-{}", tenant.mark, hex::encode(rand::random::<[u8; 4]>()));
         let id = self
@@ -129,8 +169,12 @@ impl TestApp {
             .await
             .expect(201);
         }
-        self.give_password(AccountId(id.parse().unwrap())).await;
-        let token = self.login(&account).await;
+        let token = if signs_in {
+            self.give_password(AccountId(id.parse().unwrap())).await;
+            self.login(&account).await
+        } else {
+            self.token_of(&id, &tenant.root)
+        };
         (id, token)
     }
 
@@ -204,6 +248,10 @@ impl TestApp {
     pub fn with_code(&self, code: &str) -> Value {
         json!({ "code": code, "client_event_id": new_uuid(), "occurred_at": self.in_s(0) })
     }
+}
+
+fn new_mark() -> String {
+    hex::encode(rand::random::<[u8; 4]>())
 }
 
 pub fn new_uuid() -> String {
