@@ -92,7 +92,11 @@ pub fn update_template(
         return Err(Code::VersionMismatch.into());
     }
     require_active(&row)?;
+    let before = row.clone();
     write(&mut row, wanted)?;
+    if row == before {
+        return show(conn, ctx, row);
+    }
     save(conn, ctx, "event_template.update", &mut row)?;
     make(conn, ctx, &row)?;
     show(conn, ctx, row)

@@ -162,7 +162,7 @@ pub fn decide(
     lists::show(conn, ctx, row)
 }
 
-/// May the actor add a picture now? Asked before it is read; `add_picture` asks again.
+/// May the actor add a picture now? Asked before it is written anew; `add_picture` asks again.
 pub fn require_room(conn: &mut DbConnection, ctx: &Ctx, id: ReflectionId) -> AppResult<ReflectionRow> {
     let row = require_author(conn, ctx, id)?;
     require_editable(&row)?;
@@ -249,7 +249,7 @@ fn wrong_status(row: &ReflectionRow) -> AppError {
     AppError::from(Code::ReflectionStatus).with("status", row.status())
 }
 
-fn require_author(conn: &mut DbConnection, ctx: &Ctx, id: ReflectionId) -> AppResult<ReflectionRow> {
+pub fn require_author(conn: &mut DbConnection, ctx: &Ctx, id: ReflectionId) -> AppResult<ReflectionRow> {
     let row = lists::seen(conn, ctx, id)?;
     if ctx.actor.account == row.author_id.into() {
         Ok(row)

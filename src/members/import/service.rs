@@ -100,11 +100,10 @@ pub fn apply_roster(
     }
     let steps = plan(conn, ctx, &home, roster, language, progress)?;
     let report = count(&steps, roster, dry_run);
-    if !dry_run {
-        if report.created + report.updated > 0 {
-            crate::attendance::freeze_due_rosters(conn, ctx, home.tenant_id)?;
-            apply(conn, ctx, &home, steps, progress)?;
-        }
+    // The same file again changes nothing, and leaves no line.
+    if !dry_run && report.created + report.updated > 0 {
+        crate::attendance::freeze_due_rosters(conn, ctx, home.tenant_id)?;
+        apply(conn, ctx, &home, steps, progress)?;
         let detail =
             json!({ "created": report.created, "updated": report.updated, "unchanged": report.unchanged });
         let entry = Entry {

@@ -145,6 +145,14 @@ impl Key {
         store_answer(conn, account, sent, &answer)?;
         Ok(answer)
     }
+
+    /// The answer that was kept: for whoever would do much before the transaction of `once`, which asks again.
+    pub fn kept(&self, conn: &mut DbConnection, account: AnyId) -> AppResult<Option<Answer>> {
+        match &self.0 {
+            Some(sent) => find_answer(conn, account, sent),
+            None => Ok(None),
+        }
+    }
 }
 
 fn insert_placeholder(
@@ -171,25 +179,31 @@ fn insert_placeholder(
 type Stored = (Vec<u8>, i32, String, Option<String>, Option<String>);
 
 fn replay(conn: &mut DbConnection, account: AnyId, sent: &Sent) -> AppResult<Answer> {
+    // Swept since the conflict told of it: the next attempt is the first.
+    find_answer(conn, account, sent)?.ok_or_else(AppError::again)
+}
+
+fn find_answer(conn: &mut DbConnection, account: AnyId, sent: &Sent) -> AppResult<Option<Answer>> {
     use idempotency_keys::dsl as k;
     let stored: Option<Stored> = k::idempotency_keys
         .find((account, &sent.route, &sent.key))
         .select((k::fingerprint, k::status, k::body, k::etag, k::location))
         .first(conn)
         .optional()?;
-    // Swept since the conflict told of it: the next attempt is the first.
-    let (fingerprint, status, body, etag, location) = stored.ok_or_else(AppError::again)?;
+    let Some((fingerprint, status, body, etag, location)) = stored else {
+        return Ok(None);
+    };
     if fingerprint != sent.fingerprint {
         return Err(Code::IdempotencyKeyReused.into());
     }
     let status = u16::try_from(status).unwrap_or(200);
-    Ok(Answer {
+    Ok(Some(Answer {
         status,
         body,
         etag,
         location,
         replayed: true,
-    })
+    }))
 }
 
 fn store_answer(conn: &mut DbConnection, account: AnyId, sent: &Sent, answer: &Answer) -> QueryResult<usize> {

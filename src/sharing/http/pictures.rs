@@ -6,6 +6,7 @@ use super::view::PictureView;
 use crate::app::App;
 use crate::auth::SignedIn;
 use crate::media::{PICTURE_BYTES, begin_picture};
+use crate::platform::db::AnyId;
 use crate::platform::error::{AppError, AppResult};
 use crate::platform::http::{Answer, IdPath, OnceBytes};
 use crate::sharing::ReflectionId;
@@ -25,14 +26,26 @@ pub async fn add_reflection_picture(
     once: OnceBytes,
 ) -> AppResult<Answer> {
     let ctx = app.ctx(who.0.clone());
-    // Nobody who may not add one makes us read it; the transaction below asks again.
+    // Nobody who may not add one makes us read it.
     let asker = ctx.clone();
     let reflection = app
         .db
-        .read_fresh(move |conn| reflections::require_room(conn, &asker, id.0))
+        .read_fresh(move |conn| reflections::require_author(conn, &asker, id.0))
         .await?;
     let turn = app.media.picture_turn().await?;
     let (sent, key) = once.read(&TYPES, PICTURE_BYTES).await?;
+    // A repeat is answered whatever has become of the room since; the transaction below asks for both again.
+    let (asker, asked) = (ctx.clone(), key.clone());
+    let look = move |conn: &mut _| {
+        let kept = asked.kept(conn, AnyId(asker.actor.account.0))?;
+        if kept.is_none() {
+            reflections::require_room(conn, &asker, id.0)?;
+        }
+        Ok(kept)
+    };
+    if let Some(kept) = app.db.read_fresh(look).await? {
+        return Ok(kept);
+    }
     let picture = app.media.rewrite_picture(sent).await?;
     drop(turn);
     let made = picture.clone();

@@ -10,6 +10,9 @@ use reqwest::{Request, RequestBuilder, Url};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use zhibu::attendance;
+use zhibu::auth::Actor;
+use zhibu::platform::db::DbConnection;
 
 use super::tables::{Tables, since};
 use super::{Case, Kind};
@@ -42,29 +45,32 @@ impl World {
         }
     }
 
-    /// A fresh tenant, of which somebody outside is told whatever its people are.
-    async fn tenant(&self) -> Tenant {
+    /// A fresh tenant of which somebody outside is told whatever its people are, and what somebody is about to send.
+    async fn prepare(&self, case: &Case) -> (Tenant, RequestBuilder) {
         let tenant = self.t.another_tenant(&self.system).await;
         let path = format!("/organizations/{}/webhooks", tenant.root);
         let webhook = json!({ "url": "https://example.org/hook" });
         self.t.post(&path, &tenant.admin, webhook).await.expect(201);
-        tenant
+        let request = (case.request)(&self.t, &tenant).await;
+        // The servers do so in rounds of their own, which must not be taken for the request's doing.
+        let (ctx, root) = (self.t.app.ctx(Actor::operator()), tenant.root.parse().unwrap());
+        let freeze = move |conn: &mut DbConnection| attendance::freeze_due_rosters(conn, &ctx, root);
+        self.t.app.db.write(freeze).await.unwrap();
+        (tenant, request)
     }
 
     /// The answer to one request, and what it has left in the database.
     pub async fn once(&self, case: &Case) -> (Reply, BTreeMap<String, i64>) {
-        let tenant = self.tenant().await;
-        let request = (case.request)(&self.t, &tenant).await;
+        let (tenant, request) = self.prepare(case).await;
         let request = keyed(request, case.kind, &new_uuid()).build().unwrap();
-        let before = self.tables.count(&self.t).await;
+        let before = self.tables.count(&self.t, &tenant).await;
         let reply = self.insist(&request, &self.t.url).await;
-        (reply, since(&before, &self.tables.count(&self.t).await))
+        (reply, since(&before, &self.tables.count(&self.t, &tenant).await))
     }
 
     /// The same of several copies: those whose answer was not lost.
     pub async fn often(&mut self, case: &Case, keys: Keys) -> (Vec<Reply>, BTreeMap<String, i64>) {
-        let tenant = self.tenant().await;
-        let request = (case.request)(&self.t, &tenant).await;
+        let (tenant, request) = self.prepare(case).await;
         let key = new_uuid();
         let copy = || {
             let key = match keys {
@@ -75,7 +81,7 @@ impl World {
                 .build()
                 .unwrap()
         };
-        let before = self.tables.count(&self.t).await;
+        let before = self.tables.count(&self.t, &tenant).await;
         let seed = case
             .name
             .bytes()
@@ -96,7 +102,7 @@ impl World {
         let answers = join_all(sent).await;
         let started = self.t.replica().await;
         let last = self.insist(&copy(), &started.0).await;
-        let left = since(&before, &self.tables.count(&self.t).await);
+        let left = since(&before, &self.tables.count(&self.t, &tenant).await);
         std::mem::replace(&mut self.second, started).1.stop(false).await;
         (answers.into_iter().flatten().chain([last]).collect(), left)
     }
@@ -117,7 +123,7 @@ impl World {
 
 fn keyed(request: RequestBuilder, kind: Kind, key: &str) -> RequestBuilder {
     match kind {
-        Kind::Key | Kind::Merged => request.header("idempotency-key", key),
+        Kind::Key | Kind::KeyAnd(..) | Kind::Merged => request.header("idempotency-key", key),
         _ => request,
     }
 }

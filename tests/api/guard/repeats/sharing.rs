@@ -18,7 +18,7 @@ pub const CASES: &[Case] = cases![
     withdraw_reflection => Key,
     like_reflection => Natural(&[]),
     unlike_reflection => Natural(&[]),
-    add_reflection_picture => Key,
+    add_reflection_picture => KeyAnd(&["media_files"], "a picture of no use is dropped at once, with its bytes and its room"),
     remove_reflection_picture => Natural(&[404]),
     create_material => Key,
     archive_material => Natural(&[404]),
@@ -101,8 +101,12 @@ async fn unlike_reflection(t: &TestApp, tenant: &Tenant) -> RequestBuilder {
     delete(t, &path, &tenant.organizer_a)
 }
 
+/// The last one that may be added: whoever repeats it is not told that there is no room.
 async fn add_reflection_picture(t: &TestApp, tenant: &Tenant) -> RequestBuilder {
     let id = shared(t, tenant).await;
+    for _ in 0..8 {
+        add(t, &tenant.member_a, &id).await.expect(201);
+    }
     let request = act(t, &format!("/reflections/{id}/pictures"), &tenant.member_a);
     request.header("content-type", "image/png").body(png(12, 8))
 }
