@@ -364,3 +364,38 @@ async fn whoever_runs_the_organization_sets_it_up_for_the_public_internet_only()
     let sent = deliveries(&t, &tenant.admin, &id).await;
     assert_eq!(sent[0]["error"], "the name has no public address");
 }
+
+#[actix_web::test]
+async fn a_lost_answer_tells_the_secret_once_more_and_only_to_who_may_still_make_one() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let role = Some((tenant.branch_a.as_str(), "admin"));
+    let (_, admin) = t.person(&tenant, &tenant.branch_a, "甲管理員", role).await;
+    let path = format!("/organizations/{}/webhooks", tenant.branch_a);
+    let body = json!({ "url": "https://example.org/hook" });
+    let keyed = async |path: &str, token: &str| {
+        let request = t.request(Method::POST, path, token).json(&body);
+        Reply::of(request.header("idempotency-key", "one")).await
+    };
+    let made = keyed(&path, &admin).await.expect(201);
+    let secret = made.text("/secret");
+    assert_eq!(keyed(&path, &admin).await.expect(201).bytes, made.bytes);
+    assert_eq!(t.count("webhooks").await, 1);
+    let kept = format!("idempotency_keys WHERE body LIKE '%{}%'", &secret[6..]);
+    assert_eq!(t.count(kept.leak()).await, 0);
+
+    // Somebody else has made a new one meanwhile, because this admin is one no more.
+    let rotate = format!("/webhooks/{}/rotate-secret", made.id());
+    let rotated = t.act(&rotate, &tenant.admin).await.expect(200);
+    assert_ne!(rotated.text("/secret"), secret);
+    let roles = format!("/organizations/{}/roles", tenant.branch_a);
+    let grants = t.get(&roles, &tenant.admin).await.expect(200);
+    let of_admin = grants
+        .items()
+        .iter()
+        .find(|grant| grant["role"] == "admin")
+        .unwrap();
+    let revoke = format!("{roles}/{}", of_admin["id"].as_str().unwrap());
+    t.delete(&revoke, &tenant.admin).await.expect(204);
+    keyed(&path, &admin).await.refused(403, "forbidden");
+}
