@@ -239,15 +239,15 @@ pub fn change_password(
 
 /// Ends the session of the token that asks.
 pub fn sign_out(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<()> {
-    end_session(conn, ctx, ctx.actor.account, ctx.actor.session, "signed_out")
+    end_session(conn, ctx, ctx.actor.account, ctx.actor.session, "signed_out")?;
+    Ok(())
 }
 
 /// Ends one of the actor's own sessions; somebody else's is not found. Repeating it is harmless.
 pub fn delete_session(conn: &mut DbConnection, ctx: &Ctx, id: SessionId) -> AppResult<()> {
     let session = store::find_session(conn, id)?.filter(|session| session.account_id == ctx.actor.account);
     let session = session.ok_or_else(AppError::not_found)?;
-    if session.revoked_at.is_none() {
-        end_session(conn, ctx, ctx.actor.account, session.id, BY_OWNER)?;
+    if end_session(conn, ctx, ctx.actor.account, session.id, BY_OWNER)? {
         let account = find_account(conn, ctx.actor.account)?;
         note(
             conn,
@@ -299,17 +299,19 @@ fn end_all(
     Ok(())
 }
 
+/// False when it had ended before.
 fn end_session(
     conn: &mut DbConnection,
     ctx: &Ctx,
     account: AccountId,
     session: SessionId,
     reason: &str,
-) -> AppResult<()> {
-    if store::revoke_session(conn, session, ctx.now, reason)? == 1 {
+) -> AppResult<bool> {
+    let ends = store::revoke_session(conn, session, ctx.now, reason)? == 1;
+    if ends {
         tell(conn, &ctx.ids, ctx.now, account, Some(session), true)?;
     }
-    Ok(())
+    Ok(ends)
 }
 
 /// What every process must learn within a second.
