@@ -76,7 +76,10 @@ pub fn revoke_role(
     let row = require(conn, ctx, organization, Right::ManageOrganization)?;
     let found = store::find_grant(conn, grant)?.filter(|g| g.organization_id == organization);
     let found = found.ok_or_else(AppError::not_found)?;
-    store::revoke_grant(conn, grant, ctx.actor.account, ctx.now)?;
+    // Of many who revoke it at once one has done so, and the rest come too late.
+    if store::revoke_grant(conn, grant, ctx.actor.account, ctx.now)? == 0 {
+        return Err(AppError::not_found());
+    }
     note(
         conn,
         ctx,
