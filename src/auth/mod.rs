@@ -24,9 +24,9 @@ pub use extract::{Actor, SignedIn, Stay, SystemAdmin, credentials};
 pub use hasher::hash_password;
 pub use rules::normalise_phone;
 pub use service::{
-    NewAccount, create_account, create_accounts, create_system_admin, disable_account, enable_account,
-    find_account, has_system_admin, issue_activation_code, issue_activation_codes, lock_account,
-    lock_accounts, reissue_system_admin_code, set_password, update_account,
+    NewAccount, actor_of, create_account, create_accounts, create_system_admin, disable_account,
+    enable_account, find_account, has_system_admin, issue_activation_code, issue_activation_codes,
+    lock_account, lock_accounts, reissue_system_admin_code, set_password, update_account,
 };
 pub use state::{Auth, jobs, load_revocations, note_changes};
 pub use store::AccountRow;

@@ -3,10 +3,10 @@
 
 use serde_json::json;
 
-use super::AccountId;
 use super::rules;
-use super::sessions::{end_sessions, note, tell};
+use super::sessions::{self, end_sessions, note, tell};
 use super::store::{self, AccountRow, NewCode};
+use super::{AccountId, Actor, SessionId};
 use crate::app::Ctx;
 use crate::members;
 use crate::organizations::OrganizationId;
@@ -140,6 +140,15 @@ fn free(holder: Option<AccountId>, own: AccountId, code: Code) -> AppResult<()> 
 
 pub fn find_account(conn: &mut DbConnection, id: AccountId) -> AppResult<AccountRow> {
     store::find_account(conn, id)?.ok_or_else(AppError::not_found)
+}
+
+/// Whoever an account is now, for work that goes on in its name while nobody is signed in: 403 when it is disabled.
+pub fn actor_of(conn: &mut DbConnection, id: AccountId) -> AppResult<Actor> {
+    let account = find_account(conn, id)?;
+    match account.disabled_at {
+        Some(_) => Err(AppError::forbidden()),
+        None => Ok(sessions::actor(&account, SessionId(uuid::Uuid::nil()))),
+    }
 }
 
 /// Changes what the patch names; null takes the name or number away. Has it changed anything?

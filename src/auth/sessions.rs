@@ -154,7 +154,7 @@ fn by(ctx: &Ctx, account: &AccountRow, session: SessionId) -> Ctx {
     }
 }
 
-fn actor(account: &AccountRow, session: SessionId) -> Actor {
+pub(super) fn actor(account: &AccountRow, session: SessionId) -> Actor {
     Actor {
         account: account.id,
         session,

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use crate::events::{Expected, Form};
+use crate::events::{Expected, Form, check_expected};
 use crate::platform::db::Instant;
 use crate::platform::local_time::parse_minute;
 use crate::platform::text::{Check, Problems};
@@ -102,7 +102,8 @@ impl TemplateSignUp {
         }
     }
 
-    /// What is wrong with it is what would be wrong with an occurrence's policy. Its texts are cleaned on the way.
+    /// What is wrong with it is what would be wrong with an occurrence's policy, times aside: those are told by the fields
+    /// of a template. Texts are cleaned on the way.
     fn check(&mut self, problems: &mut Problems) {
         for (field, value) in [
             ("/opens_before_s", &self.opens_before_s),
@@ -112,7 +113,22 @@ impl TemplateSignUp {
         ] {
             problems.optional_range(field, value, 0, MAX_BEFORE_S);
         }
-        let mut policy = self.policy(Instant::from_micros(i64::from(MAX_BEFORE_S) * 2_000_000));
+        for (field, value) in [
+            ("/closes_before_s", self.closes_before_s),
+            ("/draw_before_s", self.draw_before_s),
+        ] {
+            if let (Some(opens), Some(later)) = (self.opens_before_s, value)
+                && later >= opens
+            {
+                problems.add(field, "not_after_start", "is not less than opens_before_s");
+            }
+        }
+        let mut policy = WriteSignUpPolicy {
+            opens_at: None,
+            closes_at: None,
+            draw_at: None,
+            ..self.policy(Instant::from_micros(0))
+        };
         policy.check(problems);
         self.questions = policy.questions;
         for (session, checked) in self.sessions.iter_mut().zip(policy.sessions) {
@@ -134,6 +150,7 @@ impl Check for WriteEventTemplate {
         if self.forms.is_empty() {
             problems.add("/forms", "required", "needs at least one form");
         }
+        check_expected(problems, &self.expected);
         if parse_minute(&self.starts_at).is_none() {
             problems.add("/starts_at", "malformed", "is not a time of day like 14:30");
         }

@@ -7,15 +7,16 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::EventTemplateId;
 use super::commands::{SkipDay, TemplateSignUp, WriteEventTemplate};
-use super::service::{self, Day, FullTemplate};
+use super::rules::advice;
+use super::service::{self, Day, FullTemplate, read};
 use super::store::TemplateRow;
 use crate::app::App;
-use crate::auth::SignedIn;
+use crate::auth::{AccountId, SignedIn};
 use crate::events::{EventId, Expected, Form};
 use crate::organizations::OrganizationId;
 use crate::platform::db::Instant;
-use crate::platform::error::{AppError, AppResult};
-use crate::platform::http::{Answer, IdPath, Json, List, Once, PageQuery, Query, Tagged, if_match};
+use crate::platform::error::{AppResult, Language};
+use crate::platform::http::{Answer, IdPath, Json, List, Once, PageQuery, Query, Tagged, if_match, language};
 use crate::platform::local_time::write_minute;
 
 pub fn configure(cfg: &mut ServiceConfig) {
@@ -51,25 +52,28 @@ struct EventTemplateView {
     created_at: Instant,
     updated_at: Instant,
     ended_at: Option<Instant>,
-    /// The code of the refusal with which the last run ended, if it made nothing because of it: an organization that it
-    /// calls may have been archived.
+    /// Whoever has written it last: occurrences are made with their rights, as these are then.
+    written_by: AccountId,
+    /// The code of the refusal with which the last run ended, if it made nothing because of it: whoever wrote it may have
+    /// lost a role, or an organization that it calls may have been archived.
+    #[schema(example = "not_found")]
     last_error: Option<String>,
+    /// A JSON pointer: the field that the last run could make nothing of.
+    #[schema(example = "/expected")]
+    last_error_field: Option<String>,
+    /// What somebody can do about it, in the language of Accept-Language.
+    last_error_detail: Option<&'static str>,
 }
 
-impl TryFrom<TemplateRow> for EventTemplateView {
-    type Error = AppError;
-
-    fn try_from(row: TemplateRow) -> AppResult<Self> {
-        let unreadable =
-            |error: serde_json::Error| AppError::internal(format!("an unreadable template: {error}"));
-        let sign_up = row
-            .sign_up
-            .map(|sign_up| serde_json::from_value(sign_up.0))
-            .transpose();
+impl EventTemplateView {
+    fn of(row: TemplateRow, language: Language) -> AppResult<Self> {
+        let (error, field) = (row.last_error.as_deref(), row.last_error_field.as_deref());
         Ok(Self {
-            forms: serde_json::from_value(row.forms.0).map_err(unreadable)?,
-            expected: serde_json::from_value(row.expected.0).map_err(unreadable)?,
-            sign_up: sign_up.map_err(unreadable)?,
+            forms: read(&row.forms)?,
+            expected: read(&row.expected)?,
+            sign_up: row.sign_up.as_ref().map(read).transpose()?,
+            written_by: row.author(),
+            last_error_detail: error.map(|code| advice(code, field, language)),
             id: row.id,
             organization_id: row.organization_id,
             title: row.title,
@@ -87,6 +91,7 @@ impl TryFrom<TemplateRow> for EventTemplateView {
             updated_at: row.updated_at,
             ended_at: row.ended_at,
             last_error: row.last_error,
+            last_error_field: row.last_error_field,
         })
     }
 }
@@ -122,16 +127,16 @@ struct WholeEventTemplateView {
     days: Vec<TemplateDayView>,
 }
 
-fn view(template: FullTemplate) -> AppResult<WholeEventTemplateView> {
+fn view(template: FullTemplate, language: Language) -> AppResult<WholeEventTemplateView> {
     Ok(WholeEventTemplateView {
-        template: template.row.try_into()?,
+        template: EventTemplateView::of(template.row, language)?,
         days: template.days.into_iter().map(TemplateDayView::from).collect(),
     })
 }
 
-fn answer(template: FullTemplate) -> AppResult<Answer> {
+fn answer(template: FullTemplate, language: Language) -> AppResult<Answer> {
     let version = template.row.version;
-    Ok(Answer::ok(&view(template)?)?.version(version))
+    Ok(Answer::ok(&view(template, language)?)?.version(version))
 }
 
 /// List an organization's templates, the oldest first, ended ones too.
@@ -141,30 +146,41 @@ async fn list_event_templates(
     app: web::Data<App>,
     who: SignedIn,
     id: IdPath<OrganizationId>,
+    request: HttpRequest,
     query: Query<PageQuery>,
 ) -> AppResult<Tagged<List<EventTemplateView>>> {
-    let (ctx, page) = (app.ctx(who.0), query.0.page::<EventTemplateId>()?);
+    let (ctx, page, words) = (
+        app.ctx(who.0),
+        query.0.page::<EventTemplateId>()?,
+        language(&request),
+    );
     let asked = page.clone();
     let read = move |conn: &mut _| service::list_templates(conn, &ctx, id.0, &asked);
     let found = app.db.read(read).await?;
-    let list = page.list(found, |row: &TemplateRow| row.id, EventTemplateView::try_from);
+    let list = page.list(
+        found,
+        |row: &TemplateRow| row.id,
+        |row| EventTemplateView::of(row, words),
+    );
     Ok(Tagged(list.transpose()?))
 }
 
-/// Write an event that comes again. What is due within `ahead_days` is made at once, the rest in its time.
+/// Write an event that comes again, calling whom one may call oneself. Of what is due within `ahead_days` the first twelve
+/// are made at once, the rest within the hour or in its time, with the rights that whoever wrote it last has then.
 #[utoipa::path(tag = "event templates", params(("id" = OrganizationId, Path)), request_body = WriteEventTemplate, responses((status = 201, body = WholeEventTemplateView)))]
 #[post("/organizations/{id}/event-templates")]
 async fn create_event_template(
     app: web::Data<App>,
     who: SignedIn,
     id: IdPath<OrganizationId>,
+    request: HttpRequest,
     once: Once<WriteEventTemplate>,
 ) -> AppResult<Answer> {
-    let Once { body, key } = once;
+    let (Once { body, key }, words) = (once, language(&request));
     app.write_once(who.0, key, move |conn, ctx| {
         let made = service::create_template(conn, ctx, id.0, &body)?;
         let (id, version) = (made.row.id, made.row.version);
-        let answer = Answer::created(&view(made)?)?.version(version);
+        let answer = Answer::created(&view(made, words)?)?.version(version);
         Ok(answer.at(format!("/api/v1/event-templates/{id}")))
     })
     .await
@@ -177,13 +193,11 @@ async fn find_event_template(
     app: web::Data<App>,
     who: SignedIn,
     id: IdPath<EventTemplateId>,
+    request: HttpRequest,
 ) -> AppResult<Answer> {
     let ctx = app.ctx(who.0);
-    answer(
-        app.db
-            .read(move |conn| service::view_template(conn, &ctx, id.0))
-            .await?,
-    )
+    let read = move |conn: &mut _| service::view_template(conn, &ctx, id.0);
+    answer(app.db.read(read).await?, language(&request))
 }
 
 /// Write a template whole. Days that were made already are events of their own and stay as they are. Needs `If-Match`.
@@ -198,7 +212,7 @@ async fn update_event_template(
 ) -> AppResult<Answer> {
     let (ctx, version) = (app.ctx(who.0), if_match(&request)?);
     let update = move |conn: &mut _| service::update_template(conn, &ctx, id.0, version, &body.0);
-    answer(app.db.write(update).await?)
+    answer(app.db.write(update).await?, language(&request))
 }
 
 /// End a template: no more days are made. The events that were made of it stay.
@@ -208,10 +222,12 @@ async fn end_event_template(
     app: web::Data<App>,
     who: SignedIn,
     id: IdPath<EventTemplateId>,
+    request: HttpRequest,
     once: Once<()>,
 ) -> AppResult<Answer> {
+    let words = language(&request);
     app.write_once(who.0, once.key, move |conn, ctx| {
-        answer(service::end_template(conn, ctx, id.0)?)
+        answer(service::end_template(conn, ctx, id.0)?, words)
     })
     .await
 }
@@ -223,11 +239,12 @@ async fn skip_event_template_day(
     app: web::Data<App>,
     who: SignedIn,
     id: IdPath<EventTemplateId>,
+    request: HttpRequest,
     once: Once<SkipDay>,
 ) -> AppResult<Answer> {
-    let Once { body, key } = once;
+    let (Once { body, key }, words) = (once, language(&request));
     app.write_once(who.0, key, move |conn, ctx| {
-        answer(service::skip_day(conn, ctx, id.0, &body)?)
+        answer(service::skip_day(conn, ctx, id.0, &body)?, words)
     })
     .await
 }

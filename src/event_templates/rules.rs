@@ -3,8 +3,43 @@
 use chrono::{DateTime, Days, NaiveDate, NaiveTime};
 use rrule::{Frequency, RRule, RRuleSet, Tz, Unvalidated};
 
+use crate::platform::error::Language;
+
 /// More days than anybody asks for at once.
 const MOST: u16 = 1_000;
+
+/// What somebody can do about a run that has made nothing.
+pub fn advice(code: &str, field: Option<&str>, language: Language) -> &'static str {
+    let (en, hans, hant) = match (code, field) {
+        ("forbidden" | "not_found", None) => (
+            "Whoever wrote this last manages the organization no more, or it is archived. Somebody who manages it writes the \
+             template anew, or ends it.",
+            "最后保存者已无权管理该组织，或该组织已撤销。请由有权限者重新保存模板，或停用模板。",
+            "最後儲存者已無權管理該組織，或該組織已撤銷。請由有權限者重新儲存範本，或停用範本。",
+        ),
+        ("forbidden" | "not_found", Some(_)) => (
+            "Whoever wrote this last may not call all whom this field names any more, or some of them are archived. Correct \
+             it, or let somebody who may write the template anew.",
+            "最后保存者已无权召集该字段所列的全部组织或人员，或其中有已撤销的组织。请修改，或由有权限者重新保存模板。",
+            "最後儲存者已無權召集該欄位所列的全部組織或人員，或其中有已撤銷的組織。請修改，或由有權限者重新儲存範本。",
+        ),
+        ("invalid_fields", _) => (
+            "This field does not fit the organization's settings any more. Correct it.",
+            "该字段已与组织当前的设置不符，请修改。",
+            "該欄位已與組織目前的設定不符，請修改。",
+        ),
+        _ => (
+            "The last run has failed. The next one, within the hour, tries again.",
+            "上次生成失败，一小时内会自动重试。",
+            "上次產生失敗，一小時內會自動重試。",
+        ),
+    };
+    match language {
+        Language::En => en,
+        Language::ZhHans => hans,
+        Language::ZhHant => hant,
+    }
+}
 
 /// What is wrong with a rule: a code, and words.
 pub type Fault = (&'static str, String);

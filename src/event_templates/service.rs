@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 
 use chrono::{Days, NaiveDate};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::EventTemplateId;
 use super::commands::{SkipDay, TemplateSignUp, WriteEventTemplate};
 use super::rules;
-use super::store::{self, DayRow, TemplateRow};
+use super::store::{self, DayRow, Failure, TemplateRow};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
+use crate::auth;
 use crate::events::{self, CreateEvent, Expected, Form, PublishEvent};
 use crate::organizations::{self, OrganizationId, Right};
 use crate::platform::db::{Db, DbConnection, Instant, Json};
@@ -23,6 +25,8 @@ use crate::sign_ups;
 const FIVE_YEARS: Days = Days::new(5 * 366);
 /// Days that are shown ahead.
 const SHOWN: usize = 12;
+/// Events that are made in one transaction: nobody else waits for more.
+const AT_ONCE: usize = 12;
 
 /// One of a template's days, and what has become of it.
 #[derive(Debug, Clone)]
@@ -71,15 +75,18 @@ pub fn create_template(
         ended_at: None,
         ended_by: None,
         last_error: None,
+        written_by: None,
+        last_error_field: None,
     };
-    write(&mut row, wanted)?;
+    write(&mut row, ctx, wanted)?;
     store::insert_template(conn, &row)?;
     note(conn, ctx, "event_template.create", &row)?;
     make(conn, ctx, &row)?;
     show(conn, ctx, row)
 }
 
-/// The days that are not made yet follow what is wanted now; those that are, are events of their own.
+/// The days that are not made yet follow what is wanted now, with the rights of who wants it; those that are, are events
+/// of their own.
 pub fn update_template(
     conn: &mut DbConnection,
     ctx: &Ctx,
@@ -93,7 +100,7 @@ pub fn update_template(
     }
     require_active(&row)?;
     let before = row.clone();
-    write(&mut row, wanted)?;
+    write(&mut row, ctx, wanted)?;
     if row == before {
         return show(conn, ctx, row);
     }
@@ -102,19 +109,15 @@ pub fn update_template(
     show(conn, ctx, row)
 }
 
-fn write(row: &mut TemplateRow, wanted: &WriteEventTemplate) -> AppResult<()> {
-    let until = wanted
-        .starts_on
-        .checked_add_days(FIVE_YEARS)
-        .unwrap_or(NaiveDate::MAX);
-    let days = rules::days(&wanted.rule, wanted.starts_on, wanted.starts_on, until)
+fn write(row: &mut TemplateRow, ctx: &Ctx, wanted: &WriteEventTemplate) -> AppResult<()> {
+    let today = local_time::local_date(ctx.now, local_time::zone(&row.time_zone));
+    let from = wanted.starts_on.max(today);
+    let until = from.checked_add_days(FIVE_YEARS).unwrap_or(NaiveDate::MAX);
+    let days = rules::days(&wanted.rule, wanted.starts_on, from, until)
         .map_err(|(code, words)| AppError::invalid_field("/rule", code, words))?;
     if days.is_empty() {
-        return Err(AppError::invalid_field(
-            "/rule",
-            "never",
-            "has no day within five years",
-        ));
+        let words = "has no day within five years";
+        return Err(AppError::invalid_field("/rule", "never", words));
     }
     let minute = parse_minute(&wanted.starts_at).unwrap_or_default();
     row.title.clone_from(&wanted.title);
@@ -129,7 +132,48 @@ fn write(row: &mut TemplateRow, wanted: &WriteEventTemplate) -> AppResult<()> {
     row.ahead_days = wanted.ahead_days;
     row.publish = wanted.publish.unwrap_or(true);
     row.sign_up = wanted.sign_up.as_ref().map(|sign_up| Json(json!(sign_up)));
+    row.written_by = Some(ctx.actor.account);
+    row.last_error = None;
+    row.last_error_field = None;
     Ok(())
+}
+
+/// Refuses what the actor may not call, and what no occurrence can be made of, by the field: when it is written, and again
+/// in each run, for rights and settings change.
+fn require_makeable(conn: &mut DbConnection, ctx: &Ctx, row: &TemplateRow) -> AppResult<()> {
+    let organization = organizations::find_organization(conn, row.organization_id)?;
+    events::settle_expected(conn, ctx, &organization, read(&row.expected)?)
+        .map_err(|error| error.at_field("/expected"))?;
+    let Some(sign_up) = &row.sign_up else {
+        return Ok(());
+    };
+    let sign_up: TemplateSignUp = read(sign_up)?;
+    let limited: Vec<OrganizationId> = sign_up.quotas.iter().map(|quota| quota.organization_id).collect();
+    let limited = organizations::require_all(conn, ctx, &limited, Right::ManageEvents)
+        .map_err(|error| error.at_field("/sign_up/quotas"))?;
+    if limited.iter().any(|other| other.tenant_id != row.tenant_id) {
+        return Err(AppError::not_found().at_field("/sign_up/quotas"));
+    }
+    let opens_before_s =
+        organizations::settings_of(conn, &organization, &ctx.config.check_in)?.opens_before_s;
+    if sign_up
+        .draw_before_s
+        .is_some_and(|before_s| before_s <= opens_before_s)
+    {
+        let words = format!("is not before check-in opens, {opens_before_s} s before the start");
+        return Err(AppError::invalid_field(
+            "/sign_up/draw_before_s",
+            "too_late",
+            words,
+        ));
+    }
+    Ok(())
+}
+
+/// A part of a template that is stored as it came.
+pub fn read<T: DeserializeOwned>(stored: &Json) -> AppResult<T> {
+    serde_json::from_value(stored.0.clone())
+        .map_err(|error| AppError::internal(format!("an unreadable template: {error}")))
 }
 
 /// No more days are made. What was made takes place, unless somebody cancels it.
@@ -250,8 +294,9 @@ fn show(conn: &mut DbConnection, ctx: &Ctx, row: TemplateRow) -> AppResult<FullT
     Ok(FullTemplate { row, days })
 }
 
-/// Makes the events that are due, in the caller's transaction, which holds the template locked.
-fn make(conn: &mut DbConnection, ctx: &Ctx, row: &TemplateRow) -> AppResult<()> {
+/// Makes the next events that are due, in the caller's transaction, which holds the template locked. True: there are more.
+fn make(conn: &mut DbConnection, ctx: &Ctx, row: &TemplateRow) -> AppResult<bool> {
+    require_makeable(conn, ctx, row)?;
     let today = local_time::local_date(ctx.now, local_time::zone(&row.time_zone));
     let ahead = Days::new(u64::try_from(row.ahead_days).unwrap_or_default());
     let until = today.checked_add_days(ahead).unwrap_or(today);
@@ -259,19 +304,18 @@ fn make(conn: &mut DbConnection, ctx: &Ctx, row: &TemplateRow) -> AppResult<()> 
         .iter()
         .map(|day| day.on_day)
         .collect();
-    let due = days_of(row, today, until)?.into_iter();
-    for day in due.filter(|day| !made.contains(day) && starts_at(row, *day) > ctx.now) {
-        make_one(conn, ctx, row, day)?;
+    let mut due = days_of(row, today, until)?;
+    due.retain(|day| !made.contains(day) && starts_at(row, *day) > ctx.now);
+    for day in due.iter().take(AT_ONCE) {
+        make_one(conn, ctx, row, *day)?;
     }
-    Ok(())
+    Ok(due.len() > AT_ONCE)
 }
 
 fn make_one(conn: &mut DbConnection, ctx: &Ctx, row: &TemplateRow, day: NaiveDate) -> AppResult<()> {
-    let unreadable =
-        |error: serde_json::Error| AppError::internal(format!("an unreadable template: {error}"));
     let starts_at = starts_at(row, day);
-    let forms: Vec<Form> = serde_json::from_value(row.forms.0.clone()).map_err(unreadable)?;
-    let expected: Expected = serde_json::from_value(row.expected.0.clone()).map_err(unreadable)?;
+    let forms: Vec<Form> = read(&row.forms)?;
+    let expected: Expected = read(&row.expected)?;
     let new = CreateEvent {
         organization_id: row.organization_id,
         title: row.title.clone(),
@@ -290,7 +334,7 @@ fn make_one(conn: &mut DbConnection, ctx: &Ctx, row: &TemplateRow, day: NaiveDat
     };
     let event = events::create_event(conn, ctx, new)?.row.id;
     if let Some(sign_up) = &row.sign_up {
-        let sign_up: TemplateSignUp = serde_json::from_value(sign_up.0.clone()).map_err(unreadable)?;
+        let sign_up: TemplateSignUp = read(sign_up)?;
         sign_ups::write_policy(conn, ctx, event, None, &sign_up.policy(starts_at))?;
     }
     if row.publish {
@@ -311,23 +355,46 @@ fn make_one(conn: &mut DbConnection, ctx: &Ctx, row: &TemplateRow, day: NaiveDat
 /// Makes what is due of every template. One that fails stops no other, and says why.
 pub async fn make_due(db: &Db, ctx: &Ctx) -> AppResult<()> {
     for id in db.read_fresh(|conn| Ok(store::list_active(conn)?)).await? {
-        let asked = ctx.clone();
-        let make_all = move |conn: &mut DbConnection| {
-            let row = hold(conn, &asked, id)?;
-            if row.ended_at.is_none() {
-                make(conn, &asked, &row)?;
-                if row.last_error.is_some() {
-                    store::set_error(conn, id, None)?;
-                }
-            }
-            Ok(())
-        };
-        if let Err(error) = db.write_long(make_all).await {
+        if let Err(error) = make_all(db, ctx, id).await {
             tracing::warn!(template = %id, %error, "cannot make occurrences; the next run tries again");
-            let why = error.code().wire();
-            db.write(move |conn| Ok(store::set_error(conn, id, Some(why)).map(|_| ())?))
+            let failure = Failure {
+                last_error: Some(error.code().wire()),
+                last_error_field: error.errors().first().map(|error| error.field.clone()),
+            };
+            db.write(move |conn| Ok(store::set_failure(conn, id, &failure).map(|_| ())?))
                 .await?;
         }
     }
     Ok(())
+}
+
+async fn make_all(db: &Db, ctx: &Ctx, id: EventTemplateId) -> AppResult<()> {
+    loop {
+        let asked = ctx.clone();
+        let some = move |conn: &mut DbConnection| make_some(conn, &asked, id);
+        if !db.write_long(some).await? {
+            return Ok(());
+        }
+    }
+}
+
+/// In the name of whoever wrote it last, who may be allowed less by now. True: there are more.
+fn make_some(conn: &mut DbConnection, ctx: &Ctx, id: EventTemplateId) -> AppResult<bool> {
+    let seen = store::find_template(conn, id)?.ok_or_else(AppError::not_found)?;
+    let ctx = Ctx {
+        actor: auth::actor_of(conn, seen.author())?,
+        ..ctx.clone()
+    };
+    let row = hold(conn, &ctx, id)?;
+    if row.author() != seen.author() {
+        return Err(AppError::again());
+    }
+    if row.ended_at.is_some() {
+        return Ok(false);
+    }
+    let more = make(conn, &ctx, &row)?;
+    if row.last_error.is_some() {
+        store::set_failure(conn, id, &Failure::default())?;
+    }
+    Ok(more)
 }

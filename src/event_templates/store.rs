@@ -37,6 +37,24 @@ pub struct TemplateRow {
     pub ended_at: Option<Instant>,
     pub ended_by: Option<AccountId>,
     pub last_error: Option<String>,
+    /// None: `created_by`. A server of before this column writes none.
+    pub written_by: Option<AccountId>,
+    pub last_error_field: Option<String>,
+}
+
+impl TemplateRow {
+    /// With whose rights its occurrences are made.
+    pub fn author(&self) -> AccountId {
+        self.written_by.unwrap_or(self.created_by)
+    }
+}
+
+/// Why a run has made nothing: a code, and the field that it could make nothing of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, AsChangeset)]
+#[diesel(table_name = event_templates, treat_none_as_null = true)]
+pub struct Failure {
+    pub last_error: Option<&'static str>,
+    pub last_error_field: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Queryable, Insertable)]
@@ -76,10 +94,10 @@ pub fn update_template(conn: &mut DbConnection, row: &TemplateRow) -> QueryResul
         .execute(conn)
 }
 
-/// Why the last run has made nothing; none when it has.
-pub fn set_error(conn: &mut DbConnection, id: EventTemplateId, error: Option<&str>) -> QueryResult<usize> {
+/// Why the last run has made nothing; the default when it has.
+pub fn set_failure(conn: &mut DbConnection, id: EventTemplateId, failure: &Failure) -> QueryResult<usize> {
     diesel::update(event_templates::table.find(id))
-        .set(event_templates::last_error.eq(error))
+        .set(failure)
         .execute(conn)
 }
 

@@ -225,7 +225,7 @@ fn check_forms(problems: &mut Problems, forms: &mut Vec<Form>) {
     }
 }
 
-fn check_expected(problems: &mut Problems, expected: &Expected) {
+pub fn check_expected(problems: &mut Problems, expected: &Expected) {
     if expected.organization_ids.len() > MAX_ORGANIZATIONS {
         problems.add(
             "/expected/organization_ids",

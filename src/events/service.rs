@@ -112,7 +112,7 @@ fn standings_bits(expected: &Expected) -> i32 {
 }
 
 /// Fills in the defaults, and makes sure that the actor may call everybody who is expected.
-fn settle_expected(
+pub fn settle_expected(
     conn: &mut DbConnection,
     ctx: &Ctx,
     organization: &OrganizationRow,

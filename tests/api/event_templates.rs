@@ -230,6 +230,276 @@ async fn a_rule_is_refused_with_what_is_wrong_with_it() {
     assert_eq!(t.count("event_templates").await, 0);
 }
 
+async fn put(t: &TestApp, token: &str, template: &str, body: Value) -> Reply {
+    let path = format!("/event-templates/{template}");
+    let request = t.request(Method::PUT, &path, token).json(&body);
+    Reply::of(request.header("if-match", "*")).await
+}
+
+/// Takes away what somebody may do at an organization.
+async fn revoke(t: &TestApp, token: &str, organization: &str, member: &str) {
+    let roles = format!("/organizations/{organization}/roles");
+    let held = t.get(&roles, token).await.expect(200);
+    let grant = held.items().iter().find(|grant| grant["member_id"] == member);
+    let grant = grant.unwrap()["id"].as_str().unwrap();
+    t.delete(&format!("{roles}/{grant}"), token).await.expect(204);
+}
+
+/// Daily from 26 December on, made a day ahead: nothing of it is due for a month.
+fn in_a_month(change: Value) -> Value {
+    let mut body = with(json!({ "rule": "FREQ=DAILY", "ahead_days": 1, "starts_on": "2026-12-26" }));
+    for (name, value) in change.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    body
+}
+
+#[actix_web::test]
+async fn whoever_writes_a_template_may_call_whom_it_calls_though_nothing_is_due() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let theirs = t.tenant().await;
+    let gone = json!({ "name": "舊黨小組", "kind": "group", "parent_id": tenant.branch_a });
+    let gone = t
+        .post("/organizations", &tenant.admin, gone)
+        .await
+        .expect(201)
+        .id();
+    t.act(&format!("/organizations/{gone}/archive"), &tenant.admin)
+        .await
+        .expect(204);
+    let path = format!("/organizations/{}/event-templates", tenant.branch_a);
+    let own = in_a_month(json!({}));
+    let mine = t.post(&path, &tenant.organizer_a, own).await.expect(201).id();
+    let calling = |ids: Value| json!({ "expected": ids });
+    let limiting = |id: &str| json!({ "sign_up": { "quotas": [{ "organization_id": id, "places": 1 }] } });
+    for (change, status, code, field) in [
+        (
+            calling(json!({ "organization_ids": [tenant.root] })),
+            403,
+            "forbidden",
+            "/expected",
+        ),
+        (
+            calling(json!({ "organization_ids": [tenant.branch_b] })),
+            404,
+            "not_found",
+            "/expected",
+        ),
+        (
+            calling(json!({ "organization_ids": [theirs.root] })),
+            404,
+            "not_found",
+            "/expected",
+        ),
+        (
+            calling(json!({ "member_ids": [tenant.member_b_id] })),
+            404,
+            "not_found",
+            "/expected",
+        ),
+        (
+            calling(json!({ "organization_ids": [gone] })),
+            404,
+            "not_found",
+            "/expected",
+        ),
+        (limiting(&tenant.root), 403, "forbidden", "/sign_up/quotas"),
+        (limiting(&tenant.branch_b), 404, "not_found", "/sign_up/quotas"),
+        (limiting(&gone), 404, "not_found", "/sign_up/quotas"),
+    ] {
+        let body = in_a_month(change);
+        let posted = t.post(&path, &tenant.organizer_a, body.clone()).await;
+        let written = put(&t, &tenant.organizer_a, &mine, body).await;
+        for refused in [posted, written] {
+            assert_eq!(
+                refused.clone().refused(status, code).text("/errors/0/field"),
+                field
+            );
+        }
+    }
+    assert_eq!(t.count("event_templates").await, 1);
+    // Above, the same may be written; below, it is not taken over as it stands.
+    let of_all = in_a_month(json!({ "expected": { "organization_ids": [tenant.root] } }));
+    let above = t
+        .post(&path, &tenant.admin, of_all.clone())
+        .await
+        .expect(201)
+        .id();
+    put(&t, &tenant.organizer_a, &above, of_all)
+        .await
+        .refused(403, "forbidden");
+    let seen = t
+        .get(&format!("/event-templates/{above}"), &tenant.organizer_a)
+        .await
+        .expect(200);
+    assert_eq!(seen.json["version"], 1);
+}
+
+#[actix_web::test]
+async fn occurrences_are_made_with_the_rights_that_the_last_author_has_then() {
+    let t = TestApp::start_with(|config| config.auth.access_token_s = 90 * 86_400).await;
+    let tenant = t.tenant().await;
+    let (deputy, deputy_token) = t
+        .person(&tenant, &tenant.root, "副管理員", Some((&tenant.root, "admin")))
+        .await;
+    let path = format!("/organizations/{}/event-templates", tenant.branch_a);
+    let of_all = in_a_month(json!({ "expected": { "organization_ids": [tenant.root] } }));
+    let of_all = t.post(&path, &deputy_token, of_all).await.expect(201);
+    assert_eq!(of_all.text("/written_by"), deputy);
+    let of_all = of_all.id();
+    let of_branch = t
+        .post(&path, &deputy_token, in_a_month(json!({})))
+        .await
+        .expect(201)
+        .id();
+    // The branch's own secretary writes the second anew: it is theirs from now on.
+    put(
+        &t,
+        &tenant.secretary_a,
+        &of_branch,
+        in_a_month(json!({ "title": "晨讀" })),
+    )
+    .await
+    .expect(200);
+    revoke(&t, &tenant.system, &tenant.root, &deputy).await;
+    t.clock().set("2026-12-26T00:30:00+08:00".parse().unwrap());
+    make_due(&t.app).await;
+    let find = async |template: &str, language: &str| {
+        let path = format!("/event-templates/{template}");
+        let request = t.request(Method::GET, &path, &tenant.admin);
+        Reply::of(request.header("accept-language", language))
+            .await
+            .expect(200)
+    };
+    let stuck = find(&of_all, "zh-TW").await;
+    assert_eq!(stuck.text("/last_error"), "not_found");
+    assert_eq!(stuck.json["last_error_field"], Value::Null);
+    assert!(
+        stuck
+            .text("/last_error_detail")
+            .contains("請由有權限者重新儲存範本")
+    );
+    assert_eq!(t.count("event_template_days").await, 2);
+    let made = find(&of_branch, "en").await;
+    assert_eq!(made.json["last_error_detail"], Value::Null);
+    let event = made.text("/days/0/event_id");
+    let log = t
+        .get(&format!("/audit-log?object_id={event}"), &tenant.admin)
+        .await
+        .expect(200);
+    assert!(
+        log.items()
+            .iter()
+            .all(|entry| entry["actor_id"] == made.json["written_by"])
+    );
+
+    // Demoted to an organizer of the branch, they manage the template and may not call the whole tree.
+    let grant = json!({ "member_id": deputy, "role": "organizer" });
+    t.post(
+        &format!("/organizations/{}/roles", tenant.branch_a),
+        &tenant.system,
+        grant,
+    )
+    .await
+    .expect(201);
+    make_due(&t.app).await;
+    let stuck = find(&of_all, "en").await;
+    assert_eq!(
+        (stuck.text("/last_error"), stuck.text("/last_error_field")),
+        ("forbidden".into(), "/expected".into())
+    );
+    assert_eq!(t.count("event_template_days").await, 2);
+    // Somebody who may writes it anew.
+    let again = in_a_month(json!({ "expected": { "organization_ids": [tenant.root] } }));
+    let again = put(&t, &tenant.admin, &of_all, again).await.expect(200);
+    assert_eq!(again.json["last_error"], Value::Null);
+    assert_eq!(t.count("event_template_days").await, 4);
+
+    // Whoever is deactivated calls nobody any more.
+    let author = made.text("/written_by");
+    t.post(
+        &format!("/members/{author}/deactivate"),
+        &tenant.admin,
+        json!({ "reason": "調離" }),
+    )
+    .await
+    .expect(200);
+    t.clock().set("2026-12-27T00:30:00+08:00".parse().unwrap());
+    make_due(&t.app).await;
+    assert_eq!(find(&of_branch, "en").await.text("/last_error"), "forbidden");
+    assert_eq!(t.count("event_template_days").await, 5);
+}
+
+#[actix_web::test]
+async fn a_draw_is_held_before_check_in_opens_when_it_is_written_and_when_it_is_made() {
+    let t = TestApp::start_with(|config| config.auth.access_token_s = 90 * 86_400).await;
+    let tenant = t.tenant().await;
+    let path = format!("/organizations/{}/event-templates", tenant.branch_a);
+    let settings = |opens_before_s: i64| json!({ "settings": { "opens_before_s": opens_before_s } });
+    let branch = format!("/organizations/{}", tenant.branch_a);
+    t.patch(&branch, &tenant.admin, "*", settings(3_600))
+        .await
+        .expect(200);
+    let drawn =
+        |before_s: i64| in_a_month(json!({ "sign_up": { "capacity": 2, "draw_before_s": before_s } }));
+    let refused = t
+        .post(&path, &tenant.organizer_a, drawn(3_600))
+        .await
+        .refused(422, "invalid_fields");
+    assert_eq!(
+        (refused.text("/errors/0/field"), refused.text("/errors/0/code")),
+        ("/sign_up/draw_before_s".into(), "too_late".into())
+    );
+    for field in ["closes_before_s", "draw_before_s"] {
+        let body = in_a_month(json!({ "sign_up": { "opens_before_s": 7_200, field: 7_200 } }));
+        let refused = t
+            .post(&path, &tenant.organizer_a, body)
+            .await
+            .refused(422, "invalid_fields");
+        assert_eq!(refused.text("/errors/0/field"), format!("/sign_up/{field}"));
+    }
+    let made = t
+        .post(&path, &tenant.organizer_a, drawn(3_601))
+        .await
+        .expect(201)
+        .id();
+    t.patch(&branch, &tenant.admin, "*", settings(7_200))
+        .await
+        .expect(200);
+    t.clock().set("2026-12-26T00:30:00+08:00".parse().unwrap());
+    make_due(&t.app).await;
+    let stuck = t
+        .get(&format!("/event-templates/{made}"), &tenant.organizer_a)
+        .await
+        .expect(200);
+    assert_eq!(
+        (stuck.text("/last_error"), stuck.text("/last_error_field")),
+        ("invalid_fields".into(), "/sign_up/draw_before_s".into())
+    );
+    assert_eq!(t.count("events").await, 0);
+    put(&t, &tenant.organizer_a, &made, drawn(7_201))
+        .await
+        .expect(200);
+    assert_eq!(t.count("events").await, 2);
+}
+
+#[actix_web::test]
+async fn half_a_year_of_days_is_made_a_few_at_a_time() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let path = format!("/organizations/{}/event-templates", tenant.branch_a);
+    let daily = with(json!({ "rule": "FREQ=DAILY", "ahead_days": 180, "starts_on": "2026-12-01" }));
+    let made = t.post(&path, &tenant.secretary_a, daily).await.expect(201);
+    assert!(days(&made).iter().all(|(_, is_made)| *is_made));
+    assert_eq!(t.count("events").await, 12);
+    let other = App::build(t.app.config.as_ref().clone(), t.app.clock.clone(), Ids::system()).unwrap();
+    join_all([make_due(&t.app), make_due(&other)]).await;
+    // From the first of December to the 23rd of May, each once.
+    assert_eq!(t.count("events").await, 174);
+    assert_eq!(t.count("event_template_days").await, 174);
+}
+
 #[actix_web::test]
 async fn a_copy_is_a_draft_with_everything_moved() {
     let t = TestApp::start().await;

@@ -968,6 +968,8 @@ diesel::table! {
         ended_at -> Nullable<Instant>,
         ended_by -> Nullable<Uuid>,
         last_error -> Nullable<Text>,
+        written_by -> Nullable<Uuid>,
+        last_error_field -> Nullable<Text>,
     }
 }
 

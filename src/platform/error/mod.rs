@@ -81,6 +81,20 @@ impl AppError {
         }])
     }
 
+    /// A refusal of what one field names: the problem document points at it. Whether that is missing or foreign is not told.
+    #[must_use]
+    pub fn at_field(mut self, field: &str) -> Self {
+        if self.is_refusal() {
+            let code = self.code();
+            self.0.errors = vec![FieldError {
+                field: field.into(),
+                code: code.wire(),
+                message: code.text(Language::En).to_owned(),
+            }];
+        }
+        self
+    }
+
     /// A limit that is reached for `left_s` more seconds; the answer names it in its `RateLimit` headers.
     pub fn rate_limited(limit: &Limit, left_s: u64) -> Self {
         let mut error = Self::from(Code::RateLimited).retry_after(left_s.max(1));
