@@ -14,7 +14,7 @@ use super::store::{Counts, GuestRow, LinkRow};
 use super::{GuestId, GuestLinkId, pass};
 use crate::app::App;
 use crate::attendance;
-use crate::auth::SignedIn;
+use crate::auth::{Actor, SignedIn};
 use crate::events::EventId;
 use crate::platform::db::Instant;
 use crate::platform::error::{AppError, AppResult, Code};
@@ -77,6 +77,25 @@ impl From<GuestRow> for GuestView {
     }
 }
 
+/// What is kept of a write for its repeat: not name and number, which are erased one day.
+#[derive(Serialize, Deserialize)]
+struct KeptGuest {
+    id: GuestId,
+}
+
+impl KeptGuest {
+    fn of(row: &GuestRow) -> Self {
+        Self { id: row.id }
+    }
+}
+
+/// The guest as the list has them now, for who manages the event still.
+async fn shown(app: &App, who: Actor, kept: Answer) -> AppResult<Answer> {
+    let (ctx, KeptGuest { id }) = (app.ctx(who), kept.kept()?);
+    let read = move |conn: &mut _| service::view_guest(conn, &ctx, id);
+    kept.showing(&GuestView::from(app.db.read_fresh(read).await?))
+}
+
 /// A page of guests, with the numbers of all.
 #[derive(Serialize, utoipa::ToSchema)]
 struct GuestListView {
@@ -133,10 +152,11 @@ async fn create_guest(
     once: Once<CreateGuest>,
 ) -> AppResult<Answer> {
     let Once { body, key } = once;
-    app.write_once(who.0, key, move |conn, ctx| {
-        Answer::created(&GuestView::from(service::create_guest(conn, ctx, id.0, &body)?))
-    })
-    .await
+    let create = move |conn: &mut _, ctx: &_| {
+        Answer::created(&KeptGuest::of(&service::create_guest(conn, ctx, id.0, &body)?))
+    };
+    let kept = app.write_once(who.0.clone(), key, create).await?;
+    shown(&app, who.0, kept).await
 }
 
 /// Take a guest off and erase what is held about them at once. That somebody came stays counted, without a name.
@@ -157,10 +177,10 @@ async fn check_in_guest(
     id: IdPath<GuestId>,
     once: Once<()>,
 ) -> AppResult<Answer> {
-    app.write_once(who.0, once.key, move |conn, ctx| {
-        Answer::ok(&GuestView::from(service::check_in_by_hand(conn, ctx, id.0)?))
-    })
-    .await
+    let check_in =
+        move |conn: &mut _, ctx: &_| Answer::ok(&KeptGuest::of(&service::check_in_by_hand(conn, ctx, id.0)?));
+    let kept = app.write_once(who.0.clone(), once.key, check_in).await?;
+    shown(&app, who.0, kept).await
 }
 
 /// A public address of an event.

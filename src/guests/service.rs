@@ -214,6 +214,13 @@ pub fn list_guests(
     checked_in: Option<bool>,
     page: &Page<GuestId>,
 ) -> AppResult<(Found<GuestRow>, Counts)> {
+/// A guest, for who manages the event.
+pub fn view_guest(conn: &mut DbConnection, ctx: &Ctx, id: GuestId) -> AppResult<GuestRow> {
+    let row = store::find_guest(conn, id)?.ok_or_else(AppError::not_found)?;
+    events::require_event(conn, ctx, row.event_id, Right::ManageEvents)?;
+    Ok(row)
+}
+
     let event = events::require_event(conn, ctx, event, Right::ManageEvents)?;
     let counts = store::count_guests(conn, event.id)?;
     Ok((store::list_guests(conn, event.id, checked_in, page)?, counts))

@@ -1,6 +1,7 @@
 //! Guests: people without an account, who come by a public address or are put down by an organiser, and are forgotten.
 
 use futures_util::future::join_all;
+use reqwest::Method;
 use serde_json::{Value, json};
 use zhibu::guests;
 
@@ -28,6 +29,16 @@ pub async fn open_door(t: &TestApp, tenant: &Tenant, places: i64) -> (String, St
         .expect(201);
     let secret = made.text("/url").rsplit_once("/g/").unwrap().1.to_owned();
     (event, format!("/guest-invitations/{secret}"))
+}
+
+/// How many guests were erased because it was time.
+async fn erase_due(t: &TestApp) -> usize {
+    let (now, keep_s) = (t.now(), t.app.config.guests.keep_days * 86_400);
+    t.app
+        .db
+        .write(move |conn| guests::erase_due(conn, now, keep_s))
+        .await
+        .unwrap()
 }
 
 async fn list(t: &TestApp, tenant: &Tenant, event: &str) -> Reply {
@@ -99,19 +110,11 @@ async fn a_guest_comes_by_an_address_checks_in_by_their_pass_and_is_forgotten() 
 
     // Thirty days after the event nothing is left but that somebody came.
     let keep_s = t.app.config.guests.keep_days * 86_400;
-    let erase = async || {
-        let now = t.now();
-        t.app
-            .db
-            .write(move |conn| guests::erase_due(conn, now, keep_s))
-            .await
-            .unwrap()
-    };
     t.advance_s(6_000 + keep_s);
-    assert_eq!(erase().await, 0);
+    assert_eq!(erase_due(&t).await, 0);
     t.advance_s(1);
-    assert_eq!(erase().await, 1);
-    assert_eq!(erase().await, 0);
+    assert_eq!(erase_due(&t).await, 1);
+    assert_eq!(erase_due(&t).await, 0);
     let listed = list(&t, &tenant, &event).await;
     assert!(!listed.mentions("王小明") && !listed.mentions("13812345678"));
     assert_eq!(
@@ -354,4 +357,83 @@ async fn an_address_ends_by_time_by_hand_and_with_its_event() {
     t.get(&format!("{}/g/assets/guest.js", t.url), "")
         .await
         .expect(200);
+}
+
+/// A write with a key, as a phone sends it again when the answer was lost.
+async fn send(t: &TestApp, token: &str, path: &str, key: &str, body: &Value) -> Reply {
+    let request = t.request(Method::POST, path, token).json(body);
+    Reply::of(request.header("idempotency-key", key)).await
+}
+
+#[actix_web::test]
+async fn what_was_erased_is_nowhere_any_more_kept_answers_included() {
+    let t = TestApp::start_with(|config| {
+        config.guests.keep_days = 1;
+        config.auth.access_token_s = 7 * 86_400;
+    })
+    .await;
+    let tenant = t.tenant().await;
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    let path = format!("/events/{event}/guests");
+    let canaries = [
+        "金絲雀甲",
+        "金絲雀的字條",
+        "13877700001",
+        "金絲雀乙",
+        "13877700002",
+    ];
+    let mut bodies = [person(canaries[0], canaries[2]), person(canaries[3], canaries[4])];
+    bodies[0]["note"] = canaries[1].into();
+    let mut ids = Vec::new();
+    for (key, body) in ["first", "second"].into_iter().zip(&bodies) {
+        let made = send(&t, &tenant.organizer_a, &path, key, body).await.expect(201);
+        let again = send(&t, &tenant.organizer_a, &path, key, body).await.expect(201);
+        assert_eq!(
+            (&again.bytes, again.header("idempotency-replayed")),
+            (&made.bytes, "true")
+        );
+        let check_in = format!("/guests/{}/check-in", made.id());
+        let came = send(&t, &tenant.organizer_a, &check_in, key, &json!({}))
+            .await
+            .expect(200);
+        assert!(came.json["name"].is_string() && came.json["checked_in_at"].is_string());
+        ids.push(made.id());
+    }
+    let dump = t.dump().await;
+    assert!(
+        canaries.iter().all(|canary| dump.contains(canary)),
+        "the dump shows what is there"
+    );
+
+    t.delete(&format!("/guests/{}", ids[0]), &tenant.organizer_a)
+        .await
+        .expect(200);
+    let dump = t.dump().await;
+    assert_eq!(
+        canaries.map(|canary| dump.contains(canary)),
+        [false, false, false, true, true]
+    );
+    // The other goes when it is time.
+    t.advance_s(6_000 + 86_400);
+    assert_eq!(erase_due(&t).await, 0);
+    t.advance_s(1);
+    assert_eq!(erase_due(&t).await, 1);
+    let dump = t.dump().await;
+    assert!(!canaries.iter().any(|canary| dump.contains(canary)));
+    // What is sent once more does nothing again, and tells nothing.
+    for (n, key) in ["first", "second"].into_iter().enumerate() {
+        let made = send(&t, &tenant.organizer_a, &path, key, &bodies[n])
+            .await
+            .expect(201);
+        assert_eq!(
+            (made.id(), &made.json["name"], &made.json["phone"]),
+            (ids[n].clone(), &Value::Null, &Value::Null)
+        );
+        let check_in = format!("/guests/{}/check-in", ids[n]);
+        let came = send(&t, &tenant.organizer_a, &check_in, key, &json!({}))
+            .await
+            .expect(200);
+        assert_eq!(came.json["name"], Value::Null);
+    }
+    assert_eq!(t.count("guests").await, 2);
 }

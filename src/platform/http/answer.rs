@@ -5,6 +5,7 @@ use actix_web::http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_MATCH, IF_NON
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use crate::platform::error::{AppError, AppResult, Code};
@@ -48,6 +49,18 @@ impl Answer {
             location: None,
             replayed: false,
         })
+    }
+
+    /// What was kept of a write whose answer shows more than may be kept: a secret, or what is erased one day.
+    pub fn kept<T: DeserializeOwned>(&self) -> AppResult<T> {
+        serde_json::from_str(&self.body)
+            .map_err(|error| AppError::internal(format!("an unreadable answer was kept: {error}")))
+    }
+
+    /// The same answer with this to show.
+    pub fn showing(mut self, view: &impl Serialize) -> AppResult<Self> {
+        self.body = serde_json::to_string(view).map_err(|error| AppError::internal(error.to_string()))?;
+        Ok(self)
     }
 
     /// For a thing that counts its versions.

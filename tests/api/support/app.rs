@@ -6,7 +6,7 @@ use diesel::RunQueryDsl;
 use zhibu::app::App;
 use zhibu::platform::clock::Clock;
 use zhibu::platform::config::Config;
-use zhibu::platform::db::{DbConnection, Instant, sql};
+use zhibu::platform::db::{Backend, DbConnection, Instant, sql};
 use zhibu::platform::ids::Ids;
 use zhibu::server;
 
@@ -110,6 +110,42 @@ impl TestApp {
             Ok(diesel::sql_query(query).get_result::<Count>(conn)?.rows)
         };
         self.app.db.read_fresh(count).await.unwrap()
+    }
+
+    /// All rows of all tables as text: what is not in it is nowhere in the database.
+    pub async fn dump(&self) -> String {
+        let tables = self.texts("SELECT name AS line FROM sqlite_master WHERE type = 'table'", "SELECT CAST(relname AS text) AS line FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace").await;
+        let mut dump = String::new();
+        for table in tables {
+            let columns =
+                format!("SELECT 'quote(\"' || name || '\")' AS line FROM pragma_table_info('{table}')");
+            let columns = match self.app.db.backend() {
+                Backend::Sqlite => self.texts(&columns, "").await.join(" || ' ' || "),
+                Backend::Postgres => String::new(),
+            };
+            let lite = format!("SELECT {columns} AS line FROM \"{table}\"");
+            let pg = format!("SELECT CAST(t AS text) AS line FROM \"{table}\" t");
+            for line in self.texts(&lite, &pg).await {
+                dump.push_str(&format!("{table}: {line}\n"));
+            }
+        }
+        dump
+    }
+
+    /// The `line`s of a query, which is written in a form for each database.
+    async fn texts(&self, sqlite: &str, postgres: &str) -> Vec<String> {
+        #[derive(diesel::QueryableByName)]
+        struct Text {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            line: String,
+        }
+        let query = match self.app.db.backend() {
+            Backend::Sqlite => sqlite.to_owned(),
+            Backend::Postgres => postgres.to_owned(),
+        };
+        let read = move |conn: &mut DbConnection| Ok(diesel::sql_query(query.clone()).load::<Text>(conn)?);
+        let found = self.app.db.read_fresh(read).await.unwrap();
+        found.into_iter().map(|text| text.line).collect()
     }
 
     /// A second server on the same database: another replica.
