@@ -229,7 +229,8 @@ pub fn view_guest(conn: &mut DbConnection, ctx: &Ctx, id: GuestId) -> AppResult<
 /// Guests a statement.
 const SHARE: i64 = 5_000;
 
-/// Erases what is held about guests of events that ended so long ago; tells how many were.
+/// Erases what is held about guests of events that ended so long ago, or were closed or cancelled before their end; tells
+/// how many were.
 pub fn erase_due(conn: &mut DbConnection, now: Instant, keep_s: i64) -> AppResult<usize> {
     let mut erased = 0;
     loop {

@@ -183,7 +183,7 @@ pub fn list_guests(
     })
 }
 
-/// Erases what is personal of some guests of events that ended before then; tells how many.
+/// Erases what is personal of some guests of events that ended, or were closed or cancelled, before then; tells how many.
 pub fn erase_ended(
     conn: &mut DbConnection,
     now: Instant,
@@ -192,7 +192,7 @@ pub fn erase_ended(
 ) -> QueryResult<usize> {
     diesel::sql_query(
         "UPDATE guests SET name = NULL, phone = NULL, note = '', erased_at = $1 WHERE id IN (SELECT g.id FROM guests g \
-         JOIN events e ON e.id = g.event_id WHERE g.erased_at IS NULL AND e.ends_at < $2 LIMIT $3)",
+         JOIN events e ON e.id = g.event_id WHERE g.erased_at IS NULL AND (e.ends_at < $2 OR e.closed_at < $2) LIMIT $3)",
     )
     .bind::<sql::Instant, _>(now)
     .bind::<sql::Instant, _>(ended_before)

@@ -437,3 +437,37 @@ async fn what_was_erased_is_nowhere_any_more_kept_answers_included() {
     }
     assert_eq!(t.count("guests").await, 2);
 }
+
+#[actix_web::test]
+async fn guests_of_what_was_called_off_are_not_kept_until_its_planned_end() {
+    let t = TestApp::start_with(|config| {
+        config.guests.keep_days = 1;
+        config.auth.access_token_s = 30 * 86_400;
+    })
+    .await;
+    let tenant = t.tenant().await;
+    let in_ten_days = json!({ "starts_at": t.in_s(10 * 86_400), "ends_at": t.in_s(10 * 86_400 + 3_600) });
+    let mut events = Vec::new();
+    for n in 0..3 {
+        let event = t
+            .open_event(&tenant.admin, &tenant.branch_a, in_ten_days.clone())
+            .await;
+        let body = person("王小明", &format!("1387770000{n}"));
+        t.post(&format!("/events/{event}/guests"), &tenant.admin, body)
+            .await
+            .expect(201);
+        events.push(event);
+    }
+    let cancel = format!("/events/{}/cancel", events[0]);
+    t.post(&cancel, &tenant.admin, json!({ "reason": "颱風" }))
+        .await
+        .expect(200);
+    t.act(&format!("/events/{}/close", events[1]), &tenant.admin)
+        .await
+        .expect(200);
+    t.advance_s(86_400);
+    assert_eq!(erase_due(&t).await, 0);
+    t.advance_s(1);
+    assert_eq!(erase_due(&t).await, 2);
+    assert!(list(&t, &tenant, &events[2]).await.mentions("王小明"));
+}
