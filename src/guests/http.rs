@@ -367,9 +367,11 @@ async fn cancel_own_guest(
     let now = app.clock.now();
     let id = pass::read(&app.keys, &body.0.pass).ok_or_else(AppError::not_found);
     let id = counted(&app, &request, async { id }).await?;
-    app.db
-        .write(move |conn| service::cancel_own_guest(conn, now, id))
-        .await?;
+    let cancel = move |conn: &mut _| service::cancel_own_guest(conn, now, id);
+    if app.db.write(cancel).await? {
+        let (limit, address) = tries(&app, &request);
+        limit.note(&app.cache, &address).await;
+    }
     Ok(Answer::no_content())
 }
 
@@ -427,22 +429,28 @@ async fn check_in(app: &App, body: CheckInGuest) -> AppResult<(GuestRow, String,
         .await
 }
 
-/// Tries of strangers that come to nothing are counted by address, so that nobody tries all telephone numbers; a hall of
-/// guests behind one address is not stopped by its own successes.
+/// What strangers try from an address is counted by it.
+fn tries(app: &App, request: &HttpRequest) -> (Limit, String) {
+    let quota = app.config.auth.failures_per_address_per_hour;
+    let limit = Limit::on_addresses("guest-address", quota, Duration::from_secs(3_600));
+    (limit, client_address(request, &app.config.server.trusted_proxies))
+}
+
+/// Tries that come to nothing count, and those that tell of a telephone number whether it is on the list, so that nobody
+/// tries all of them; a hall of guests behind one address is not stopped by its own successes. A place that is given back
+/// counts too: it may have been taken to see whether its number was free.
 async fn counted<T>(
     app: &App,
     request: &HttpRequest,
     work: impl Future<Output = AppResult<T>>,
 ) -> AppResult<T> {
-    let quota = app.config.auth.failures_per_address_per_hour;
-    let limit = Limit::on_addresses("guest-address", quota, Duration::from_secs(3_600));
-    let address = client_address(request, &app.config.server.trusted_proxies);
+    let (limit, address) = tries(app, request);
     limit.check(&app.cache, &address).await?;
     let result = work.await;
     if let Err(error) = &result
         && matches!(
             error.code(),
-            Code::NotFound | Code::NotExpected | Code::InvalidCode
+            Code::NotFound | Code::NotExpected | Code::InvalidCode | Code::GuestExists
         )
     {
         limit.note(&app.cache, &address).await;

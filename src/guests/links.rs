@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::GuestLinkId;
 use super::commands::CreateGuestLink;
-use super::service::note;
+use super::service::{guests_left, note};
 use super::store::{self, LinkRow};
 use crate::app::Ctx;
 use crate::events::{self, EventId, EventRow};
@@ -104,10 +104,15 @@ pub fn find_invitation(conn: &mut DbConnection, now: Instant, secret: &str) -> A
     let event = invited(conn, &link)?;
     let names = organizations::names(conn, &[event.organization_id])?;
     let is_over = link.expires_at <= now || takes_guests(&event, now).is_err();
+    let guests_left = i32::try_from(guests_left(conn, &link)?).unwrap_or(i32::MAX);
     Ok(Invitation {
         organization: names.get(&event.organization_id).cloned().unwrap_or_default(),
         expires_at: link.expires_at,
-        places_left: if is_over { 0 } else { link.places - link.taken },
+        places_left: if is_over {
+            0
+        } else {
+            guests_left.min(link.places - link.taken)
+        },
         event,
     })
 }

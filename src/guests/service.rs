@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::commands::{CreateGuest, CreateOwnGuest};
-use super::store::{self, Counts, GuestRow};
+use super::store::{self, Counts, GuestRow, LinkRow};
 use super::{GuestId, links};
 use crate::app::Ctx;
 use crate::attendance;
@@ -66,6 +66,16 @@ fn insert(conn: &mut DbConnection, row: &GuestRow) -> AppResult<()> {
     Ok(())
 }
 
+/// For each place of a public address so many guests are ever put down by it, those included who gave theirs back: a
+/// stranger who takes and gives back for ever leaves no rows without end.
+const GUESTS_A_PLACE: i64 = 3;
+
+/// How many can be put down by this address still, its places aside.
+pub fn guests_left(conn: &mut DbConnection, link: &LinkRow) -> AppResult<i64> {
+    let ever = store::count_of_link(conn, link.id)?;
+    Ok((i64::from(link.places) * GUESTS_A_PLACE - ever).max(0))
+}
+
 /// Somebody puts themselves down by a public address. The same id again finds the same guest; `true`: this one is new.
 pub fn create_own_guest(
     conn: &mut DbConnection,
@@ -87,13 +97,12 @@ pub fn create_own_guest(
         return Ok((row, false));
     }
     links::takes_guests(&event, now)?;
-    if taken.is_none() {
-        let code = if link.expires_at <= now {
-            Code::GuestLinkExpired
-        } else {
-            Code::GuestLinkFull
-        };
-        return Err(code.into());
+    if taken.is_none() && link.expires_at <= now {
+        return Err(Code::GuestLinkExpired.into());
+    }
+    // Counted while the address is held, as it is by whoever has taken a place.
+    if taken.is_none() || guests_left(conn, &link)? <= 0 {
+        return Err(Code::GuestLinkFull.into());
     }
     let row = GuestRow {
         link_id: Some(link.id),
@@ -180,11 +189,10 @@ pub fn remove_guest(conn: &mut DbConnection, ctx: &Ctx, id: GuestId) -> AppResul
     Ok(row)
 }
 
-/// The guest does so themselves, by their pass.
-pub fn cancel_own_guest(conn: &mut DbConnection, now: Instant, id: GuestId) -> AppResult<()> {
+/// The guest does so themselves, by their pass. False when it was done before.
+pub fn cancel_own_guest(conn: &mut DbConnection, now: Instant, id: GuestId) -> AppResult<bool> {
     let mut row = store::lock_guest(conn, id)?.ok_or_else(AppError::not_found)?;
-    erase(conn, now, &mut row)?;
-    Ok(())
+    erase(conn, now, &mut row)
 }
 
 /// False when it was done before.
@@ -206,6 +214,13 @@ fn erase(conn: &mut DbConnection, now: Instant, row: &mut GuestRow) -> AppResult
     Ok(true)
 }
 
+/// A guest, for who manages the event.
+pub fn view_guest(conn: &mut DbConnection, ctx: &Ctx, id: GuestId) -> AppResult<GuestRow> {
+    let row = store::find_guest(conn, id)?.ok_or_else(AppError::not_found)?;
+    events::require_event(conn, ctx, row.event_id, Right::ManageEvents)?;
+    Ok(row)
+}
+
 /// The guests of an event, in the order they were put down, for who manages it.
 pub fn list_guests(
     conn: &mut DbConnection,
@@ -214,13 +229,6 @@ pub fn list_guests(
     checked_in: Option<bool>,
     page: &Page<GuestId>,
 ) -> AppResult<(Found<GuestRow>, Counts)> {
-/// A guest, for who manages the event.
-pub fn view_guest(conn: &mut DbConnection, ctx: &Ctx, id: GuestId) -> AppResult<GuestRow> {
-    let row = store::find_guest(conn, id)?.ok_or_else(AppError::not_found)?;
-    events::require_event(conn, ctx, row.event_id, Right::ManageEvents)?;
-    Ok(row)
-}
-
     let event = events::require_event(conn, ctx, event, Right::ManageEvents)?;
     let counts = store::count_guests(conn, event.id)?;
     Ok((store::list_guests(conn, event.id, checked_in, page)?, counts))

@@ -112,6 +112,15 @@ pub fn give_place_back(conn: &mut DbConnection, id: GuestLinkId) -> QueryResult<
         .execute(conn)
 }
 
+/// How many guests were ever put down by an address.
+pub fn count_of_link(conn: &mut DbConnection, id: GuestLinkId) -> QueryResult<i64> {
+    guests::table
+        .filter(guests::link_id.eq(id))
+        .filter(guests::client_event_id.is_not_null())
+        .count()
+        .get_result(conn)
+}
+
 pub fn insert_guest(conn: &mut DbConnection, row: &GuestRow) -> QueryResult<usize> {
     diesel::insert_into(guests::table).values(row).execute(conn)
 }

@@ -471,3 +471,77 @@ async fn guests_of_what_was_called_off_are_not_kept_until_its_planned_end() {
     assert_eq!(erase_due(&t).await, 2);
     assert!(list(&t, &tenant, &events[2]).await.mentions("王小明"));
 }
+
+#[actix_web::test]
+async fn an_address_tells_only_so_often_whether_a_number_is_on_the_list() {
+    let t = TestApp::start_with(|config| config.auth.failures_per_address_per_hour = 6).await;
+    let tenant = t.tenant().await;
+    let (event, invitation) = open_door(&t, &tenant, 10).await;
+    let known = person("王小明", "13812345678");
+    t.post(&format!("/events/{event}/guests"), &tenant.admin, known)
+        .await
+        .expect(201);
+    let join = format!("{invitation}/guests");
+    // Of a number that is on it, and of those that are not.
+    for n in 0..3 {
+        t.post(&join, "", own("試探", "13812345678"))
+            .await
+            .refused(409, "guest_exists");
+        let free = t
+            .post(&join, "", own("試探", &format!("1390000000{n}")))
+            .await
+            .expect(201);
+        let pass = json!({ "pass": free.text("/pass") });
+        t.post("/guest-cancellations", "", pass).await.expect(204);
+    }
+    t.post(&join, "", own("試探", "13812345678"))
+        .await
+        .refused(429, "rate_limited");
+    t.post(&join, "", own("試探", "13900000009"))
+        .await
+        .refused(429, "rate_limited");
+}
+
+#[actix_web::test]
+async fn who_takes_places_and_gives_them_back_leaves_no_rows_without_end() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let (event, invitation) = open_door(&t, &tenant, 4).await;
+    let (replica, stop) = t.replica().await;
+    let join = format!("{invitation}/guests");
+    for n in 0..10 {
+        let made = t
+            .post(&join, "", own("來去", &format!("139000000{n:02}")))
+            .await
+            .expect(201);
+        t.post("/guest-cancellations", "", json!({ "pass": made.text("/pass") }))
+            .await
+            .expect(204);
+    }
+    // Four places are free, and two guests are left of the twelve that four places may ever have.
+    assert_eq!(t.get(&invitation, "").await.expect(200).json["places_left"], 2);
+    let at_once = (0..8).map(|n| {
+        let path = [join.clone(), format!("{replica}/api/v1{join}")][n % 2].clone();
+        let body = own("來賓", &format!("138000000{n:02}"));
+        let t = &t;
+        async move { t.post(&path, "", body).await }
+    });
+    let replies = join_all(at_once).await;
+    let with = |status: u16| replies.iter().filter(|reply| reply.status == status).count();
+    assert_eq!((with(201), with(409)), (2, 6));
+    let refused = replies.iter().filter(|reply| reply.status == 409);
+    assert!(
+        refused
+            .clone()
+            .all(|reply| reply.json["code"] == "guest_link_full")
+    );
+    assert_eq!(t.get(&invitation, "").await.expect(200).json["places_left"], 0);
+    assert_eq!(t.count("guests").await, 12);
+    assert_eq!(list(&t, &tenant, &event).await.json["invited"], 2);
+    let links = t
+        .get(&format!("/events/{event}/guest-links"), &tenant.admin)
+        .await
+        .expect(200);
+    assert_eq!(links.json["items"][0]["taken"], 2);
+    stop.stop(false).await;
+}
