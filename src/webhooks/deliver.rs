@@ -13,7 +13,7 @@ use crate::platform::config::WebhookConfig;
 use crate::platform::db::{AnyId, Db, DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult};
 use crate::platform::ids::Ids;
-use crate::platform::jobs::{Fate, Handlers, Job, NewJob, enqueue};
+use crate::platform::jobs::{Fate, Handlers, Job, NewJob, enqueue_toward};
 use crate::platform::keys::Keys;
 
 const JOB: &str = "webhooks.deliver";
@@ -31,7 +31,7 @@ pub fn enqueue_delivery(
         payload: json!({ "delivery_id": row.id }),
         run_at: row.next_at.unwrap_or(now),
     };
-    Ok(enqueue(conn, ids, now, &job)?)
+    Ok(enqueue_toward(conn, ids, now, &job, AnyId(row.webhook_id.0))?)
 }
 
 /// Registers the job.

@@ -8,6 +8,9 @@ use std::sync::{Arc, Mutex};
 use actix_web::{App as ActixApp, HttpRequest, HttpResponse, HttpServer, web};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::sync::watch;
+use zhibu::app::App;
+use zhibu::platform::ids::Ids;
 
 use crate::sign_ups::{sign_up, theme_day};
 use crate::support::{Reply, Tenant, TestApp, python};
@@ -69,6 +72,67 @@ async fn receive(request: HttpRequest, body: String, receiver: web::Data<Receive
     HttpResponse::build(status)
         .insert_header(("location", "/elsewhere"))
         .finish()
+}
+
+/// Somebody who takes messages and answers none before they are told to.
+#[derive(Clone)]
+struct Silent {
+    held: watch::Sender<Held>,
+    speaks: watch::Sender<bool>,
+}
+
+/// Messages that wait for an answer, how many did at most, and whatever came.
+#[derive(Clone, Default)]
+struct Held {
+    now: usize,
+    most: usize,
+    ids: Vec<String>,
+}
+
+impl Silent {
+    async fn start() -> (Self, String) {
+        let silent = Self {
+            held: watch::Sender::default(),
+            speaks: watch::Sender::default(),
+        };
+        let data = web::Data::new(silent.clone());
+        let app = move || {
+            ActixApp::new()
+                .app_data(data.clone())
+                .default_service(web::to(hold))
+        };
+        let server = HttpServer::new(app).workers(1).bind("127.0.0.1:0").unwrap();
+        let address = server.addrs()[0];
+        actix_web::rt::spawn(server.disable_signals().run());
+        (silent, format!("http://{address}/hook"))
+    }
+
+    /// Until so many have come.
+    async fn came(&self, many: usize) -> Held {
+        let mut held = self.held.subscribe();
+        held.wait_for(|held| held.ids.len() >= many)
+            .await
+            .unwrap()
+            .clone()
+    }
+
+    fn speak(&self) {
+        self.speaks.send_replace(true);
+    }
+}
+
+async fn hold(request: HttpRequest, silent: web::Data<Silent>) -> HttpResponse {
+    let id = request.headers().get("webhook-id").unwrap();
+    let id = id.to_str().unwrap().to_owned();
+    silent.held.send_modify(|held| {
+        held.now += 1;
+        held.most = held.most.max(held.now);
+        held.ids.push(id);
+    });
+    let mut speaks = silent.speaks.subscribe();
+    speaks.wait_for(|speaks| *speaks).await.unwrap();
+    silent.held.send_modify(|held| held.now -= 1);
+    HttpResponse::Ok().finish()
 }
 
 /// A webhook of `organization`: its id and secret.
@@ -398,4 +462,53 @@ async fn a_lost_answer_tells_the_secret_once_more_and_only_to_who_may_still_make
     let revoke = format!("{roles}/{}", of_admin["id"].as_str().unwrap());
     t.delete(&revoke, &tenant.admin).await.expect(204);
     keyed(&path, &admin).await.refused(403, "forbidden");
+}
+
+#[actix_web::test]
+async fn a_receiver_that_never_answers_keeps_nobody_waiting() {
+    let t = TestApp::start_with(|config| config.webhooks.timeout = std::time::Duration::from_secs(60)).await;
+    let tenant = t.tenant().await;
+    let (silent, url) = Silent::start().await;
+    let (dead, _) = webhook(
+        &t,
+        &tenant.admin,
+        &tenant.root,
+        &url,
+        json!(["sign_up_confirmed"]),
+    )
+    .await;
+    for _ in 0..20 {
+        t.act(&format!("/webhooks/{dead}/ping"), &tenant.admin)
+            .await
+            .expect(201);
+    }
+    let other = App::build(t.app.config.as_ref().clone(), t.app.clock.clone(), Ids::system()).unwrap();
+    let hanging = [t.app.queue.clone(), other.queue.clone()]
+        .map(|queue| actix_web::rt::spawn(async move { queue.run_due().await }));
+    silent.came(2).await;
+    // Meanwhile an event is told to a branch, and to another receiver.
+    let (answering, url) = Silent::start().await;
+    answering.speak();
+    webhook(&t, &tenant.admin, &tenant.root, &url, json!(["event_published"])).await;
+    t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    t.run_jobs().await;
+    let told = t.get("/notices", &tenant.member_a).await.expect(200);
+    assert_eq!(told.items()[0]["kind"], "event_published");
+    answering.came(1).await;
+    let held = silent.held.borrow().clone();
+    assert_eq!((held.now, held.most, held.ids.len()), (2, 2, 2), "it hangs still");
+    silent.speak();
+    for hanging in hanging {
+        hanging.await.unwrap().unwrap();
+    }
+    t.run_jobs().await;
+    let mut held = silent.came(20).await;
+    held.ids.sort();
+    held.ids.dedup();
+    assert_eq!((held.most, held.ids.len()), (2, 20), "each once, two at a time");
+    let sent = deliveries(&t, &tenant.admin, &dead).await;
+    assert!(
+        sent.iter()
+            .all(|one| one["status"] == "delivered" && one["attempts"] == 1)
+    );
 }

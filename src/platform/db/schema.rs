@@ -856,6 +856,7 @@ diesel::table! {
         finished_at -> Nullable<Instant>,
         failed -> Bool,
         last_error -> Nullable<Text>,
+        target_id -> Nullable<Uuid>,
     }
 }
 

@@ -7,7 +7,7 @@ mod store;
 
 pub use periodic::Jobs;
 pub use queue::{Fate, Handlers, JobQueue};
-pub use store::{Job, NewJob, enqueue, known_keys};
+pub use store::{Job, NewJob, enqueue, enqueue_toward, known_keys};
 
 crate::id_types! {
     JobId,

@@ -1,5 +1,6 @@
 //! The runner of the job table. A job that works in the database is done exactly once: its work and its end are one
-//! transaction. One that works outside is done at least once, so whoever it talks to is told an id.
+//! transaction. One that works outside is done at least once, so whoever it talks to is told an id. Neither waits for the
+//! other, nor what works outside for anybody but its own target: somebody out there may not answer for long.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -7,7 +8,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::StreamExt;
+use futures_util::future::{join, join_all};
+use futures_util::stream::FuturesUnordered;
 
 use super::store::{self, Job};
 use super::{Jobs, periodic};
@@ -17,8 +20,12 @@ use crate::platform::error::AppResult;
 
 /// Longer than any job takes; whoever dies with a job in hand loses it to another after this.
 const LEASE_S: i64 = 120;
-/// Jobs in hand at once.
-const MOST: i64 = 16;
+/// Jobs in hand at once, of either sort.
+const MOST: usize = 16;
+/// Jobs toward one target in hand at once, by all replicas together: one that does not answer occupies little.
+const MOST_EACH: i64 = 2;
+/// While somebody out there does not answer, others are looked for so often.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// A job that fails so often is given up, and stays on record with its last error.
 const MOST_ATTEMPTS: i32 = 20;
 const KEEP_S: i64 = 31 * 86_400;
@@ -85,19 +92,62 @@ impl JobQueue {
     /// Does what is due until nothing is. Replicas share the work: each takes other jobs.
     pub async fn run_due(&self) -> AppResult<()> {
         loop {
-            let now = self.clock.now();
-            if !self
-                .db
-                .read_fresh(move |conn| Ok(store::has_due(conn, now)?))
-                .await?
-            {
+            let (inside, outside) = join(self.run_inside(), self.run_outside()).await;
+            // What was done inside may have asked for something outside.
+            if inside? + outside? == 0 {
                 return Ok(());
             }
-            let until = now.plus_s(LEASE_S);
-            let take = move |conn: &mut _| Ok(store::take_due(conn, now, until, MOST)?);
-            let jobs = self.db.write(take).await?;
+        }
+    }
+
+    /// What works in the database; tells how much it was.
+    async fn run_inside(&self) -> AppResult<usize> {
+        let mut done = 0;
+        loop {
+            let jobs = self.take_inside().await?;
+            if jobs.is_empty() {
+                return Ok(done);
+            }
+            done += jobs.len();
             join_all(jobs.into_iter().map(|job| self.run(job))).await;
         }
+    }
+
+    /// What works outside: when one has ended another begins, and while some hang those toward others go on.
+    async fn run_outside(&self) -> AppResult<usize> {
+        let (mut done, mut in_hand) = (0, FuturesUnordered::new());
+        loop {
+            let taken = self.take_outside(MOST - in_hand.len()).await;
+            let (jobs, error) = taken.map_or_else(|error| (Vec::new(), Some(error)), |jobs| (jobs, None));
+            done += jobs.len();
+            in_hand.extend(jobs.into_iter().map(|job| self.run(job)));
+            if in_hand.is_empty() {
+                return error.map_or(Ok(done), Err);
+            }
+            let _ = tokio::time::timeout(LOOK_AGAIN, in_hand.next()).await;
+        }
+    }
+
+    async fn take_inside(&self) -> AppResult<Vec<Job>> {
+        let now = self.clock.now();
+        let due = move |conn: &mut _| Ok(store::has_due_inside(conn, now)?);
+        if !self.db.read_fresh(due).await? {
+            return Ok(Vec::new());
+        }
+        let (until, most) = (now.plus_s(LEASE_S), i64::try_from(MOST).unwrap_or(1));
+        let take = move |conn: &mut _| Ok(store::take_inside(conn, now, until, most)?);
+        self.db.write(take).await
+    }
+
+    async fn take_outside(&self, most: usize) -> AppResult<Vec<Job>> {
+        let now = self.clock.now();
+        let targets = move |conn: &mut _| Ok(store::list_targets(conn, now, MOST_EACH)?);
+        if most == 0 || self.db.read_fresh(targets).await?.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (until, most) = (now.plus_s(LEASE_S), i64::try_from(most).unwrap_or(1));
+        let take = move |conn: &mut _| Ok(store::take_outside(conn, now, until, most, MOST_EACH)?);
+        self.db.write(take).await
     }
 
     async fn run(&self, job: Job) {
@@ -147,7 +197,12 @@ impl JobQueue {
         let queue = self.clone();
         jobs.every("jobs", pace, move || {
             let queue = queue.clone();
-            async move { queue.run_due().await }
+            async move { queue.run_inside().await.map(|_| ()) }
+        });
+        let queue = self.clone();
+        jobs.every("jobs toward the outside", pace, move || {
+            let queue = queue.clone();
+            async move { queue.run_outside().await.map(|_| ()) }
         });
         let queue = self.clone();
         jobs.every("sweep jobs", periodic::HOUR, move || {

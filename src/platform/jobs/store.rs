@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
@@ -9,6 +10,9 @@ use super::JobId;
 use crate::platform::db::schema::jobs;
 use crate::platform::db::{AnyId, DbConnection, Instant, Json, sql};
 use crate::platform::ids::Ids;
+
+/// Held to the end of the transaction by whoever takes jobs toward the outside; SQLite's writer is alone anyway.
+const TAKERS: i64 = 0x007a_6869_6277; // the one after `lock_first_start`'s
 
 /// What is to be done, once the transaction has committed.
 #[derive(Debug, Clone)]
@@ -41,10 +45,31 @@ pub struct Job {
 
 /// Asks for a job in the caller's transaction: it is done if, and only if, that commits.
 pub fn enqueue(conn: &mut DbConnection, ids: &Ids, now: Instant, job: &NewJob) -> QueryResult<()> {
+    insert(conn, ids, now, job, None)
+}
+
+/// The same for a job that works outside: of those toward one target few are under way at once.
+pub fn enqueue_toward(
+    conn: &mut DbConnection,
+    ids: &Ids,
+    now: Instant,
+    job: &NewJob,
+    target: AnyId,
+) -> QueryResult<()> {
+    insert(conn, ids, now, job, Some(target))
+}
+
+fn insert(
+    conn: &mut DbConnection,
+    ids: &Ids,
+    now: Instant,
+    job: &NewJob,
+    target: Option<AnyId>,
+) -> QueryResult<()> {
     let id: JobId = ids.make();
     diesel::sql_query(
-        "INSERT INTO jobs (id, tenant_id, kind, job_key, payload, run_at, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+        "INSERT INTO jobs (id, tenant_id, kind, job_key, payload, run_at, created_at, target_id) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
     )
     .bind::<sql::Uuid, _>(id)
     .bind::<sql::Uuid, _>(job.tenant)
@@ -53,6 +78,7 @@ pub fn enqueue(conn: &mut DbConnection, ids: &Ids, now: Instant, job: &NewJob) -
     .bind::<sql::Json, _>(Json(job.payload.clone()))
     .bind::<sql::Instant, _>(job.run_at)
     .bind::<sql::Instant, _>(now)
+    .bind::<Nullable<sql::Uuid>, _>(target)
     .execute(conn)
     .map(|_| ())
 }
@@ -66,43 +92,110 @@ pub fn known_keys(conn: &mut DbConnection, keys: &[String]) -> QueryResult<HashS
     Ok(found.into_iter().flatten().collect())
 }
 
-/// `now` names the bind.
+/// `now` names the bind. SQLite numbers binds in the order in which a statement names them first.
 fn due(now: &str) -> String {
     format!("finished_at IS NULL AND run_at <= {now} AND (leased_until IS NULL OR leased_until <= {now})")
 }
 
-/// Is there anything to do?
-pub fn has_due(conn: &mut DbConnection, now: Instant) -> QueryResult<bool> {
+/// Is there anything to do in the database?
+pub fn has_due_inside(conn: &mut DbConnection, now: Instant) -> QueryResult<bool> {
     #[derive(QueryableByName)]
     struct Id {
         #[diesel(sql_type = sql::Uuid)]
         #[expect(dead_code, reason = "that there is one is the answer")]
         id: JobId,
     }
-    let found: Option<Id> = diesel::sql_query(format!("SELECT id FROM jobs WHERE {} LIMIT 1", due("$1")))
+    let query = format!(
+        "SELECT id FROM jobs WHERE {} AND target_id IS NULL LIMIT 1",
+        due("$1")
+    );
+    let found: Option<Id> = diesel::sql_query(query)
         .bind::<sql::Instant, _>(now)
         .get_result(conn)
         .optional()?;
     Ok(found.is_some())
 }
 
-/// Takes some jobs that are due, for whoever asks alone, until the lease ends.
-pub fn take_due(conn: &mut DbConnection, now: Instant, until: Instant, most: i64) -> QueryResult<Vec<Job>> {
-    let skip = match conn {
-        DbConnection::Pg(_) => " FOR UPDATE SKIP LOCKED",
-        DbConnection::Sqlite(_) => "",
-    };
-    let query = format!(
-        "UPDATE jobs SET leased_until = $1, attempts = attempts + 1 WHERE id IN \
-         (SELECT id FROM jobs WHERE {} ORDER BY run_at, id LIMIT $3{skip}) \
-         RETURNING id, tenant_id, kind, payload, attempts, leased_until",
-        due("$2")
-    );
-    diesel::sql_query(query)
+/// Takes some jobs in the database that are due, for whoever asks alone, until the lease ends.
+pub fn take_inside(
+    conn: &mut DbConnection,
+    now: Instant,
+    until: Instant,
+    most: i64,
+) -> QueryResult<Vec<Job>> {
+    diesel::sql_query(take(conn, "target_id IS NULL", "$3"))
         .bind::<sql::Instant, _>(until)
         .bind::<sql::Instant, _>(now)
         .bind::<BigInt, _>(most)
         .load(conn)
+}
+
+/// Until `$1`, of those that are due at `$2`, the oldest first; `most` names the bind.
+fn take(conn: &DbConnection, which: &str, most: &str) -> String {
+    let skip = match conn {
+        DbConnection::Pg(_) => " FOR UPDATE SKIP LOCKED",
+        DbConnection::Sqlite(_) => "",
+    };
+    format!(
+        "UPDATE jobs SET leased_until = $1, attempts = attempts + 1 WHERE id IN \
+         (SELECT id FROM jobs WHERE {} AND {which} ORDER BY run_at, id LIMIT {most}{skip}) \
+         RETURNING id, tenant_id, kind, payload, attempts, leased_until",
+        due("$2")
+    )
+}
+
+/// Toward whom something is due, and how much of it may be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
+pub struct Target {
+    #[diesel(sql_type = sql::Uuid)]
+    pub target_id: AnyId,
+    #[diesel(sql_type = BigInt)]
+    room: i64,
+}
+
+/// With so many of each in hand at most, by whichever replica; whoever has waited longest first.
+pub fn list_targets(conn: &mut DbConnection, now: Instant, most_each: i64) -> QueryResult<Vec<Target>> {
+    let in_hand = "count(CASE WHEN leased_until > $2 THEN 1 END)";
+    let query = format!(
+        "SELECT target_id, $1 - {in_hand} AS room FROM jobs \
+         WHERE finished_at IS NULL AND run_at <= $2 AND target_id IS NOT NULL GROUP BY target_id \
+         HAVING {in_hand} < $1 AND {in_hand} < count(*) \
+         ORDER BY min(CASE WHEN leased_until > $2 THEN NULL ELSE run_at END), target_id"
+    );
+    diesel::sql_query(query)
+        .bind::<BigInt, _>(most_each)
+        .bind::<sql::Instant, _>(now)
+        .load(conn)
+}
+
+/// Takes some jobs toward the outside that are due, `most_each` of a target and `most` in all. Of several takers one waits
+/// for the other, so that none takes more of a target than there is room for.
+pub fn take_outside(
+    conn: &mut DbConnection,
+    now: Instant,
+    until: Instant,
+    most: i64,
+    most_each: i64,
+) -> QueryResult<Vec<Job>> {
+    if let DbConnection::Pg(c) = conn {
+        c.batch_execute(&format!("SELECT pg_advisory_xact_lock({TAKERS})"))?;
+    }
+    let (mut taken, mut rest) = (Vec::new(), most);
+    for target in list_targets(conn, now, most_each)? {
+        let query = take(conn, "target_id = $3", "$4");
+        let some: Vec<Job> = diesel::sql_query(query)
+            .bind::<sql::Instant, _>(until)
+            .bind::<sql::Instant, _>(now)
+            .bind::<sql::Uuid, _>(target.target_id)
+            .bind::<BigInt, _>(target.room.min(rest))
+            .load(conn)?;
+        rest -= i64::try_from(some.len()).unwrap_or(rest);
+        taken.extend(some);
+        if rest <= 0 {
+            break;
+        }
+    }
+    Ok(taken)
 }
 
 /// Is the job still whose lease this is? Its row is locked then, until the transaction ends.
