@@ -9,7 +9,7 @@ use super::rules::write_secret;
 use super::service::{self, WriteWebhook, kinds_of};
 use super::store::{DeliveryRow, WebhookRow};
 use super::{DeliveryId, WebhookId};
-use crate::app::{App, Ctx};
+use crate::app::App;
 use crate::auth::{Actor, SignedIn};
 use crate::notices::Kind;
 use crate::organizations::OrganizationId;
@@ -137,9 +137,49 @@ impl From<WebhookRow> for WebhookView {
 struct WebhookSecretView {
     #[serde(flatten)]
     webhook: WebhookView,
-    /// Verify messages with it, by a library of standardwebhooks.com. It is shown only here.
+    /// Verify messages with it, by a library of standardwebhooks.com. Only the write that makes it shows it, and its repeats.
     #[schema(example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
     secret: String,
+}
+
+/// What is kept of a write for its repeat: not the secret, but which one it is.
+#[derive(Serialize, Deserialize)]
+struct KeptSecret {
+    id: WebhookId,
+    key_id: String,
+    secret_no: i32,
+}
+
+impl KeptSecret {
+    fn of(row: &WebhookRow) -> Self {
+        Self {
+            id: row.id,
+            key_id: row.key_id.clone(),
+            secret_no: row.secret_no,
+        }
+    }
+}
+
+/// The webhook as it is now, for who manages it still, with the secret that the write has made.
+async fn shown(app: &App, who: Actor, kept: Answer) -> AppResult<Answer> {
+    let (
+        ctx,
+        KeptSecret {
+            id,
+            key_id,
+            secret_no,
+        },
+    ) = (app.ctx(who), kept.kept()?);
+    let read = move |conn: &mut _| service::view_webhook(conn, &ctx, id);
+    let row = app.db.read_fresh(read).await?;
+    let secret = service::secret(&app.keys, id, &key_id, secret_no)
+        .ok_or_else(|| AppError::internal("the server key of a new secret is gone"))?;
+    let version = row.version;
+    let view = WebhookSecretView {
+        webhook: row.into(),
+        secret: write_secret(&secret),
+    };
+    Ok(kept.showing(&view)?.version(version))
 }
 
 /// A message, and how far it has come.
@@ -212,28 +252,13 @@ async fn create_webhook(
     id: IdPath<OrganizationId>,
     once: Once<WebhookBody>,
 ) -> AppResult<Answer> {
-    let Once { body, key } = once;
-    let (actor, keys, wanted) = (who.0, app.keys.clone(), wanted(&app, body)?);
-    let create = move |conn: &mut _, ctx: &Ctx| {
+    let (keys, wanted) = (app.keys.clone(), wanted(&app, once.body)?);
+    let create = move |conn: &mut _, ctx: &_| {
         let row = service::create_webhook(conn, ctx, &keys, id.0, &wanted)?;
-        let (id, version) = (row.id, row.version);
-        let created = Answer::created(&WebhookView::from(row))?.version(version);
-        Ok(created.at(format!("/api/v1/webhooks/{id}")))
+        Ok(Answer::created(&KeptSecret::of(&row))?.at(format!("/api/v1/webhooks/{}", row.id)))
     };
-    let kept = app.write_once(actor.clone(), key, create).await?;
-    with_secret(&app, actor, kept).await
-}
-
-/// Adds the secret that signs now. What is kept for a repeat holds none: it is derived each time, and told to nobody who has
-/// lost the right to make another meanwhile.
-async fn with_secret(app: &App, actor: Actor, kept: Answer) -> AppResult<Answer> {
-    let webhook: WebhookView =
-        serde_json::from_str(&kept.body).map_err(|error| AppError::internal(error.to_string()))?;
-    let (ctx, keys, id) = (app.ctx(actor), app.keys.clone(), webhook.id);
-    let find = move |conn: &mut _| service::secret_of(conn, &ctx, &keys, id);
-    let secret = write_secret(&app.db.read_fresh(find).await?);
-    let body = Answer::ok(&WebhookSecretView { webhook, secret })?.body;
-    Ok(Answer { body, ..kept })
+    let kept = app.write_once(who.0.clone(), once.key, create).await?;
+    shown(&app, who.0, kept).await
 }
 
 /// Find a webhook.
@@ -280,20 +305,26 @@ async fn delete_webhook(app: web::Data<App>, who: SignedIn, id: IdPath<WebhookId
     )
 }
 
-/// Make a new secret. For a day messages bear a signature by the old one too: send an `Idempotency-Key`, else a repeat
-/// takes that day from the secret that the receiver knows.
-#[utoipa::path(tag = "webhooks", params(("id" = WebhookId, Path)), responses((status = 200, body = WebhookSecretView)))]
+/// Make a new secret. For a day messages bear a signature by the old one too. Needs `If-Match`, so that whoever has not got
+/// the answer makes no second one: that would end the only secret which the receiver knows. A repeat with the same
+/// `Idempotency-Key` is told the same secret.
+#[utoipa::path(tag = "webhooks", params(("id" = WebhookId, Path)), responses((status = 200, body = WebhookSecretView), (status = 412, description = "version_mismatch"), (status = 428, description = "version_required")))]
 #[post("/webhooks/{id}/rotate-secret")]
 async fn rotate_webhook_secret(
     app: web::Data<App>,
     who: SignedIn,
     id: IdPath<WebhookId>,
+    request: HttpRequest,
     once: Once<()>,
 ) -> AppResult<Answer> {
-    let (actor, keys) = (who.0, app.keys.clone());
-    let rotate = move |conn: &mut _, ctx: &Ctx| answer(service::rotate_secret(conn, ctx, &keys, id.0)?);
-    let kept = app.write_once(actor.clone(), once.key, rotate).await?;
-    with_secret(&app, actor, kept).await
+    let (keys, version) = (app.keys.clone(), if_match(&request)?);
+    let rotate = move |conn: &mut _, ctx: &_| {
+        Answer::ok(&KeptSecret::of(&service::rotate_secret(
+            conn, ctx, &keys, id.0, version,
+        )?))
+    };
+    let kept = app.write_once(who.0.clone(), once.key, rotate).await?;
+    shown(&app, who.0, kept).await
 }
 
 /// Send a message of type `ping`, to see whether it arrives.

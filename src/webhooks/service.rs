@@ -127,18 +127,20 @@ pub fn language_of(row: &WebhookRow) -> Language {
 
 /// The secrets that sign for a webhook now, the newest first. A server key that is gone signs no more.
 pub fn secrets_of(keys: &Keys, row: &WebhookRow, now: Instant) -> Vec<[u8; 32]> {
-    let secret = |key_id: &str, no: i32| {
-        let set = keys.all().find(|set| set.id == key_id)?;
-        Some(set.webhook.tag(&[row.id.0.as_bytes(), &no.to_be_bytes()]))
-    };
     let old = match (&row.old_key_id, row.old_secret_until) {
-        (Some(key_id), Some(until)) if now < until => secret(key_id, row.secret_no - 1),
+        (Some(key_id), Some(until)) if now < until => secret(keys, row.id, key_id, row.secret_no - 1),
         _ => None,
     };
-    secret(&row.key_id, row.secret_no)
+    secret(keys, row.id, &row.key_id, row.secret_no)
         .into_iter()
         .chain(old)
         .collect()
+}
+
+/// The `no`-th secret of a webhook: derived, so that it can be told again to whoever has not got the answer.
+pub fn secret(keys: &Keys, id: WebhookId, key_id: &str, no: i32) -> Option<[u8; 32]> {
+    let set = keys.all().find(|set| set.id == key_id)?;
+    Some(set.webhook.tag(&[id.0.as_bytes(), &no.to_be_bytes()]))
 }
 
 /// What is wanted of a webhook.
@@ -183,13 +185,6 @@ pub fn create_webhook(
     Ok(row)
 }
 
-/// The newest one, for whoever may make another.
-pub fn secret_of(conn: &mut DbConnection, ctx: &Ctx, keys: &Keys, id: WebhookId) -> AppResult<[u8; 32]> {
-    let row = view_webhook(conn, ctx, id)?;
-    let secret = secrets_of(keys, &row, ctx.now).into_iter().next();
-    secret.ok_or_else(|| AppError::internal("a webhook without a secret"))
-}
-
 /// The address alone is on record of it: a query may hold a secret of the receiver's.
 fn note(conn: &mut DbConnection, ctx: &Ctx, action: &str, row: &WebhookRow) -> AppResult<()> {
     let address = row.url.split(['?', '#']).next().unwrap_or_default();
@@ -214,10 +209,14 @@ pub fn view_webhook(conn: &mut DbConnection, ctx: &Ctx, id: WebhookId) -> AppRes
     Ok(row)
 }
 
-/// The same, locked until the transaction ends.
-fn hold(conn: &mut DbConnection, ctx: &Ctx, id: WebhookId) -> AppResult<WebhookRow> {
+/// The same, locked until the transaction ends. `version` is what the caller has read; none means 'whatever is there'.
+fn hold(conn: &mut DbConnection, ctx: &Ctx, id: WebhookId, version: Option<i32>) -> AppResult<WebhookRow> {
     view_webhook(conn, ctx, id)?;
-    store::lock_webhook(conn, id)?.ok_or_else(AppError::not_found)
+    let row = store::lock_webhook(conn, id)?.ok_or_else(AppError::not_found)?;
+    if version.is_some_and(|version| version != row.version) {
+        return Err(Code::VersionMismatch.into());
+    }
+    Ok(row)
 }
 
 /// Writes it whole. One that had been ended sends again; one that is like that stays as it is.
@@ -228,10 +227,7 @@ pub fn update_webhook(
     version: Option<i32>,
     wanted: &WriteWebhook,
 ) -> AppResult<WebhookRow> {
-    let mut row = hold(conn, ctx, id)?;
-    if version.is_some_and(|version| version != row.version) {
-        return Err(Code::VersionMismatch.into());
-    }
+    let mut row = hold(conn, ctx, id, version)?;
     let before = row.clone();
     row.url.clone_from(&wanted.url);
     row.description.clone_from(&wanted.description);
@@ -248,7 +244,7 @@ pub fn update_webhook(
 
 /// Sends no more. What was sent stays on record.
 pub fn disable_webhook(conn: &mut DbConnection, ctx: &Ctx, id: WebhookId) -> AppResult<WebhookRow> {
-    let mut row = hold(conn, ctx, id)?;
+    let mut row = hold(conn, ctx, id, None)?;
     if row.disabled_at.is_some() {
         return Ok(row);
     }
@@ -257,14 +253,16 @@ pub fn disable_webhook(conn: &mut DbConnection, ctx: &Ctx, id: WebhookId) -> App
     save(conn, ctx, "webhook.disable", row)
 }
 
-/// A new secret. The one before it signs beside it for a day, so that the receiver can be changed without a gap.
+/// A new secret. The one before it signs beside it for a day, so that the receiver can be changed without a gap; it has to
+/// be the one that the receiver knows, so whoever asks says which version they have read.
 pub fn rotate_secret(
     conn: &mut DbConnection,
     ctx: &Ctx,
     keys: &Keys,
     id: WebhookId,
+    version: Option<i32>,
 ) -> AppResult<WebhookRow> {
-    let mut row = hold(conn, ctx, id)?;
+    let mut row = hold(conn, ctx, id, version)?;
     row.old_key_id = Some(std::mem::replace(&mut row.key_id, keys.current.id.clone()));
     row.old_secret_until = Some(ctx.now.plus_s(OVERLAP_S));
     row.secret_no += 1;
@@ -281,7 +279,7 @@ fn save(conn: &mut DbConnection, ctx: &Ctx, action: &str, mut row: WebhookRow) -
 
 /// Sends a message without a notice in it, to see whether it arrives.
 pub fn ping(conn: &mut DbConnection, ctx: &Ctx, id: WebhookId) -> AppResult<DeliveryRow> {
-    let row = hold(conn, ctx, id)?;
+    let row = hold(conn, ctx, id, None)?;
     require_enabled(&row)?;
     let body = json!({ "type": "ping", "timestamp": ctx.now, "data": {} });
     let row = delivery(&ctx.ids, ctx.now, &row, "ping", ctx.now, body);
@@ -310,7 +308,7 @@ pub fn list_deliveries(
 /// Sends once more what was given up.
 pub fn redeliver(conn: &mut DbConnection, ctx: &Ctx, id: DeliveryId) -> AppResult<DeliveryRow> {
     let found = store::find_delivery(conn, id)?.ok_or_else(AppError::not_found)?;
-    let webhook = hold(conn, ctx, found.webhook_id)?;
+    let webhook = hold(conn, ctx, found.webhook_id, None)?;
     require_enabled(&webhook)?;
     // Read again: under the webhook's lock nobody else sends it once more.
     let mut row = store::find_delivery(conn, id)?.ok_or_else(AppError::not_found)?;

@@ -6,8 +6,12 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use actix_web::{App as ActixApp, HttpRequest, HttpResponse, HttpServer, web};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
 use reqwest::Method;
 use serde_json::{Value, json};
+use sha2::Sha256;
 use tokio::sync::watch;
 use zhibu::app::App;
 use zhibu::platform::ids::Ids;
@@ -135,6 +139,34 @@ async fn hold(request: HttpRequest, silent: web::Data<Silent>) -> HttpResponse {
     HttpResponse::Ok().finish()
 }
 
+async fn rotate(t: &TestApp, token: &str, webhook: &str, version: &str, key: &str) -> Reply {
+    let path = format!("/webhooks/{webhook}/rotate-secret");
+    let mut request = t.request(Method::POST, &path, token);
+    if !version.is_empty() {
+        request = request.header("if-match", version);
+    }
+    if !key.is_empty() {
+        request = request.header("idempotency-key", key);
+    }
+    Reply::of(request).await
+}
+
+/// Has this secret signed the message?
+fn signs(secret: &str, received: &Received) -> bool {
+    let secret = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
+    let header = |name: &str| received.headers[name].as_str().unwrap();
+    let text = format!(
+        "{}.{}.{}",
+        received.id(),
+        header("webhook-timestamp"),
+        received.body
+    );
+    let mut mac = Hmac::<Sha256>::new_from_slice(&secret).unwrap();
+    mac.update(text.as_bytes());
+    let signature = format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()));
+    header("webhook-signature").split(' ').any(|one| one == signature)
+}
+
 /// A webhook of `organization`: its id and secret.
 async fn webhook(t: &TestApp, token: &str, organization: &str, url: &str, kinds: Value) -> (String, String) {
     let path = format!("/organizations/{organization}/webhooks");
@@ -234,8 +266,7 @@ async fn a_notice_is_sent_signed_and_the_official_library_verifies_it() {
     };
     assert!(!is_genuine(&python, &secret, &forged));
     // A new secret: for a day both are good.
-    let rotated = t
-        .act(&format!("/webhooks/{id}/rotate-secret"), &tenant.admin)
+    let rotated = rotate(&t, &tenant.admin, &id, "\"1\"", "rotation-1")
         .await
         .expect(200);
     let new = rotated.text("/secret");
@@ -429,6 +460,15 @@ async fn whoever_runs_the_organization_sets_it_up_for_the_public_internet_only()
     assert_eq!(sent[0]["error"], "the name has no public address");
 }
 
+/// A message to see whether it arrives; what came.
+async fn ping(t: &TestApp, token: &str, webhook: &str, receiver: &Receiver) -> Received {
+    t.act(&format!("/webhooks/{webhook}/ping"), token)
+        .await
+        .expect(201);
+    t.run_jobs().await;
+    receiver.take().pop().unwrap()
+}
+
 #[actix_web::test]
 async fn a_lost_answer_tells_the_secret_once_more_and_only_to_who_may_still_make_one() {
     let t = TestApp::start().await;
@@ -511,4 +551,71 @@ async fn a_receiver_that_never_answers_keeps_nobody_waiting() {
         sent.iter()
             .all(|one| one["status"] == "delivered" && one["attempts"] == 1)
     );
+}
+
+#[actix_web::test]
+async fn a_rotation_whose_answer_is_lost_leaves_the_receiver_its_secret() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let (receiver, url) = Receiver::start().await;
+    let path = format!("/organizations/{}/webhooks", tenant.root);
+    let create = async || {
+        let request = t.request(Method::POST, &path, &tenant.admin);
+        let request = request.json(&json!({ "url": url, "kinds": ["event_cancelled"] }));
+        Reply::of(request.header("idempotency-key", "webhook-1"))
+            .await
+            .expect(201)
+    };
+    let (made, again) = (create().await, create().await);
+    assert_eq!((&again.bytes, t.count("webhooks").await), (&made.bytes, 1));
+    let (id, first) = (made.id(), made.text("/secret"));
+    rotate(&t, &tenant.admin, &id, "", "")
+        .await
+        .refused(428, "version_required");
+    rotate(&t, &tenant.admin, &id, "\"7\"", "")
+        .await
+        .refused(412, "version_mismatch");
+    rotate(&t, &tenant.secretary_b, &id, "\"1\"", "")
+        .await
+        .refused(403, "forbidden");
+
+    // The answer is lost: sent again as it was, it is the same secret; sent as another one, it is refused.
+    let second = rotate(&t, &tenant.admin, &id, made.header("etag"), "rotation-1")
+        .await
+        .expect(200);
+    let again = rotate(&t, &tenant.admin, &id, made.header("etag"), "rotation-1")
+        .await
+        .expect(200);
+    assert_eq!(
+        (again.text("/secret"), again.header("idempotency-replayed")),
+        (second.text("/secret"), "true")
+    );
+    assert_ne!(second.text("/secret"), first);
+    for key in ["", "rotation-2"] {
+        rotate(&t, &tenant.admin, &id, made.header("etag"), key)
+            .await
+            .refused(412, "version_mismatch");
+    }
+    let came = ping(&t, &tenant.admin, &id, &receiver).await;
+    assert!(signs(&first, &came) && signs(&second.text("/secret"), &came));
+
+    // A repeat tells the secret of its own rotation, whatever came after it; kept is none.
+    let third = rotate(&t, &tenant.admin, &id, second.header("etag"), "rotation-3")
+        .await
+        .expect(200);
+    let again = rotate(&t, &tenant.admin, &id, made.header("etag"), "rotation-1")
+        .await
+        .expect(200);
+    assert_eq!(
+        (again.text("/secret"), &again.json["version"]),
+        (second.text("/secret"), &json!(3))
+    );
+    let came = ping(&t, &tenant.admin, &id, &receiver).await;
+    let secrets = [first, second.text("/secret"), third.text("/secret")];
+    assert_eq!(
+        secrets.clone().map(|secret| signs(&secret, &came)),
+        [false, true, true]
+    );
+    let dump = t.dump().await;
+    assert!(!secrets.iter().any(|secret| dump.contains(&secret[6..])));
 }
