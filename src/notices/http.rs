@@ -81,7 +81,8 @@ struct NoticeQuery {
 
 impl Check for NoticeQuery {}
 
-/// List my notices, the newest first. Nobody else can read them. They are forgotten after a year.
+/// List my notices, the newest first. Nobody else can read them. They are forgotten after so many days as the server's
+/// `notices.keep_days` says: a year, unless it was set.
 #[utoipa::path(tag = "notices", params(NoticeQuery), responses((status = 200, body = List<NoticeView>)))]
 #[get("/notices")]
 async fn list_notices(

@@ -129,7 +129,6 @@ pub fn write_settings(
         muted: Json(json!(wanted.muted)),
         quiet_from_min: wanted.quiet.and_then(|quiet| minute(quiet.from_min)),
         quiet_until_min: wanted.quiet.and_then(|quiet| minute(quiet.until_min)),
-        version: 1,
         updated_at: ctx.now,
     };
     store::save_settings(conn, &row)?;

@@ -36,7 +36,6 @@ pub struct SettingsRow {
     pub muted: Json,
     pub quiet_from_min: Option<i32>,
     pub quiet_until_min: Option<i32>,
-    pub version: i32,
     pub updated_at: Instant,
 }
 

@@ -889,7 +889,6 @@ diesel::table! {
         muted -> Json,
         quiet_from_min -> Nullable<Integer>,
         quiet_until_min -> Nullable<Integer>,
-        version -> Integer,
         updated_at -> Instant,
     }
 }
