@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use zhibu::platform::db::Instant;
+use zhibu::platform::clock::Clock;
 
 use crate::process::beside;
 use crate::races::look_then_act;
@@ -179,7 +179,7 @@ async fn cancels_promotions_and_capacity_edits_in_between_leave_it_true() {
 #[actix_web::test]
 async fn two_processes_sell_each_place_once_in_the_order_of_arrival_of_each() {
     let t = TestApp::start().await;
-    t.clock().set(Instant::from(chrono::Utc::now()));
+    t.clock().set(Clock::system().now());
     let tenant = t.tenant().await;
     let people = t.crowd(&tenant, 400).await;
     let servers = [beside(&t).await, beside(&t).await];

@@ -489,8 +489,7 @@ async fn a_lost_answer_tells_the_secret_once_more_and_only_to_who_may_still_make
     assert_eq!(t.count(kept.leak()).await, 0);
 
     // Somebody else has made a new one meanwhile, because this admin is one no more.
-    let rotate = format!("/webhooks/{}/rotate-secret", made.id());
-    let rotated = t.act(&rotate, &tenant.admin).await.expect(200);
+    let rotated = rotate(&t, &tenant.admin, &made.id(), "*", "").await.expect(200);
     assert_ne!(rotated.text("/secret"), secret);
     let roles = format!("/organizations/{}/roles", tenant.branch_a);
     let grants = t.get(&roles, &tenant.admin).await.expect(200);

@@ -73,7 +73,7 @@ async fn delete_webhook(t: &TestApp, tenant: &Tenant) -> RequestBuilder {
 
 async fn rotate_webhook_secret(t: &TestApp, tenant: &Tenant) -> RequestBuilder {
     let webhook = webhook(t, tenant).await;
-    act(t, &format!("{webhook}/rotate-secret"), &tenant.admin)
+    act(t, &format!("{webhook}/rotate-secret"), &tenant.admin).header("if-match", "*")
 }
 
 async fn ping_webhook(t: &TestApp, tenant: &Tenant) -> RequestBuilder {
