@@ -361,6 +361,8 @@ pub fn deactivate_member(
     let tenant = require_member(conn, ctx, id, Right::ManageMembers)?.tenant_id;
     organizations::require_over(conn, ctx, id)?;
     crate::attendance::freeze_due_rosters(conn, ctx, tenant)?;
+    // Before the member's row is locked: events are locked first, always.
+    sign_ups::give_back_all(conn, ctx, tenant, id, "deactivated")?;
     let mut row = lock_member(conn, ctx, id, None)?;
     if row.deactivated_at.is_some() {
         return Err(Code::MemberInactive.into());
@@ -368,7 +370,6 @@ pub fn deactivate_member(
     row.deactivated_at = Some(ctx.now);
     row.deactivate_reason = Some(reason.to_owned());
     auth::disable_account(conn, ctx, id.into())?;
-    sign_ups::give_back_all(conn, ctx, tenant, id, "deactivated")?;
     save(conn, ctx, row, "member.deactivate", json!({ "reason": reason }))
 }
 

@@ -43,13 +43,17 @@ impl KnownPaths {
             };
             router.insert(pattern(path), Arc::new(known))?;
         }
-        for page in pages {
-            let known = Known {
-                slice: None,
-                // What is added to a page's address is nobody's business.
-                methods: vec![(Method::GET, true)],
-            };
-            router.insert(pattern(page), Arc::new(known))?;
+        let page = Arc::new(Known {
+            slice: None,
+            // What is added to a page's address is nobody's business.
+            methods: vec![(Method::GET, true)],
+        });
+        for path in pages.iter().map(|path| pattern(path)) {
+            // What follows may be nothing.
+            if let Some(folder) = path.strip_suffix("{*rest}") {
+                router.insert(folder, page.clone())?;
+            }
+            router.insert(path, page.clone())?;
         }
         Ok(Self(Arc::new(router)))
     }
