@@ -83,18 +83,15 @@ pub fn find_sign_up(conn: &mut DbConnection, id: SignUpId) -> QueryResult<Option
     sign_ups::table.find(id).first(conn).optional()
 }
 
-/// A member's newest one of an event, whatever became of it.
+/// A member's newest one of an event, whatever became of it. They are few; asked for the newest, SQLite walks the event's
+/// sign-ups from the last one on.
 pub fn find_newest(
     conn: &mut DbConnection,
     event: EventId,
     member: MemberId,
 ) -> QueryResult<Option<SignUpRow>> {
-    sign_ups::table
-        .filter(sign_ups::event_id.eq(event))
-        .filter(sign_ups::member_id.eq(member))
-        .order(sign_ups::seq.desc())
-        .first(conn)
-        .optional()
+    let rows = list_of(conn, &[(event, member)])?;
+    Ok(rows.into_iter().max_by_key(|row| row.seq))
 }
 
 pub fn has_sign_ups(conn: &mut DbConnection, event: EventId) -> QueryResult<bool> {
