@@ -53,7 +53,8 @@ pub async fn beside(t: &TestApp) -> Server {
         .env("ZHIBU_DATA", &config.server.data)
         .env("ZHIBU_SECRET_KEY", config.auth.secret_key.as_ref().unwrap())
         // A crowd on a busy machine is slow to be served; that none is turned away is what a test looks at.
-        .env("ZHIBU__DATABASE__DEADLINE_MS", "20000");
+        .env("ZHIBU__DATABASE__DEADLINE_MS", "20000")
+        .env("ZHIBU__SERVER__REQUEST_TIMEOUT_S", "120");
     if let (Some(database), Some(cache)) = (&config.database.url, &config.cache.url) {
         command
             .env("DATABASE_URL", database)
