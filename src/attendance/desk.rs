@@ -323,11 +323,10 @@ fn session_starts(
     if asked.is_empty() {
         return Ok(HashMap::new());
     }
-    let starts = sign_ups::sessions_of(conn, &asked)?;
-    let start = |((event_id, member_id), session): (_, sign_ups::MemberSession)| {
-        Some((Pair { event_id, member_id }, session.starts_at?))
-    };
-    Ok(starts.into_iter().filter_map(start).collect())
+    let starts = sign_ups::session_starts(conn, &asked)?.into_iter();
+    Ok(starts
+        .map(|((event_id, member_id), at)| (Pair { event_id, member_id }, at))
+        .collect())
 }
 
 fn pair(row: &CheckInRow) -> Pair {

@@ -11,7 +11,7 @@ use crate::app::Ctx;
 use crate::events::EventId;
 use crate::members::{self, MemberBrief, MemberId};
 use crate::organizations::{self, OrganizationId};
-use crate::platform::db::{DbConnection, Instant};
+use crate::platform::db::DbConnection;
 use crate::platform::error::{AppError, AppResult};
 use crate::platform::local_time;
 use crate::platform::sheet::{Cell, SheetFormat, write_sheet};
@@ -109,19 +109,14 @@ impl Export {
         };
         let names: Vec<&str> = passages.iter().filter_map(name).collect();
         [
-            local(stay.first_in_at, zone),
-            stay.out_at.map_or(Cell::Empty, |at| local(at, zone)),
+            Cell::local(stay.first_in_at, zone),
+            stay.out_at.map_or(Cell::Empty, |at| Cell::local(at, zone)),
             stay.minutes
                 .map_or(Cell::Empty, |minutes| Cell::Integer(i64::from(minutes))),
             Cell::Text(names.join("、").into()),
             Cell::Text(if stay.is_incomplete { "是" } else { "" }.into()),
         ]
     }
-}
-
-/// As the clocks on the walls there show it.
-fn local(at: Instant, zone: Tz) -> Cell<'static> {
-    Cell::DateTime(at.utc().with_timezone(&zone).naive_local())
 }
 
 fn attendance(line: &Line, zone: Tz) -> Vec<Cell<'_>> {
@@ -135,8 +130,8 @@ fn attendance(line: &Line, zone: Tz) -> Vec<Cell<'_>> {
         text(standing(&line.standing)),
         text(if line.expected { "是" } else { "否" }),
         text(presence(line.presence)),
-        check_in.map_or(Cell::Empty, |row| local(row.occurred_at, zone)),
-        check_in.map_or(Cell::Empty, |row| local(row.received_at, zone)),
+        check_in.map_or(Cell::Empty, |row| Cell::local(row.occurred_at, zone)),
+        check_in.map_or(Cell::Empty, |row| Cell::local(row.received_at, zone)),
         match check_in {
             Some(row) => text(source(&row.source)),
             None => Cell::Empty,

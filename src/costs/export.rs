@@ -71,7 +71,7 @@ fn line<'a>(listed: Listed, language: Language) -> Vec<Cell<'a>> {
     // Of an annulled one, who annulled it.
     let decided_by = listed.name(listed.row.annulled_by.or(listed.row.decided_by));
     let zone = local_time::zone(&listed.event.time_zone);
-    let local = |at: Instant| Cell::DateTime(at.utc().with_timezone(&zone).naive_local());
+    let local = |at: Instant| Cell::local(at, zone);
     let row = listed.row;
     let status = row.status();
     let category = CostCategory::parse(&row.category).unwrap_or(CostCategory::Other);

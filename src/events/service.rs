@@ -174,6 +174,7 @@ pub fn update_event(
     check_times(&mut problems, row.starts_at, row.ends_at);
     problems.into_result()?;
     set_window(row)?;
+    sign_ups::move_sessions(conn, ctx, row.id, row.starts_at.minus(before.starts_at))?;
     row.check_in_closes_at = closes_at(row, sign_ups::last_start(conn, row.id)?);
     let mut changes = Changes::between(&before, row);
     if let Some(expected) = expected {

@@ -17,7 +17,7 @@ pub use roles::grant_role;
 pub use rules::{Kind, Right, Role, ids_of_path, path_range};
 pub use service::{
     CreateOrganization, Settings, SettingsPatch, create_root, create_under, find_organization,
-    ids_ever_below, lock_tree, names, names_in_sight, settings_of, subtree, subtree_ever,
+    ids_ever_below, in_sight, lock_tree, names, settings_of, subtree, subtree_ever,
 };
 pub use store::OrganizationRow;
 

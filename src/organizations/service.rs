@@ -416,19 +416,19 @@ pub fn names(conn: &mut DbConnection, ids: &[OrganizationId]) -> AppResult<HashM
     Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
 }
 
-/// What those of these organizations are called that the actor sees.
-pub fn names_in_sight(
+/// Those of these organizations that the actor sees.
+pub fn in_sight(
     conn: &mut DbConnection,
     ctx: &Ctx,
     ids: &[OrganizationId],
-) -> AppResult<HashMap<OrganizationId, String>> {
+) -> AppResult<HashSet<OrganizationId>> {
     if ids.is_empty() {
-        return Ok(HashMap::new());
+        return Ok(HashSet::new());
     }
     let access = Access::load(conn, ctx)?;
     let mut rows = store::list_by_path(conn, ids.iter().map(|id| id.0).collect::<HashSet<_>>())?;
     rows.retain(|row| access.sees(&row.path));
-    Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
 /// The settings in force at `row`, from one query over its ancestors.

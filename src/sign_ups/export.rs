@@ -27,7 +27,6 @@ pub fn sign_up_sheet(
         Language::ZhHans => ["序号", "姓名", "所在支部", "场次", "状态", "报名时间", "原因"],
         Language::ZhHant => ["序號", "姓名", "所在支部", "場次", "狀態", "報名時間", "原因"],
     };
-    // As the clocks on the walls there show it.
     let zone = local_time::zone(&policy.time_zone);
     let asked = policy.questions.iter().map(|question| question.text.as_str());
     let headers: Vec<&str> = fixed.into_iter().chain(asked).collect();
@@ -43,7 +42,7 @@ pub fn sign_up_sheet(
             Cell::from(listed.organization_name),
             Cell::from(session.map(|session| session.name.clone())),
             Cell::from(word(listed.status, language)),
-            Cell::DateTime(row.received_at.utc().with_timezone(&zone).naive_local()),
+            Cell::local(row.received_at, zone),
             Cell::from(row.end_reason),
         ];
         let answers = policy

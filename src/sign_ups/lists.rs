@@ -1,6 +1,6 @@
 //! What is shown of sign-ups: one's own, one with its history, an event's list, and an event's terms with its numbers.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::desk::{questions_of, terms_of};
 use super::policy::store::{self as policies, Policy, PolicyRow, QuotaRow, SessionRow};
@@ -108,8 +108,6 @@ pub fn sessions_of(
         return Ok(HashMap::new());
     }
     let events: Vec<EventId> = placed.iter().map(|row| row.event_id).collect();
-    let ids: Vec<SignUpId> = placed.iter().map(|row| row.id).collect();
-    let moves = store::list_moved(conn, &ids)?;
     let policies = policies::list_policies(conn, &events)?;
     let session_of = |row: &SignUpRow| {
         let policy = policies
@@ -119,12 +117,12 @@ pub fn sessions_of(
             .sessions
             .iter()
             .find(|session| session.id == row.session_id)?;
-        let moved = moves.iter().filter(|moved| **moved == row.id).count();
         let session = MemberSession {
+            sign_up: row.id,
             name: session.name.clone(),
             starts_at: session.starts_at,
             ends_at: session.ends_at,
-            changes: policy.row.version - 1 + i32::try_from(moved).unwrap_or(0),
+            policy_version: policy.row.version,
         };
         Some(((row.event_id, row.member_id), session))
     };
@@ -202,16 +200,6 @@ fn with_names(
     Ok(rows.into_iter().map(listed).collect())
 }
 
-/// Those of a policy's quotas that are of organizations within the actor's sight.
-fn quotas_in_sight(
-    conn: &mut DbConnection,
-    ctx: &Ctx,
-    ids: &[OrganizationId],
-) -> AppResult<HashSet<OrganizationId>> {
-    let seen = organizations::names_in_sight(conn, ctx, ids)?;
-    Ok(seen.into_keys().collect())
-}
-
 /// The entries of a draw that was held, in its order, for everybody who sees the event: no names, and no organization
 /// out of the reader's sight, so that it can be told to all who were in it.
 pub fn list_drawn(
@@ -223,7 +211,7 @@ pub fn list_drawn(
     events::view_event_row(conn, ctx, event)?;
     let mut found = store::list_drawn(conn, event, page)?;
     let quotas: Vec<OrganizationId> = found.rows.iter().filter_map(|row| row.quota_id).collect();
-    let seen = quotas_in_sight(conn, ctx, &quotas)?;
+    let seen = organizations::in_sight(conn, ctx, &quotas)?;
     for row in &mut found.rows {
         row.quota_id = row.quota_id.filter(|quota| seen.contains(quota));
     }
@@ -249,7 +237,7 @@ pub fn view_policy(conn: &mut DbConnection, ctx: &Ctx, event: EventId) -> AppRes
     let sees_all = events::require_event(conn, ctx, event.id, Right::View).permitted()?;
     if sees_all.is_none() {
         let ids: Vec<_> = policy.quotas.iter().map(|(row, _)| row.organization_id).collect();
-        let seen = quotas_in_sight(conn, ctx, &ids)?;
+        let seen = organizations::in_sight(conn, ctx, &ids)?;
         policy
             .quotas
             .retain(|(row, _)| seen.contains(&row.organization_id));

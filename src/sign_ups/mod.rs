@@ -18,7 +18,7 @@ pub use commands::{Quota, WriteSession, WriteSignUpPolicy};
 pub use desk::hold_due_draw;
 pub use http::configure;
 pub use lane::{SignUpLane, start_lane};
-pub use policy::{clone_policy, write_policy};
+pub use policy::{clone_policy, move_sessions, write_policy};
 pub use rules::Question;
 
 use std::collections::{HashMap, HashSet};
@@ -46,15 +46,16 @@ pub fn confirmed(conn: &mut DbConnection, event: EventId) -> AppResult<Vec<Membe
 }
 
 /// A session as one of its people comes to it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct MemberSession {
+    pub sign_up: SignUpId,
     /// Empty for an event without sessions.
     pub name: String,
     /// None: the event's own.
     pub starts_at: Option<Instant>,
     pub ends_at: Option<Instant>,
-    /// Counts what may have changed for them: the policy was written, they were moved.
-    pub changes: i32,
+    /// How often its policy was written.
+    pub policy_version: i32,
 }
 
 /// The sessions in which these people have a place, firmly. No permission asked.
@@ -63,6 +64,27 @@ pub fn sessions_of(
     asked: &[(EventId, MemberId)],
 ) -> AppResult<HashMap<(EventId, MemberId), MemberSession>> {
     lists::sessions_of(conn, asked)
+}
+
+/// When those of these people come whose session begins at a time of its own. No permission asked.
+pub fn session_starts(
+    conn: &mut DbConnection,
+    asked: &[(EventId, MemberId)],
+) -> AppResult<HashMap<(EventId, MemberId), Instant>> {
+    let events: Vec<EventId> = asked.iter().map(|(event, _)| *event).collect();
+    // Most events have none, and a batch at the door need not ask for its people.
+    if !policy::store::has_timed_sessions(conn, &events)? {
+        return Ok(HashMap::new());
+    }
+    let sessions = lists::sessions_of(conn, asked)?.into_iter();
+    Ok(sessions
+        .filter_map(|(who, session)| Some((who, session.starts_at?)))
+        .collect())
+}
+
+/// These sign-ups, each as often as it was moved to another session. No permission asked.
+pub fn moves_of(conn: &mut DbConnection, sign_ups: &[SignUpId]) -> AppResult<Vec<SignUpId>> {
+    Ok(store::list_moved(conn, sign_ups)?)
 }
 
 /// When the last session of an event begins, where sessions have times of their own. No permission asked.

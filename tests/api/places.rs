@@ -116,6 +116,30 @@ async fn a_session_has_its_own_times_at_the_door_in_notices_and_in_calendars() {
         "{afternoon}"
     );
 
+    // Moved by a day and back: sessions go with their event, and so does the end of check-in.
+    for (from, to, closes) in [
+        (
+            "2026-11-28T01:00:00Z",
+            "2026-11-28T09:00:00Z",
+            "2026-11-28T07:00:00Z",
+        ),
+        (nine, five, "2026-11-27T07:00:00Z"),
+    ] {
+        let times = json!({ "starts_at": from, "ends_at": to });
+        let moved = t
+            .patch(&format!("/events/{event}"), &tenant.admin, "*", times)
+            .await;
+        assert_eq!(moved.expect(200).text("/check_in_closes_at"), closes);
+    }
+    let seen = t
+        .get(&format!("/events/{event}/sign-up-policy"), &tenant.admin)
+        .await
+        .expect(200);
+    assert_eq!(
+        (seen.text("/sessions/1/starts_at").as_str(), &seen.json["version"]),
+        (two, &json!(3))
+    );
+
     // At the door: on time in the morning is too early for the afternoon, and on time there is not late.
     t.clock().set("2026-11-27T00:59:00Z".parse().unwrap());
     let code = t.code(&tenant.admin, &event).await;

@@ -39,19 +39,23 @@ impl Received {
     }
 }
 
+/// A server of the test's own: its address.
+fn listen(serve: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static) -> String {
+    let app = move || ActixApp::new().configure(serve.clone());
+    let server = HttpServer::new(app).workers(1).bind("127.0.0.1:0").unwrap();
+    let address = server.addrs()[0];
+    actix_web::rt::spawn(server.disable_signals().run());
+    format!("http://{address}/hook")
+}
+
 impl Receiver {
     async fn start() -> (Self, String) {
         let receiver = Self::default();
         let data = web::Data::new(receiver.clone());
-        let app = move || {
-            ActixApp::new()
-                .app_data(data.clone())
-                .default_service(web::to(receive))
-        };
-        let server = HttpServer::new(app).workers(1).bind("127.0.0.1:0").unwrap();
-        let address = server.addrs()[0];
-        actix_web::rt::spawn(server.disable_signals().run());
-        (receiver, format!("http://{address}/hook"))
+        let url = listen(move |cfg| {
+            cfg.app_data(data.clone()).default_service(web::to(receive));
+        });
+        (receiver, url)
     }
 
     fn answer_next(&self, statuses: &[u16]) {
@@ -100,15 +104,10 @@ impl Silent {
             speaks: watch::Sender::default(),
         };
         let data = web::Data::new(silent.clone());
-        let app = move || {
-            ActixApp::new()
-                .app_data(data.clone())
-                .default_service(web::to(hold))
-        };
-        let server = HttpServer::new(app).workers(1).bind("127.0.0.1:0").unwrap();
-        let address = server.addrs()[0];
-        actix_web::rt::spawn(server.disable_signals().run());
-        (silent, format!("http://{address}/hook"))
+        let url = listen(move |cfg| {
+            cfg.app_data(data.clone()).default_service(web::to(hold));
+        });
+        (silent, url)
     }
 
     /// Until so many have come.

@@ -12,9 +12,12 @@ mod xlsx;
 use std::borrow::Cow;
 
 use ::chrono::{NaiveDate, NaiveDateTime};
+use chrono_tz::Tz;
 
 pub use self::read::read_sheet;
 pub use self::write::write_sheet;
+
+use crate::platform::db::Instant;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SheetFormat {
@@ -50,6 +53,13 @@ pub enum Cell<'a> {
     DateTime(NaiveDateTime),
     Date(NaiveDate),
     Empty,
+}
+
+impl Cell<'_> {
+    /// As the clocks on the walls there show it.
+    pub fn local(at: Instant, zone: Tz) -> Self {
+        Self::DateTime(at.utc().with_timezone(&zone).naive_local())
+    }
 }
 
 impl<'a> From<&'a str> for Cell<'a> {

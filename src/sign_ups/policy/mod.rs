@@ -4,6 +4,7 @@ pub mod store;
 
 use std::collections::HashSet;
 
+use chrono::TimeDelta;
 use serde_json::json;
 
 use self::store::{Policy, PolicyRow, QuotaRow, SessionRow};
@@ -124,6 +125,38 @@ pub fn clone_policy(
         questions: questions_of(&row)?,
     };
     write_policy(conn, ctx, to, None, &wanted).map(|_| ())
+}
+
+/// Sessions with times of their own are moved as far as their event is.
+pub fn move_sessions(conn: &mut DbConnection, ctx: &Ctx, event: EventId, by: TimeDelta) -> AppResult<()> {
+    if by.is_zero() {
+        return Ok(());
+    }
+    let Some(Policy {
+        mut row, sessions, ..
+    }) = store::find_policy(conn, event)?
+    else {
+        return Ok(());
+    };
+    let moved = |at: Option<Instant>| at.map(|at| at.plus_s(by.num_seconds()));
+    let timed = |session: &SessionRow| session.starts_at.is_some() || session.ends_at.is_some();
+    let timed: Vec<SessionRow> = sessions.into_iter().filter(timed).collect();
+    if timed.is_empty() {
+        return Ok(());
+    }
+    for session in timed {
+        let session = SessionRow {
+            starts_at: moved(session.starts_at),
+            ends_at: moved(session.ends_at),
+            ..session
+        };
+        store::update_session(conn, &session)?;
+    }
+    // Whoever has read the times of before does not write them back.
+    row.version += 1;
+    row.updated_at = ctx.now;
+    store::update_policy(conn, &row)?;
+    Ok(())
 }
 
 fn new_policy(ctx: &Ctx, event: &EventRow, wanted: &WriteSignUpPolicy) -> PolicyRow {

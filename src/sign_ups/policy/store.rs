@@ -174,6 +174,24 @@ pub fn last_start(conn: &mut DbConnection, event: EventId) -> QueryResult<Option
         .optional()
 }
 
+/// Has any of these events a session that begins at a time of its own?
+pub fn has_timed_sessions(conn: &mut DbConnection, events: &[EventId]) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Timed {
+        #[diesel(sql_type = Bool)]
+        is_timed: bool,
+    }
+    let (open, close) = conn.among_parts();
+    let found: Timed = Prepared::default()
+        .sql("SELECT EXISTS (SELECT 1 FROM sign_up_sessions WHERE starts_at IS NOT NULL AND event_id ")
+        .sql(open)
+        .ids(events.iter().copied().collect())
+        .sql(close)
+        .sql(") AS is_timed")
+        .get_result(conn)?;
+    Ok(found.is_timed)
+}
+
 /// A tenant's events whose places can still change hands.
 pub fn list_open(conn: &mut DbConnection, tenant: OrganizationId) -> QueryResult<Vec<EventId>> {
     sign_up_policies::table
