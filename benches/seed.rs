@@ -3,12 +3,13 @@
 //!
 //! `seed FOLDER MEMBERS [LESSONS]` with the settings of the environment writes FOLDER/tokens.txt, FOLDER/admin.txt,
 //! FOLDER/event.txt, FOLDER/theme_day.txt, FOLDER/lesson.txt; with LESSONS it publishes so many more, for `zhibu reindex`, and writes
-//! FOLDER/queries.txt.
+//! FOLDER/queries.txt. `seed FOLDER MEMBERS points` gives all of them points instead, opens leaderboards, and writes the tokens of the
+//! first twenty thousand, and FOLDER/root.txt.
 
 mod lessons;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use diesel::prelude::*;
 use zhibu::app::App;
@@ -29,14 +30,22 @@ fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
     let folder = PathBuf::from(arguments.next().ok_or("seed FOLDER MEMBERS")?);
     let members: usize = arguments.next().ok_or("seed FOLDER MEMBERS")?.parse()?;
-    let lessons: usize = arguments.next().map_or(Ok(0), |number| number.parse())?;
+    let what = arguments.next().unwrap_or_else(|| "0".to_owned());
+    let has_points = what == "points";
+    let lessons: usize = if has_points { 0 } else { what.parse()? };
     let config = Config::load(&Overrides::default())?;
     std::fs::create_dir_all(&config.server.data)?;
     server::migrate_now(&config)?;
-    actix_web::rt::System::new().block_on(seed(folder, members, lessons, config))
+    actix_web::rt::System::new().block_on(seed(folder, members, lessons, has_points, config))
 }
 
-async fn seed(folder: PathBuf, count: usize, lessons: usize, config: Config) -> Result<(), Failure> {
+async fn seed(
+    folder: PathBuf,
+    count: usize,
+    lessons: usize,
+    has_points: bool,
+    config: Config,
+) -> Result<(), Failure> {
     let app = App::build(config, Clock::system(), Ids::system())?;
     let ctx = app.ctx(Actor::operator());
     let theme_day = {
@@ -98,6 +107,12 @@ async fn seed(folder: PathBuf, count: usize, lessons: usize, config: Config) -> 
             .write_long(move |conn| insert_people(conn, &chunk, root.0, branch.0))
             .await?;
     }
+    if has_points {
+        app.db.write_long(move |conn| insert_points(conn, root.0)).await?;
+        std::fs::write(folder.join("root.txt"), root.to_string())?;
+        std::fs::write(folder.join("branch.txt"), branch.to_string())?;
+        return write_tokens(&app, &folder, root, &ids[..count.min(20_000)], admin);
+    }
     app.db
         .write_long(move |conn| {
             events::publish_event(conn, &ctx, event, &PublishEvent::quietly()).map(|_| ())
@@ -115,6 +130,17 @@ async fn seed(folder: PathBuf, count: usize, lessons: usize, config: Config) -> 
         std::fs::write(folder.join("queries.txt"), lessons::queries())?;
         lessons::publish(&app, root, lessons).await?;
     }
+    std::fs::write(folder.join("event.txt"), event.to_string())?;
+    write_tokens(&app, &folder, root, &ids, admin)
+}
+
+fn write_tokens(
+    app: &App,
+    folder: &Path,
+    root: organizations::OrganizationId,
+    ids: &[uuid::Uuid],
+    admin: members::MemberId,
+) -> Result<(), Failure> {
     let now = app.clock.now();
     let token = |member: uuid::Uuid| {
         let session = SessionId(app.ids.make());
@@ -128,10 +154,47 @@ async fn seed(folder: PathBuf, count: usize, lessons: usize, config: Config) -> 
     };
     let mut file = std::io::BufWriter::new(std::fs::File::create(folder.join("tokens.txt"))?);
     for id in ids {
-        writeln!(file, "{}", token(id)?)?;
+        writeln!(file, "{}", token(*id)?)?;
     }
     std::fs::write(folder.join("admin.txt"), token(admin.0)?)?;
-    std::fs::write(folder.join("event.txt"), event.to_string())?;
+    Ok(())
+}
+
+/// One to a thousand points for each, today, so that there are many equals; and everybody may see it.
+fn insert_points(conn: &mut DbConnection, tenant: uuid::Uuid) -> zhibu::platform::error::AppResult<()> {
+    let now = chrono::Utc::now()
+        .with_timezone(&chrono_tz::Asia::Shanghai)
+        .date_naive();
+    let month = now.format("%Y-%m-01");
+    let (points, date, at, tenant) = match conn {
+        DbConnection::Sqlite(_) => (
+            "abs(random()) % 1000 + 1",
+            "",
+            "abs(random()) % 1000000000",
+            format!("x'{}'", tenant.simple()),
+        ),
+        DbConnection::Pg(_) => (
+            "CAST(floor(random() * 1000) AS bigint) + 1",
+            "::date",
+            "now() - random() * interval '1 hour'",
+            format!("'{tenant}'::uuid"),
+        ),
+    };
+    for (span, day) in [
+        ("day", now.to_string()),
+        ("month", month.to_string()),
+        ("year", now.format("%Y-01-01").to_string()),
+    ] {
+        diesel::sql_query(format!(
+            "INSERT INTO point_totals (member_id, span, starts_on, tenant_id, points, reached_at) \
+             SELECT id, '{span}', '{day}'{date}, tenant_id, {points}, {at} FROM members WHERE tenant_id = {tenant}"
+        ))
+        .execute(conn)?;
+    }
+    diesel::sql_query(format!(
+        "UPDATE organizations SET leaderboards = 'open' WHERE id = {tenant}"
+    ))
+    .execute(conn)?;
     Ok(())
 }
 

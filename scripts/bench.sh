@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 seconds="${1:-8}"
 members="${BENCH_MEMBERS:-100000}"
 lessons="${BENCH_LESSONS:-20000}"
-only="${BENCH_ONLY:-}" # study, sign_ups, search, media: nothing else
+only="${BENCH_ONLY:-}" # study, sign_ups, search, boards, media: nothing else
 # shellcheck source=lib/services.sh
 . scripts/lib/services.sh
 # shellcheck source=lib/media_bench.sh
@@ -47,6 +47,7 @@ start_server() { # NAME: its data folder is $work/NAME
   url="http://127.0.0.1:$port"
   until curl -sf "$url/readyz" >/dev/null; do kill -0 "$server_pid" || { cat "$work/err.txt"; exit 1; }; sleep 0.02; done
   ready_ms=$(($(date +%s%3N) - begun))
+  [ -f "$work/$1/event.txt" ] || return 0
   # The roster of everybody is frozen once, by the server's own task; no scenario is charged with it.
   until curl -sf "$url/api/v1/events/$(cat "$work/$1/event.txt")" -H "Authorization: Bearer $(cat "$work/$1/admin.txt")" |
     grep -q '"roster_frozen_at":"'; do sleep 0.2; done
@@ -58,12 +59,13 @@ prepare() { # NAME [MEMBERS] [LESSONS]: fresh database with members, tokens and 
 }
 
 scenario() { # LABEL KIND CONNECTIONS FOLDER
-  local code before after result good
-  code="$(curl -sf "$url/api/v1/events/$(cat "$4/event.txt")/code" -H "Authorization: Bearer $(cat "$4/admin.txt")" | sed 's/.*"code":"\([^"]*\)".*/\1/')"
+  local code="" before after result good
+  [ ! -f "$4/event.txt" ] || code="$(curl -sf "$url/api/v1/events/$(cat "$4/event.txt")/code" -H "Authorization: Bearer $(cat "$4/admin.txt")" | sed 's/.*"code":"\([^"]*\)".*/\1/')"
   before="$(all_ticks)"
   case "$2" in
     progress) code="$(cat "$4/lesson.txt")" ;;
     sign_up | my_place) code="$(cat "$4/theme_day.txt")" ;;
+    board | my_rank) code="$(cat "$4/root.txt")" ;;
   esac
   result="$(wrk -t2 -c"$3" -d"${seconds}s" -s benches/check_in.lua "$url" -- "$4" "$2" "$code" 2>"$work/wrk.txt" | sed -n 's/^RESULT //p')"
   after="$(all_ticks)"
@@ -144,6 +146,25 @@ search() { # sqlite|postgres: words of two signs in so many lessons, the first p
     scenario "(h) $1 search" search "$connections" "$work/$1-search"
   done
   stop_server
+  next_database
+}
+
+boards() { # sqlite|postgres: everybody looks at the board of all, and for themselves on it
+  local size folder begun
+  for size in 10000 100000 1000000; do
+    folder="$work/$1-boards-$size"
+    prepare "$1-boards-$size" "$size" points
+    [ -z "${DATABASE_URL:-}" ] || psql -q "$DATABASE_URL" -c 'VACUUM ANALYZE'
+    start_server "$1-boards-$size"
+    begun="$(date +%s%3N)"
+    until curl -sf "$url/api/v1/leaderboards/$(cat "$folder/root.txt")" -H "Authorization: Bearer $(cat "$folder/admin.txt")" >/dev/null; do sleep 0.05; done
+    echo "board of $size made in $(($(date +%s%3N) - begun)) ms"
+    scenario "(a) $1 healthz" health 64 "$folder"
+    scenario "(m) $1 top 50 of $size" board 64 "$folder"
+    scenario "(n) $1 my rank among $size" my_rank 64 "$folder"
+    stop_server
+    next_database
+  done
 }
 
 wants() { [ -z "$only" ] || [[ " $* " == *" $only "* ]]; }
@@ -157,8 +178,10 @@ if wants study; then
 fi
 if wants sign_ups; then sign_ups sqlite; fi
 if wants search; then search sqlite; fi
+if wants boards; then boards sqlite; fi
 psql -q "$SERVICES_PG_URL" -c 'CREATE DATABASE bench'
 export DATABASE_URL="${SERVICES_PG_URL%/*}/bench" REDIS_URL="$SERVICES_REDIS_URL"
 if wants study; then backend postgres; fi
 if wants sign_ups; then sign_ups postgres; fi
 if wants search; then search postgres; fi
+if wants boards; then boards postgres; fi

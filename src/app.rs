@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use crate::attendance::{self, CheckInLane, LiveHub};
 use crate::auth::{Actor, Auth};
 use crate::devices::RoomDevice;
+use crate::leaderboards::{Keeper, LiveBoards, Pages, Permits};
 use crate::media::Media;
 use crate::notices::{self, NoticeHub};
 use crate::platform::cache::Cache;
@@ -36,6 +37,11 @@ pub struct App {
     pub sign_ups: SignUpLane,
     pub study: StudyLane,
     pub live: LiveHub,
+    pub leaderboards: Keeper,
+    pub live_boards: LiveBoards,
+    /// Who may see which ranking, and pages of them that many look at.
+    pub permits: Permits,
+    pub pages: Pages,
     pub notices: NoticeHub,
     pub queue: JobQueue,
     pub media: Media,
@@ -81,6 +87,8 @@ impl App {
         let cache = Cache::open(&config.cache)?;
         let auth = Auth::new(&config, keys.clone());
         let live = LiveHub::new(db.clone(), cache.clone());
+        let leaderboards = Keeper::new(db.clone(), clock.clone(), cache.clone(), cache.boards());
+        let live_boards = LiveBoards::new(db.clone(), cache.clone(), leaderboards.clone());
         let check_ins = attendance::start_lane(
             &config.check_in,
             db.clone(),
@@ -114,6 +122,10 @@ impl App {
             sign_ups,
             study,
             live,
+            leaderboards,
+            live_boards,
+            permits: Permits::default(),
+            pages: Pages::default(),
             roster_turns: Arc::new(Semaphore::new(ROSTERS_AT_ONCE)),
         })
     }

@@ -42,7 +42,7 @@ const WITH_BODY: [(&str, &str); 2] = [
 
 /// Writes that keep no answer for an `Idempotency-Key`: they carry a `client_event_id`, their answer holds a secret, or
 /// repeating them does no harm.
-const WITHOUT_KEY: [&str; 24] = [
+const WITHOUT_KEY: [&str; 25] = [
     "activate_account",
     "cancel_own_guest",
     "change_password",
@@ -66,6 +66,7 @@ const WITHOUT_KEY: [&str; 24] = [
     "record_progress_batch",
     "override_upload",
     "refresh_session",
+    "simulate_points",
     "verify_code",
 ];
 

@@ -9,12 +9,13 @@ use utoipa_actix_web::{AppExt, scope};
 
 use crate::platform::http::{OfSlice, configure_error_pages};
 use crate::{
-    attendance, audit, auth, costs, devices, event_templates, events, guests, home, lessons, media, members,
-    notices, organizations, quizzes, sharing, sign_ups, study, study_plans, volunteering, webhooks,
+    attendance, audit, auth, costs, devices, event_templates, events, guests, home, leaderboards, lessons,
+    media, members, notices, organizations, points, quizzes, sharing, sign_ups, study, study_plans,
+    volunteering, webhooks,
 };
 
 /// What each slice serves. All of a path's operations are one slice's.
-const SLICES: [fn(&mut ServiceConfig); 21] = [
+const SLICES: [fn(&mut ServiceConfig); 23] = [
     auth::configure,
     home::configure,
     organizations::configure,
@@ -32,6 +33,8 @@ const SLICES: [fn(&mut ServiceConfig); 21] = [
     quizzes::configure,
     study_plans::configure,
     volunteering::configure,
+    points::configure,
+    leaderboards::configure,
     media::configure,
     costs::configure,
     sharing::configure,

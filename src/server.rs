@@ -21,7 +21,8 @@ use crate::platform::http::{
 use crate::platform::jobs::Jobs;
 use crate::platform::limits::Limit;
 use crate::{
-    attendance, audit, auth, event_templates, guests, media, notices, openapi, routes, sign_ups, webhooks,
+    attendance, audit, auth, event_templates, guests, leaderboards, media, notices, openapi, points, routes,
+    sign_ups, webhooks,
 };
 
 /// A running server: its address, what runs it, and what must outlive it.
@@ -34,6 +35,11 @@ pub struct Running {
 /// Binds the address of the settings and starts serving. Await `server` to run until it is stopped.
 pub async fn start(app: web::Data<App>) -> std::io::Result<Running> {
     auth::load_revocations(&app)
+        .await
+        .map_err(|error| std::io::Error::other(error.to_string()))?;
+    // Before anything is written, in a database that was restored too.
+    app.db
+        .write(points::mend_change_numbers)
         .await
         .map_err(|error| std::io::Error::other(error.to_string()))?;
     let metrics = recorder();
@@ -110,6 +116,7 @@ fn start_jobs(app: &web::Data<App>) -> Jobs {
     guests::jobs(&mut jobs, app);
     event_templates::jobs(&mut jobs, app);
     webhooks::jobs(&mut jobs, app);
+    leaderboards::jobs(&mut jobs, app);
     if let Some(pace) = app.config.jobs.pace {
         app.queue.start(&mut jobs, pace);
     }

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::checkpoints::{CheckpointRow, Kind, PassageRow, Passing, gate_of, insert_passages, new_passage};
 use super::rules::{self, Claim, Facts, Gate};
 use super::store::{self, CheckInRow, Pair};
-use super::{CheckpointId, roster};
+use super::{CheckpointId, credit, roster};
 use crate::auth::AccountId;
 use crate::events::{self, Admission, EventId, EventRow};
 use crate::members::MemberId;
@@ -123,6 +123,14 @@ pub fn check_in_all(
         }
     }
     insert_passages(conn, &new_passages).map_err(AppError::overtaken)?;
+    credit::check_ins(conn, ids, now, &new_rows)?;
+    let is_over = |row: &&CheckInRow| {
+        known
+            .events
+            .get(&row.event_id)
+            .is_some_and(|event| event.ends_at <= now)
+    };
+    credit::were_present(conn, ids, now, new_rows.iter().filter(is_over).map(Pair::of))?;
     Ok(outcomes)
 }
 
@@ -166,7 +174,7 @@ impl Known {
             passing: Passing::load(conn, keys, &events, batch)?,
             on_roster: store::list_on_roster(conn, &people)?.into_iter().collect(),
             on_leave: store::list_on_leave(conn, &people)?.into_iter().collect(),
-            effective: effective.into_iter().map(|row| (pair(&row), row)).collect(),
+            effective: effective.into_iter().map(|row| (Pair::of(&row), row)).collect(),
             sent: before
                 .into_iter()
                 .map(|row| ((row.submitted_by, row.client_event_id), row))
@@ -293,7 +301,7 @@ impl Known {
         if !done.made_present() {
             return;
         }
-        self.effective.insert(pair(row), row.clone());
+        self.effective.insert(Pair::of(row), row.clone());
         self.sent
             .insert((row.submitted_by, row.client_event_id), row.clone());
         if let Some(device) = row.device {
@@ -327,13 +335,6 @@ fn session_starts(
     Ok(starts
         .map(|((event_id, member_id), at)| (Pair { event_id, member_id }, at))
         .collect())
-}
-
-fn pair(row: &CheckInRow) -> Pair {
-    Pair {
-        event_id: row.event_id,
-        member_id: row.member_id,
-    }
 }
 
 fn new_row(ids: &Ids, event: &EventRow, wish: &CheckIn, accepted: rules::Accepted) -> CheckInRow {

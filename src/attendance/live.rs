@@ -1,8 +1,4 @@
-//! The live screen of an event: one frame is made per change and event, whatever the number of screens that show it.
-
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+//! The live screen of an event.
 
 use serde::Serialize;
 use tokio::sync::watch;
@@ -12,16 +8,13 @@ use crate::events::{self, EventId};
 use crate::platform::cache::{Cache, News};
 use crate::platform::db::{Db, DbConnection, Instant};
 use crate::platform::error::AppResult;
+use crate::platform::frames::{Frame, Frames, Latest};
 
-/// Changes within this time are shown together.
-const PACE: Duration = Duration::from_millis(250);
-/// A frame is made at least so often while somebody watches: news may be lost, screens catch up.
-const REFRESH: Duration = Duration::from_secs(10);
 const NAMES: i64 = 50;
 
 /// All that a screen shows: each frame replaces the one before. `seq`, the id of the server-sent event, grows with
 /// each check-in and each decision about one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct LiveFrame {
     pub seq: i64,
     pub expected: i64,
@@ -33,7 +26,7 @@ pub struct LiveFrame {
     pub latest: Vec<LiveName>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct LiveName {
     pub seq: i64,
     pub name: String,
@@ -41,13 +34,10 @@ pub struct LiveName {
     pub received_at: Instant,
 }
 
-type Frames = watch::Receiver<Option<Arc<LiveFrame>>>;
-
 #[derive(Clone)]
 pub struct LiveHub {
     db: Db,
-    cache: Cache,
-    watched: Arc<Mutex<HashMap<EventId, Frames>>>,
+    frames: Frames<EventId>,
     stopping: watch::Sender<bool>,
 }
 
@@ -60,13 +50,12 @@ impl LiveHub {
     pub fn new(db: Db, cache: Cache) -> Self {
         Self {
             db,
-            cache,
-            watched: Arc::default(),
+            frames: Frames::new(cache),
             stopping: watch::channel(false).0,
         }
     }
 
-    /// Ends every screen's stream, so that a stopping server need not wait for them; they come back by themselves.
+    /// Ends every stream, so that a stopping server need not wait for them; they come back by themselves.
     pub fn stop(&self) {
         self.stopping.send_replace(true);
     }
@@ -76,56 +65,16 @@ impl LiveHub {
         self.stopping.subscribe()
     }
 
-    /// The frames of an event, beginning with the newest. The maker ends when nobody listens any more.
-    pub fn watch(&self, event: EventId) -> Frames {
-        let mut watched = self
-            .watched
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(frames) = watched.get(&event)
-            && frames.has_changed().is_ok()
-        {
-            return frames.clone();
-        }
-        let (sender, frames) = watch::channel(None);
-        watched.retain(|_, frames| frames.has_changed().is_ok());
-        watched.insert(event, frames.clone());
-        tokio::spawn(self.clone().make_frames(event, sender));
-        frames
-    }
-
-    async fn make_frames(self, event: EventId, sender: watch::Sender<Option<Arc<LiveFrame>>>) {
-        let mut news = self.cache.listen();
-        let wanted = news_of(event);
-        loop {
-            // The news comes right after the commit: a replica may not have it yet, and there is no second news.
-            match self.db.read_fresh(move |conn| frame(conn, event)).await {
-                Ok(frame) => {
-                    sender.send_if_modified(|current| {
-                        let changed = current.as_deref() != Some(&frame);
-                        if changed {
-                            *current = Some(Arc::new(frame));
-                        }
-                        changed
-                    });
-                }
-                Err(error) => tracing::debug!(%error, "no live frame"),
+    pub fn watch(&self, event: EventId) -> Latest {
+        let db = self.db.clone();
+        self.frames.watch(&event, news_of(event), move || {
+            let db = db.clone();
+            async move {
+                // The news comes right after the commit: a replica may not have it yet, and there is no second news.
+                let shown = db.read_fresh(move |conn| frame(conn, event)).await?;
+                Frame::of("attendance", shown.seq, &shown)
             }
-            // The map holds one receiver; the screens hold the others.
-            if sender.receiver_count() <= 1 {
-                return;
-            }
-            tokio::time::sleep(PACE).await;
-            let next = async {
-                loop {
-                    match news.recv().await {
-                        Ok(heard) if heard != wanted => {}
-                        _ => return,
-                    }
-                }
-            };
-            let _ = tokio::time::timeout(REFRESH, next).await;
-        }
+        })
     }
 }
 
@@ -160,10 +109,4 @@ fn frame(conn: &mut DbConnection, event: EventId) -> AppResult<LiveFrame> {
         });
     }
     Ok(frame)
-}
-
-/// A frame as the text of one server-sent event.
-pub fn as_event(frame: &LiveFrame) -> String {
-    let data = serde_json::to_string(frame).unwrap_or_default();
-    format!("id: {}\nevent: attendance\ndata: {data}\n\n", frame.seq)
 }

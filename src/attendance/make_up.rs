@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::json;
 
+use super::credit;
 use super::roster;
 use super::store::{self, MakeUpRow};
 use crate::app::Ctx;
@@ -53,6 +54,7 @@ pub fn set_make_up(
         detail,
     );
     audit::record(conn, ctx, entry)?;
+    credit::make_up_set(conn, ctx, &event, row.as_ref())?;
     Ok(row)
 }
 
@@ -69,7 +71,16 @@ fn require_for_all(conn: &mut DbConnection, event: &EventRow, lesson: LessonId) 
 
 /// Until when it answers an absence.
 pub fn due_at(event: &EventRow) -> Instant {
-    event.ends_at.plus_s(DUE_DAYS * 86_400)
+    due_after(event.ends_at)
+}
+
+fn due_after(ends_at: Instant) -> Instant {
+    ends_at.plus_s(DUE_DAYS * 86_400)
+}
+
+/// Does studying at `at` make up for an event that ended at `ends_at`? Whoever had studied it before did nothing more for it.
+pub fn is_in_time(ends_at: Instant, at: Instant) -> bool {
+    at >= ends_at && at < due_after(ends_at)
 }
 
 /// What these events allow, of those that allow anything.

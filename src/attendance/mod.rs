@@ -1,9 +1,10 @@
 //! Attendance (考勤): the roster frozen at opening, check-in by code, typed code, proof, personal code or by hand,
-//! points to pass (簽到點) and a check-out, leave, quorum, the sheet, and the live screen. Awards and ledgers read from
-//! here; nothing here knows of them.
+//! points to pass (簽到點) and a check-out, leave, quorum, the sheet, and the live screen. What is earned by coming is asked
+//! of points; ledgers read from here, and nothing here knows of them.
 
 mod checkpoints;
 mod codes;
+mod credit;
 mod desk;
 mod doors;
 mod export;
@@ -19,6 +20,7 @@ mod sheet;
 mod store;
 
 pub use checkpoints::clone_points;
+pub use credit::{event_cancelled, lessons_completed};
 pub use doors::{event_of_code, event_of_proof};
 pub use http::{MyAttendanceView, configure, configure_pages};
 pub use lane::{CheckInLane, start_lane};

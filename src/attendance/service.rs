@@ -7,7 +7,7 @@ use super::desk::{CheckIn, CheckedIn, Found, Outcome, check_in_all};
 use super::roster;
 use super::rules::{Claim, Gate, Source};
 use super::store::{self, CheckInRow};
-use super::{CheckInId, CheckpointId};
+use super::{CheckInId, CheckpointId, credit};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
 use crate::auth::AccountId;
@@ -168,6 +168,7 @@ pub fn annul_check_in(
     }
     checkpoints::annul_with(conn, ctx, &row, reason)?;
     volunteering::annul_with_check_in(conn, ctx, row.id, reason)?;
+    credit::take_back(conn, ctx, &row)?;
     events::set_last_seq(conn, event.id, event.last_seq + 1)?;
     note(
         conn,
@@ -195,7 +196,9 @@ pub fn accept_check_in(conn: &mut DbConnection, ctx: &Ctx, id: CheckInId) -> App
         &event,
         json!({ "member_id": row.member_id }),
     )?;
-    reload(conn, id)
+    let row = reload(conn, id)?;
+    credit::check_ins(conn, &ctx.ids, ctx.now, std::slice::from_ref(&row))?;
+    Ok(row)
 }
 
 /// The check-in, and its event's row locked: a decision takes its turn with the batches.

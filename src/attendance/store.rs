@@ -14,7 +14,7 @@ use crate::lessons::LessonId;
 use crate::members::MemberId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{check_ins, leave_requests, make_ups, roster_entries};
-use crate::platform::db::{AnyId, DbConnection, Instant, PairQuery, sql};
+use crate::platform::db::{AnyId, DbConnection, Instant, PairQuery, Prepared, sql};
 use crate::platform::page::{Found, Page};
 
 #[derive(Debug, Clone, Queryable, QueryableByName, Insertable)]
@@ -93,6 +93,15 @@ pub struct Pair {
     pub event_id: EventId,
     #[diesel(sql_type = sql::Uuid)]
     pub member_id: MemberId,
+}
+
+impl Pair {
+    pub fn of(row: &CheckInRow) -> Self {
+        Self {
+            event_id: row.event_id,
+            member_id: row.member_id,
+        }
+    }
 }
 
 const BY_PERSON: (&str, &str) = ("event_id", "member_id");
@@ -464,6 +473,33 @@ pub struct MakeUpRow {
 pub fn find_make_ups(conn: &mut DbConnection, events: &[EventId]) -> QueryResult<Vec<MakeUpRow>> {
     make_ups::table
         .filter(make_ups::event_id.eq_any(events.to_vec()))
+        .load(conn)
+}
+
+/// An event whose absences a lesson answers.
+#[derive(Debug, Clone, Copy, QueryableByName)]
+pub struct MakeUpEvent {
+    #[diesel(sql_type = sql::Uuid)]
+    pub event_id: EventId,
+    #[diesel(sql_type = sql::Uuid)]
+    pub lesson_id: LessonId,
+    #[diesel(sql_type = sql::Instant)]
+    pub ends_at: Instant,
+}
+
+/// Those that these lessons answer, of events that took place.
+pub fn list_make_up_events(
+    conn: &mut DbConnection,
+    lessons: impl Iterator<Item = LessonId>,
+) -> QueryResult<Vec<MakeUpEvent>> {
+    let (open, close) = conn.among_parts();
+    Prepared::default()
+        .sql(format!(
+            "SELECT u.event_id, u.lesson_id, e.ends_at FROM make_ups u JOIN events e ON e.id = u.event_id \
+             WHERE e.status IN ('published', 'closed') AND u.lesson_id {open}"
+        ))
+        .ids(lessons.collect())
+        .sql(close)
         .load(conn)
 }
 

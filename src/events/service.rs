@@ -1,6 +1,6 @@
 //! What may happen to an event, in which order, and who may do it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::json;
 
@@ -243,6 +243,7 @@ pub fn cancel_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId, reason: &st
     event.row.cancel_reason = Some(reason.to_owned());
     let detail = json!({ "reason": reason });
     let event = finish(conn, ctx, event, Status::Cancelled, "event.cancel", detail)?;
+    crate::attendance::event_cancelled(conn, ctx, id)?;
     if was_called {
         tell(
             conn,
@@ -413,6 +414,17 @@ pub fn forms_of(conn: &mut DbConnection, id: EventId) -> AppResult<Vec<Form>> {
     Ok(store::list_forms(conn, &[id])?
         .iter()
         .filter_map(|(_, form)| Form::parse(form))
+        .collect())
+}
+
+/// Those of these events that count as this, too.
+pub fn with_form(
+    conn: &mut DbConnection,
+    ids: impl Iterator<Item = EventId>,
+    form: Form,
+) -> AppResult<HashSet<EventId>> {
+    Ok(store::list_with_form(conn, ids, form.as_str())?
+        .into_iter()
         .collect())
 }
 

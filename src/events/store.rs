@@ -192,6 +192,27 @@ pub fn replace_expected(
     Ok(())
 }
 
+pub fn list_with_form(
+    conn: &mut DbConnection,
+    ids: impl Iterator<Item = EventId>,
+    form: &'static str,
+) -> QueryResult<Vec<EventId>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = types::Uuid)]
+        event_id: EventId,
+    }
+    let (open, close) = conn.among_parts();
+    let rows: Vec<Row> = Prepared::default()
+        .sql(format!(
+            "SELECT event_id FROM event_forms WHERE form = '{form}' AND event_id {open}"
+        ))
+        .ids(ids.collect())
+        .sql(close)
+        .load(conn)?;
+    Ok(rows.into_iter().map(|row| row.event_id).collect())
+}
+
 pub fn list_forms(conn: &mut DbConnection, ids: &[EventId]) -> QueryResult<Vec<(EventId, String)>> {
     #[derive(QueryableByName)]
     struct Row {

@@ -57,6 +57,19 @@ pub fn versions_of(
     Ok(rows.into_iter().map(CourseVersion::from).collect())
 }
 
+/// What these lessons are called: as members are shown them, or were last. No permission asked.
+pub fn titles(
+    conn: &mut DbConnection,
+    lessons: impl IntoIterator<Item = LessonId>,
+) -> AppResult<HashMap<LessonId, String>> {
+    let mut versions = versions_of(conn, lessons)?;
+    versions.sort_by_key(|version| (version.is_current, version.number));
+    let titles = versions
+        .into_iter()
+        .map(|version| (version.lesson, version.title));
+    Ok(titles.collect())
+}
+
 /// Which of these lessons are published for all members of such standings below the organization at the end of this line.
 pub fn meant_for(
     conn: &mut DbConnection,

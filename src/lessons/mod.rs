@@ -13,7 +13,7 @@ mod service;
 mod store;
 
 pub use commands::{Audience, CreateLesson};
-pub use courses::{CourseVersion, admitted, meant_for, versions_of};
+pub use courses::{CourseVersion, admitted, meant_for, titles, versions_of};
 pub use rules::Kind;
 pub use search::reindex;
 pub use series::{prerequisites, series_lessons};

@@ -12,11 +12,12 @@ use super::store::{self, LessonFilter, LessonRow, Sight, Student, VersionRow};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
 use crate::media::MediaId;
-use crate::members::{self, Standing};
+use crate::members::{self, MemberId, Standing};
 use crate::organizations::{self, OrganizationId, Right};
 use crate::platform::db::{AnyId, DbConnection, Json};
 use crate::platform::error::{AppError, AppResult, Code, Permitted};
 use crate::platform::page::{Found, Page};
+use crate::points::{self, Deed, Rule};
 
 /// A lesson as it is shown.
 #[derive(Debug, Clone)]
@@ -278,6 +279,7 @@ pub fn publish_lesson(
     store::insert_version(conn, &published)?;
     search::index(conn, &published)?;
     lesson.row.published_number = Some(number);
+    credit_author(conn, ctx, &lesson.row)?;
     let detail = json!({ "number": number });
     turn(
         conn,
@@ -328,6 +330,27 @@ fn reviewed_lesson(
     lesson.row.reviewed_by = Some(ctx.actor.account);
     lesson.row.review_note = words;
     Ok(lesson)
+}
+
+/// Whoever wrote a micro-lecture has given it, once, when it is published for the first time.
+fn credit_author(conn: &mut DbConnection, ctx: &Ctx, row: &LessonRow) -> AppResult<()> {
+    let Some(author) = row.created_by.map(MemberId::from) else {
+        return Ok(());
+    };
+    // A system admin is nobody's member.
+    if !members::briefs(conn, &[author])?.contains_key(&author) {
+        return Ok(());
+    }
+    let deed = Deed {
+        member: author,
+        rule: Rule::LectureGiven,
+        source: AnyId(row.id.0),
+        subject: AnyId(row.id.0),
+        minutes: 0,
+        occurred_at: ctx.now,
+        is_new: false,
+    };
+    points::award(conn, &ctx.ids, ctx.now, &[deed])
 }
 
 fn turn(

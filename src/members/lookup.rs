@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
+use chrono_tz::Tz;
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text};
 
 use super::{MemberId, Standing, store};
 use crate::app::Ctx;
-use crate::organizations::{Access, OrganizationId, Right, ids_of_path};
+use crate::organizations::{self, Access, OrganizationId, Right, ids_of_path};
 use crate::platform::db::{DbConnection, Instant, Prepared, sql};
 use crate::platform::error::{AppError, AppResult};
 
@@ -62,6 +63,62 @@ pub fn briefs(conn: &mut DbConnection, ids: &[MemberId]) -> AppResult<HashMap<Me
         .sql(close)
         .load(conn)?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// A member as far as points go, held until the transaction ends.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct HeldMember {
+    #[diesel(sql_type = sql::Uuid)]
+    pub id: MemberId,
+    #[diesel(sql_type = sql::Uuid)]
+    pub tenant_id: OrganizationId,
+    #[diesel(sql_type = sql::Uuid)]
+    pub organization_id: OrganizationId,
+    #[diesel(sql_type = Text)]
+    standing: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    time_zone: Option<String>,
+}
+
+impl HeldMember {
+    pub fn standing_bit(&self) -> i32 {
+        Standing::parse(&self.standing).map_or(0, Standing::bit)
+    }
+
+    /// That of their tree.
+    pub fn zone(&self) -> Tz {
+        organizations::tree_zone(self.time_zone.as_deref())
+    }
+}
+
+/// These people, locked in the order of their ids: whoever counts something of one of them takes turns, on any number of
+/// replicas. No permission asked.
+pub fn hold_members(conn: &mut DbConnection, ids: &[MemberId]) -> AppResult<Vec<HeldMember>> {
+    let (open, close) = conn.among_parts();
+    let lock = match conn {
+        DbConnection::Pg(_) => " ORDER BY m.id FOR NO KEY UPDATE OF m",
+        DbConnection::Sqlite(_) => "",
+    };
+    let query = Prepared::default()
+        .sql(
+            "SELECT m.id, m.tenant_id, m.organization_id, m.standing, t.time_zone FROM members m \
+             JOIN organizations t ON t.id = m.tenant_id WHERE m.id ",
+        )
+        .sql(open)
+        .ids(ids.iter().copied().collect())
+        .sql(close)
+        .sql(lock);
+    Ok(query.load(conn)?)
+}
+
+/// Members of these organizations, active or not, some at a time in the order of their ids. No permission asked.
+pub fn list_ids(
+    conn: &mut DbConnection,
+    organizations: &[OrganizationId],
+    after: Option<MemberId>,
+    limit: usize,
+) -> AppResult<Vec<MemberId>> {
+    Ok(store::list_ids(conn, organizations, after, limit)?)
 }
 
 /// When those of these people came who came after `since`: by being created, or by a transfer from outside of `below`.

@@ -14,7 +14,9 @@ mod store;
 
 pub use http::configure;
 pub use import::{ImportReport, ImportStage, import_roster};
-pub use lookup::{MemberBrief, briefs, came_since, require_managed, require_members};
+pub use lookup::{
+    HeldMember, MemberBrief, briefs, came_since, hold_members, list_ids, require_managed, require_members,
+};
 pub use rules::{Phone, Standing};
 pub use service::{
     CreateMember, ExpectedMember, MemberSummary, TransferMember, UpdateMember, create_member,

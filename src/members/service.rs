@@ -14,6 +14,7 @@ use super::{MemberId, TransferId};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
 use crate::auth::{self, NewAccount};
+use crate::leaderboards;
 use crate::organizations::{self, OrganizationId, OrganizationRow, Right};
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code, Conflict};
@@ -139,6 +140,7 @@ pub fn create_member(conn: &mut DbConnection, ctx: &Ctx, new: &CreateMember) -> 
     };
     store::insert_members(conn, std::slice::from_ref(&row)).on_conflict_is(Code::EmployeeNoTaken)?;
     store::insert_standings(conn, &[standing_row(ctx, &row)])?;
+    tell_boards(conn, ctx, &row, None)?;
     note(
         conn,
         ctx,
@@ -324,6 +326,7 @@ pub fn transfer_member(
     let transfer = transfer_row(ctx, &row, target.id, &to.reason);
     row.organization_id = target.id;
     store::insert_transfers(conn, std::slice::from_ref(&transfer))?;
+    tell_boards(conn, ctx, &row, Some(transfer.from_organization_id))?;
     let detail = json!({ "from": transfer.from_organization_id, "to": target.id, "reason": to.reason });
     Ok((save(conn, ctx, row, "member.transfer", detail)?, transfer))
 }
@@ -370,6 +373,7 @@ pub fn deactivate_member(
     row.deactivated_at = Some(ctx.now);
     row.deactivate_reason = Some(reason.to_owned());
     auth::disable_account(conn, ctx, id.into())?;
+    tell_boards(conn, ctx, &row, None)?;
     save(conn, ctx, row, "member.deactivate", json!({ "reason": reason }))
 }
 
@@ -387,7 +391,18 @@ pub fn reactivate_member(conn: &mut DbConnection, ctx: &Ctx, id: MemberId) -> Ap
     row.deactivated_at = None;
     row.deactivate_reason = None;
     auth::enable_account(conn, ctx, id.into())?;
+    tell_boards(conn, ctx, &row, None)?;
     save(conn, ctx, row, "member.reactivate", json!({}))
+}
+
+/// Somebody came, left or moved: where they stand is looked up again.
+fn tell_boards(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    row: &MemberRow,
+    from: Option<OrganizationId>,
+) -> AppResult<()> {
+    leaderboards::members_moved(conn, &ctx.ids, ctx.now, row.tenant_id, &[(row.id, from)])
 }
 
 /// Active members of the organizations (each with what is below it) whose standing of that date is among

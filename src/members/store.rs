@@ -94,6 +94,28 @@ pub fn lock_members(
     .load(conn)
 }
 
+/// Members of these organizations, active or not, in the order of their ids.
+pub fn list_ids(
+    conn: &mut DbConnection,
+    organizations: &[OrganizationId],
+    after: Option<MemberId>,
+    limit: usize,
+) -> QueryResult<Vec<MemberId>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = sql::Uuid)]
+        id: MemberId,
+    }
+    let among = conn.among("$1");
+    let rows: Vec<Row> = diesel::sql_query(format!(
+        "SELECT id FROM members WHERE organization_id {among} AND id > $2 ORDER BY id LIMIT {limit}"
+    ))
+    .bind::<sql::UuidList, _>(organizations.iter().copied().collect::<UuidList>())
+    .bind::<sql::Uuid, _>(after.unwrap_or(MemberId(uuid::Uuid::nil())))
+    .load(conn)?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
 pub fn find_full_member(conn: &mut DbConnection, id: MemberId) -> QueryResult<Option<FullMemberRow>> {
     members::table
         .inner_join(organizations::table.on(organizations::id.eq(members::organization_id)))

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, delete, get, patch, post, web};
 use serde::{Deserialize, Serialize};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::rules::{Kind, Role};
+use super::rules::{Kind, LeaderboardMode, Role};
 use super::service::{self, CreateOrganization, Settings, UpdateOrganization};
 use super::store::{OrganizationRow, RoleGrantRow};
 use super::{OrganizationId, RoleGrantId, roles};
@@ -54,6 +54,7 @@ pub struct SettingsView {
     closes_after_s: i32,
     code_window_s: i32,
     offline_allowed: bool,
+    leaderboards: LeaderboardMode,
 }
 
 impl From<OrganizationRow> for OrganizationView {
@@ -81,6 +82,7 @@ impl From<Settings> for SettingsView {
             closes_after_s: s.closes_after_s,
             code_window_s: s.code_window_s,
             offline_allowed: s.offline_allowed,
+            leaderboards: s.leaderboards,
         }
     }
 }

@@ -8,6 +8,7 @@ use super::service::note;
 use super::store::{self, RoleGrantRow};
 use super::{OrganizationId, RoleGrantId};
 use crate::app::Ctx;
+use crate::leaderboards;
 use crate::members::{self, MemberId};
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code};
@@ -46,6 +47,7 @@ pub fn grant_role(
         revoked_by: None,
     };
     store::insert_grant(conn, &grant).map_err(AppError::overtaken)?;
+    leaderboards::settings_changed(conn, &ctx.ids, ctx.now, row.tenant_id, organization)?;
     note(
         conn,
         ctx,
@@ -80,6 +82,7 @@ pub fn revoke_role(
     if store::revoke_grant(conn, grant, ctx.actor.account, ctx.now)? == 0 {
         return Err(AppError::not_found());
     }
+    leaderboards::settings_changed(conn, &ctx.ids, ctx.now, row.tenant_id, organization)?;
     note(
         conn,
         ctx,

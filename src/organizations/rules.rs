@@ -40,6 +40,37 @@ impl Kind {
     }
 }
 
+/// What leaderboards show in an organization. Public rules on mobile work apps warn against ranking pressure: so the default
+/// tells everybody their own rank alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LeaderboardMode {
+    Off,
+    /// My rank; nobody else's.
+    #[default]
+    OwnRank,
+    /// How branches stand; no people.
+    BranchesOnly,
+    Open,
+}
+
+impl LeaderboardMode {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::OwnRank => "own_rank",
+            Self::BranchesOnly => "branches_only",
+            Self::Open => "open",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Off, Self::OwnRank, Self::BranchesOnly, Self::Open]
+            .into_iter()
+            .find(|mode| mode.as_str() == text)
+    }
+}
+
 /// A role is granted on an organization and holds for everything below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -2,19 +2,22 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chrono_tz::Tz;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::OrganizationId;
 use super::access::{Access, require, visible};
-use super::rules::{Kind, MAX_LEVELS, Right, ids_of_path, is_within, levels, path_below};
+use super::rules::{Kind, LeaderboardMode, MAX_LEVELS, Right, ids_of_path, is_within, levels, path_below};
 use super::store::{self, OrganizationRow};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
 use crate::events;
+use crate::leaderboards;
 use crate::platform::config::CheckInConfig;
 use crate::platform::db::DbConnection;
 use crate::platform::error::{AppError, AppResult, Code, Conflict};
+use crate::platform::local_time;
 use crate::platform::page::{Found, Page};
 use crate::platform::text::{Check, Patch, Problems, patch, present};
 
@@ -60,6 +63,10 @@ pub struct SettingsPatch {
     #[serde(with = "patch")]
     #[schema(value_type = Option<bool>)]
     pub offline_allowed: Patch<bool>,
+    /// What leaderboards show here.
+    #[serde(with = "patch")]
+    #[schema(value_type = Option<LeaderboardMode>)]
+    pub leaderboards: Patch<LeaderboardMode>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
@@ -82,6 +89,7 @@ pub struct Settings {
     pub closes_after_s: i32,
     pub code_window_s: i32,
     pub offline_allowed: bool,
+    pub leaderboards: LeaderboardMode,
 }
 
 const DAY_S: i32 = 86_400;
@@ -137,6 +145,10 @@ impl SettingsPatch {
         set(&mut row.closes_after_s, self.closes_after_s);
         set(&mut row.code_window_s, self.code_window_s);
         set(&mut row.offline_allowed, self.offline_allowed);
+        let leaderboards = self
+            .leaderboards
+            .map(|mode| mode.map(|mode| mode.as_str().to_owned()));
+        set(&mut row.leaderboards, leaderboards);
     }
 }
 
@@ -233,6 +245,7 @@ fn insert(
         created_at: ctx.now,
         updated_at: ctx.now,
         archived_at: None,
+        leaderboards: None,
     };
     new.settings.apply(&mut row);
     store::insert_organization(conn, &row).on_conflict_is(Code::NameTaken)?;
@@ -271,6 +284,7 @@ pub fn update_organization(
         return current.then_some(row).ok_or_else(|| Code::VersionMismatch.into());
     }
     let row = save(conn, ctx, row, version, "organization.update")?;
+    leaderboards::settings_changed(conn, &ctx.ids, ctx.now, row.tenant_id, row.id)?;
     if window_changed {
         check_window(conn, ctx, &row)?;
     }
@@ -306,6 +320,7 @@ pub fn archive_organization(conn: &mut DbConnection, ctx: &Ctx, id: Organization
         return Err(Code::OrganizationNotEmpty.into());
     }
     row.archived_at = Some(ctx.now);
+    leaderboards::settings_changed(conn, &ctx.ids, ctx.now, row.tenant_id, row.id)?;
     save(conn, ctx, row, None, "organization.archive").map(|_| ())
 }
 
@@ -364,6 +379,7 @@ pub fn move_organization(
     crate::attendance::freeze_due_rosters(conn, ctx, tenant)?;
     let new_path = path_below(&parent.path, id.0);
     store::move_subtree(conn, &row, parent.id, &new_path, ctx.now).on_conflict_is(Code::NameTaken)?;
+    leaderboards::tree_moved(conn, &ctx.ids, ctx.now, tenant)?;
     note(
         conn,
         ctx,
@@ -431,6 +447,16 @@ pub fn in_sight(
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
+/// The roots of all trees, archived ones too.
+pub fn trees(conn: &mut DbConnection) -> AppResult<Vec<OrganizationRow>> {
+    Ok(store::list_roots(conn)?)
+}
+
+/// The zone of a tree's calendar, as its root has set it.
+pub fn tree_zone(set: Option<&str>) -> Tz {
+    local_time::zone(set.unwrap_or(DEFAULT_TIME_ZONE))
+}
+
 /// The settings in force at `row`, from one query over its ancestors.
 pub fn settings_of(
     conn: &mut DbConnection,
@@ -452,6 +478,8 @@ pub fn settings_of(
         closes_after_s,
         code_window_s: nearest(&line, |o| o.code_window_s).unwrap_or(server.code_window_s),
         offline_allowed: nearest(&line, |o| o.offline_allowed).unwrap_or(true),
+        leaderboards: nearest(&line, |o| LeaderboardMode::parse(o.leaderboards.as_deref()?))
+            .unwrap_or_default(),
     })
 }
 

@@ -31,6 +31,7 @@ pub struct OrganizationRow {
     pub created_at: Instant,
     pub updated_at: Instant,
     pub archived_at: Option<Instant>,
+    pub leaderboards: Option<String>,
 }
 
 #[derive(Debug, Clone, Queryable, Insertable)]
@@ -69,6 +70,13 @@ pub fn list_by_path(
     ))
     .bind::<sql::UuidList, _>(crate::platform::db::UuidList::from_iter(ids))
     .load(conn)
+}
+
+pub fn list_roots(conn: &mut DbConnection) -> QueryResult<Vec<OrganizationRow>> {
+    organizations::table
+        .filter(organizations::parent_id.is_null())
+        .order(organizations::id)
+        .load(conn)
 }
 
 pub fn list_subtree(conn: &mut DbConnection, path: &str) -> QueryResult<Vec<OrganizationRow>> {
@@ -158,6 +166,7 @@ pub fn update_organization(
         organizations::closes_after_s.eq(row.closes_after_s),
         organizations::code_window_s.eq(row.code_window_s),
         organizations::offline_allowed.eq(row.offline_allowed),
+        organizations::leaderboards.eq(&row.leaderboards),
         organizations::archived_at.eq(row.archived_at),
         organizations::updated_at.eq(row.updated_at),
         organizations::version.eq(expected + 1),

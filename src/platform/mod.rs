@@ -1,11 +1,13 @@
 //! Everything a slice stands on. No word of the domain in here.
 
+pub mod boards;
 pub mod cache;
 pub mod clock;
 pub mod config;
 pub mod db;
 pub mod document;
 pub mod error;
+pub mod frames;
 pub mod http;
 pub mod ids;
 pub mod jobs;

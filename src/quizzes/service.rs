@@ -14,9 +14,10 @@ use crate::audit::{self, Entry};
 use crate::lessons::{self, LessonId, LessonPlace};
 use crate::members;
 use crate::organizations::Right;
-use crate::platform::db::{DbConnection, Instant, Json};
+use crate::platform::db::{AnyId, DbConnection, Instant, Json};
 use crate::platform::error::{AppError, AppResult, Code, Permitted};
 use crate::platform::text::Problems;
+use crate::points::{self, Deed, Rule};
 use crate::study;
 
 /// A member reads so many of their attempts at a quiz, the newest.
@@ -359,7 +360,17 @@ pub fn hand_in(
     if attempt.row.passed {
         let row = &attempt.row;
         let (member, tenant, lesson) = (row.member_id, row.tenant_id, row.lesson_id);
-        study::quiz_passed(conn, ctx.now, member, tenant, lesson, occurred_at)?;
+        let deed = Deed {
+            member,
+            rule: Rule::QuizPassed,
+            source: AnyId(lesson.0),
+            subject: AnyId(lesson.0),
+            minutes: 0,
+            occurred_at,
+            is_new: false,
+        };
+        points::award(conn, &ctx.ids, ctx.now, &[deed])?;
+        study::quiz_passed(conn, &ctx.ids, ctx.now, member, tenant, lesson, occurred_at)?;
     }
     Ok(attempt)
 }

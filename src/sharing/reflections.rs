@@ -15,8 +15,9 @@ use crate::events::{self, EventId, EventRow, Status};
 use crate::media::{self, MediaId, Picture};
 use crate::members::MemberId;
 use crate::organizations::{self, Right};
-use crate::platform::db::DbConnection;
+use crate::platform::db::{AnyId, DbConnection};
 use crate::platform::error::{AppError, AppResult, Code, Permitted};
+use crate::points::{self, Deed, Rule};
 
 impl ReflectionRow {
     pub fn status(&self) -> ReflectionStatus {
@@ -62,6 +63,7 @@ pub fn create_reflection(
     begin_again(conn, ctx, &mut row)?;
     // Of two at once the second finds the first.
     store::insert_reflection(conn, &row).map_err(AppError::overtaken)?;
+    credit(conn, ctx, &row)?;
     lists::show(conn, ctx, row)
 }
 
@@ -267,7 +269,28 @@ fn held_by_author(conn: &mut DbConnection, ctx: &Ctx, id: ReflectionId) -> AppRe
 fn save(conn: &mut DbConnection, ctx: &Ctx, row: &mut ReflectionRow) -> AppResult<()> {
     row.updated_at = ctx.now;
     store::update_reflection(conn, row)?;
-    Ok(())
+    credit(conn, ctx, row)
+}
+
+/// It is worth something while others can read it.
+fn credit(conn: &mut DbConnection, ctx: &Ctx, row: &ReflectionRow) -> AppResult<()> {
+    let source = AnyId(row.id.0);
+    let Some(published_at) = row
+        .published_at
+        .filter(|_| row.status() == ReflectionStatus::Published)
+    else {
+        return points::reverse(conn, &ctx.ids, ctx.now, &[(row.author_id, source)]);
+    };
+    let deed = Deed {
+        member: row.author_id,
+        rule: Rule::ReflectionShared,
+        source,
+        subject: AnyId(row.event_id.0),
+        minutes: 0,
+        occurred_at: published_at,
+        is_new: false,
+    };
+    points::award(conn, &ctx.ids, ctx.now, &[deed])
 }
 
 fn note(

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::clock::StudyClock;
 use super::course::{claim_of, course_of};
+use super::credit;
 use super::doubts::{Case, Doubts, Key, Rejected};
 use super::played::Played;
 use super::rows::{instant, millis, read_clock, read_played, read_progress};
@@ -298,8 +299,8 @@ impl Desk {
         self.doubts.settle(now, key, &credited)
     }
 
-    /// Writes what has changed.
-    pub fn close(mut self, conn: &mut DbConnection) -> AppResult<()> {
+    /// Writes what has changed, and asks points for what was completed.
+    pub fn close(mut self, conn: &mut DbConnection, ids: &Ids, now: Instant) -> AppResult<()> {
         let clocks: Vec<ClockRow> = self
             .clocks
             .into_values()
@@ -326,6 +327,7 @@ impl Desk {
                 }
             }
             store::insert_completions(conn, &self.completed)?;
+            credit::completions(conn, ids, now, &self.completed, &self.versions)?;
         }
         self.doubts.save(conn)
     }

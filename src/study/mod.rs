@@ -6,6 +6,7 @@
 
 mod clock;
 mod course;
+mod credit;
 mod desk;
 mod doubts;
 mod http;

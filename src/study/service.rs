@@ -33,7 +33,7 @@ pub fn record_all(
         .map(|report| (report.member, report.tenant, report.lesson));
     let mut desk = Desk::open(conn, asked)?;
     let outcomes = batch.iter().map(|report| desk.record(ids, now, report)).collect();
-    desk.close(conn)?;
+    desk.close(conn, ids, now)?;
     Ok(outcomes)
 }
 
@@ -222,7 +222,7 @@ pub fn decide_review(
             row.note = Some(words.clone());
         }
     }
-    desk.close(conn)?;
+    desk.close(conn, &ctx.ids, ctx.now)?;
     row.decided_at = Some(ctx.now);
     row.decided_by = Some(ctx.actor.account);
     store::save_review(conn, &row)?;
@@ -248,6 +248,7 @@ pub fn hold(conn: &mut DbConnection, member: MemberId, tenant: OrganizationId) -
 /// Completes a lesson whose quiz was passed in this transaction, if enough of it is covered already. No permission asked.
 pub fn quiz_passed(
     conn: &mut DbConnection,
+    ids: &Ids,
     now: Instant,
     member: MemberId,
     tenant: OrganizationId,
@@ -256,8 +257,7 @@ pub fn quiz_passed(
 ) -> AppResult<()> {
     let mut desk = Desk::open(conn, [(member, tenant, lesson)].into_iter())?;
     desk.complete_covered(member, lesson, occurred_at, now);
-    desk.close(conn)?;
-    Ok(())
+    desk.close(conn, ids, now)
 }
 
 /// How far members are with some lessons.

@@ -7,9 +7,10 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::StudyPlanId;
 use super::commands::{CreateStudyPlan, UpdateStudyPlan};
+use super::due::DueLesson;
 use super::export::lines_sheet;
 use super::rules::{State, Status};
-use super::service::{self, DueLesson, FullPlan, Line, ListPlans, Tally};
+use super::service::{self, FullPlan, Line, ListPlans, Tally};
 use crate::app::App;
 use crate::auth::SignedIn;
 use crate::lessons::LessonId;

@@ -2,6 +2,7 @@
 //! done, is doing, has not begun, or is late. What was studied is study's; a plan only asks for it.
 
 mod commands;
+mod due;
 mod export;
 mod http;
 mod rules;
@@ -9,8 +10,9 @@ mod service;
 mod store;
 
 pub use commands::CreateStudyPlan;
+pub use due::{DueLesson, Finished, due_lessons, finished_by, titles};
 pub use http::{DueLessonView, configure};
-pub use service::{DueLesson, create_plan, due_lessons, publish_plan};
+pub use service::{create_plan, publish_plan};
 
 crate::id_types! {
     StudyPlanId,

@@ -289,7 +289,7 @@ fn with_lessons(conn: &mut DbConnection, row: PlanRow) -> AppResult<FullPlan> {
     plans.into_iter().next().ok_or_else(AppError::not_found)
 }
 
-fn with_all_lessons(conn: &mut DbConnection, rows: Vec<PlanRow>) -> AppResult<Vec<FullPlan>> {
+pub fn with_all_lessons(conn: &mut DbConnection, rows: Vec<PlanRow>) -> AppResult<Vec<FullPlan>> {
     let ids: Vec<StudyPlanId> = rows.iter().map(|row| row.id).collect();
     let planned = store::list_lessons(conn, &ids)?;
     let versions = lessons::versions_of(conn, planned.iter().map(|(_, lesson)| *lesson))?;
@@ -354,7 +354,7 @@ fn viewed_plan(conn: &mut DbConnection, ctx: &Ctx, id: StudyPlanId) -> AppResult
     }
 }
 
-fn asked(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<Option<Asked>> {
+pub fn asked(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<Option<Asked>> {
     if ctx.actor.is_system_admin {
         return Ok(None);
     }
@@ -544,91 +544,4 @@ fn lines_of(
 fn open_lessons(conn: &mut DbConnection, row: &PlanRow) -> AppResult<Vec<LessonId>> {
     let lessons = lessons_of(conn, row.id)?;
     meant(conn, row, lessons)
-}
-
-/// When a member came to those whom the plan asks, if that was after it was published.
-fn came_to(
-    conn: &mut DbConnection,
-    ctx: &Ctx,
-    member: MemberId,
-    plan: &PlanRow,
-) -> AppResult<Option<Instant>> {
-    let organization = organizations::find_organization(conn, plan.organization_id)?;
-    let below = organizations::ids_ever_below(conn, &organization)?;
-    let since = plan.published_at.unwrap_or(ctx.now);
-    Ok(members::came_since(conn, &[member], since, &below)?.remove(&member))
-}
-
-/// A lesson that some plan asks of me and that I have not completed.
-#[derive(Debug, Clone)]
-pub struct DueLesson {
-    pub plan: StudyPlanId,
-    pub plan_title: String,
-    pub lesson: LessonId,
-    pub title: String,
-    pub duration_ms: u32,
-    pub due_at: Instant,
-    pub late: bool,
-    pub begun: bool,
-}
-
-/// How long something late stays on the first screen.
-const SHOWN_LATE_S: i64 = 180 * 86_400;
-
-/// What is due for me, the first to be due first; a lesson that two plans ask for once. What I cannot open is not due.
-pub fn due_lessons(conn: &mut DbConnection, ctx: &Ctx, most: usize) -> AppResult<Vec<DueLesson>> {
-    let Some(who) = asked(conn, ctx)? else {
-        return Ok(Vec::new());
-    };
-    let member = ctx.actor.member()?;
-    let excused = store::list_excused_plans(conn, member)?;
-    let mut rows = store::list_asking(conn, &who, ctx.now.plus_s(-SHOWN_LATE_S))?;
-    rows.retain(|row| !excused.contains(&row.id));
-    let plans = with_all_lessons(conn, rows)?;
-    let lessons: Vec<LessonId> = plans
-        .iter()
-        .flat_map(|plan| plan.lessons.iter().map(|lesson| lesson.id))
-        .collect();
-    if lessons.is_empty() {
-        return Ok(Vec::new());
-    }
-    let pairs: Vec<_> = lessons.iter().map(|lesson| (member, *lesson)).collect();
-    let admitted = lessons::admitted(conn, &pairs)?;
-    let studied = study::studied(conn, &[member], &lessons)?;
-    let begun = study::begun_lessons(conn, member, &lessons)?;
-    // Most have been there longer than any plan: then nobody looks where they came from.
-    let oldest = plans.iter().filter_map(|plan| plan.row.published_at).min();
-    let is_new = !members::came_since(conn, &[member], oldest.unwrap_or(ctx.now), &[])?.is_empty();
-    let mut due: Vec<DueLesson> = Vec::new();
-    for plan in plans {
-        let came_at = if is_new {
-            came_to(conn, ctx, member, &plan.row)?
-        } else {
-            None
-        };
-        if came_at.is_some_and(|at| at >= plan.row.due_at) {
-            continue;
-        }
-        let due_at = rules::due_for(plan.row.due_at, came_at, plan.row.grace_days);
-        for lesson in plan.lessons {
-            let is_open = !studied.completed.contains_key(&(member, lesson.id));
-            if is_open && admitted.contains(&(member, lesson.id)) {
-                due.push(DueLesson {
-                    plan: plan.row.id,
-                    plan_title: plan.row.title.clone(),
-                    lesson: lesson.id,
-                    title: lesson.title,
-                    duration_ms: lesson.duration_ms,
-                    due_at,
-                    late: ctx.now >= due_at,
-                    begun: begun.contains(&lesson.id),
-                });
-            }
-        }
-    }
-    due.sort_by_key(|lesson| lesson.due_at);
-    let mut seen = HashSet::new();
-    due.retain(|lesson| seen.insert(lesson.lesson));
-    due.truncate(most);
-    Ok(due)
 }

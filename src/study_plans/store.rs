@@ -11,7 +11,7 @@ use crate::lessons::LessonId;
 use crate::members::MemberId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{study_plan_excuses, study_plan_lessons, study_plans};
-use crate::platform::db::{DbConnection, Instant, MultiBackend, UuidList, sql};
+use crate::platform::db::{DbConnection, Instant, MultiBackend, Prepared, UuidList, sql};
 use crate::platform::page::{Found, Page};
 
 #[derive(Debug, Clone, PartialEq, Queryable, Insertable, AsChangeset, QueryableByName)]
@@ -230,5 +230,40 @@ pub fn list_asking(conn: &mut DbConnection, who: &Asked, since: Instant) -> Quer
         .filter(asks(conn, who))
         .filter(study_plans::due_at.gt(since))
         .order((study_plans::due_at, study_plans::id))
+        .load(conn)
+}
+
+pub fn list_by_id(conn: &mut DbConnection, ids: &[StudyPlanId]) -> QueryResult<Vec<PlanRow>> {
+    study_plans::table
+        .filter(study_plans::id.eq_any(ids.to_vec()))
+        .load(conn)
+}
+
+const PLAN: &str = "id, tenant_id, organization_id, title, description, status, standings, due_on, due_at, grace_days, version, \
+     created_at, created_by, updated_at, published_at, cancelled_at, cancel_reason";
+
+/// The published plans that ask for one of these lessons.
+pub fn list_with_lessons(conn: &mut DbConnection, lessons: &[LessonId]) -> QueryResult<Vec<PlanRow>> {
+    let (open, close) = conn.among_parts();
+    Prepared::default()
+        .sql(format!(
+            "SELECT {PLAN} FROM study_plans WHERE status = 'published' AND id IN \
+             (SELECT plan_id FROM study_plan_lessons WHERE lesson_id {open}"
+        ))
+        .ids(lessons.iter().copied().collect())
+        .sql(format!("{close}) ORDER BY id"))
+        .load(conn)
+}
+
+/// Who is excused from these plans.
+pub fn list_all_excuses(
+    conn: &mut DbConnection,
+    plans: &[StudyPlanId],
+) -> QueryResult<Vec<(StudyPlanId, MemberId)>> {
+    use study_plan_excuses::dsl as e;
+    e::study_plan_excuses
+        .filter(e::plan_id.eq_any(plans.to_vec()))
+        .filter(e::ended_at.is_null())
+        .select((e::plan_id, e::member_id))
         .load(conn)
 }

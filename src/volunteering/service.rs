@@ -15,10 +15,11 @@ use crate::audit::{self, Entry};
 use crate::events::{self, EventId, EventRow, Form};
 use crate::members::{self, MemberId};
 use crate::organizations::{self, OrganizationId, OrganizationRow, Right};
-use crate::platform::db::{DbConnection, Instant};
+use crate::platform::db::{AnyId, DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code, Conflict};
 use crate::platform::local_time;
 use crate::platform::page::{Found, Page};
+use crate::points::{self, Deed, Rule};
 
 /// Somebody who came, what is proposed for them, and what was confirmed.
 pub struct Proposal {
@@ -83,7 +84,25 @@ pub fn confirm_hours(
     store::insert_hours(conn, &rows).on_conflict_is(Code::HoursConfirmed)?;
     let notes: Vec<_> = rows.iter().map(|row| confirmation(&event, row)).collect();
     audit::record_all(conn, ctx, notes)?;
+    let began = |row: &HoursRow| {
+        let person = proposals.iter().find(|one| one.person.member == row.member_id);
+        person.map_or(row.confirmed_at, |one| one.person.first_in_at)
+    };
+    let deeds: Vec<Deed> = rows.iter().map(|row| deed_of(row, began(row))).collect();
+    points::award(conn, &ctx.ids, ctx.now, &deeds)?;
     Ok(rows)
+}
+
+fn deed_of(row: &HoursRow, began_at: Instant) -> Deed {
+    Deed {
+        member: row.member_id,
+        rule: Rule::VolunteerHour,
+        source: AnyId(row.id.0),
+        subject: AnyId(row.event_id.0),
+        minutes: row.minutes,
+        occurred_at: began_at,
+        is_new: true,
+    }
 }
 
 fn confirmation<'a>(event: &EventRow, row: &HoursRow) -> Entry<'a> {
@@ -169,6 +188,7 @@ pub fn annul_hours(
     let action = "service_hours.annul";
     let entry = Entry::of(action, id.0, event.tenant_id, event.organization_id, detail);
     audit::record(conn, ctx, entry)?;
+    points::reverse(conn, &ctx.ids, ctx.now, &[(row.member_id, AnyId(id.0))])?;
     store::find_hours(conn, id)?.ok_or_else(AppError::not_found)
 }
 
@@ -180,8 +200,10 @@ pub fn annul_with_check_in(
     check_in: CheckInId,
     reason: &str,
 ) -> AppResult<()> {
+    let under = store::list_under(conn, check_in)?;
     store::annul_hours_under(conn, check_in, &annulment(ctx, reason))?;
-    Ok(())
+    let undone: Vec<_> = under.iter().map(|row| (row.member_id, AnyId(row.id.0))).collect();
+    points::reverse(conn, &ctx.ids, ctx.now, &undone)
 }
 
 fn annulment<'a>(ctx: &Ctx, reason: &'a str) -> Annulment<'a> {

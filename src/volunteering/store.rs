@@ -83,6 +83,14 @@ pub fn annul_hours(
         .map(|changed| changed == 1)
 }
 
+/// What stands under a check-in.
+pub fn list_under(conn: &mut DbConnection, check_in: CheckInId) -> QueryResult<Vec<HoursRow>> {
+    service_hours::table
+        .filter(service_hours::check_in_id.eq(check_in))
+        .filter(service_hours::annulled_at.is_null())
+        .load(conn)
+}
+
 pub fn annul_hours_under(
     conn: &mut DbConnection,
     check_in: CheckInId,

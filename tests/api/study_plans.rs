@@ -18,7 +18,7 @@ pub async fn lesson(t: &TestApp, tenant: &Tenant, title: &str) -> String {
     lesson
 }
 
-async fn study(t: &TestApp, token: &str, lesson: &str) {
+pub async fn study(t: &TestApp, token: &str, lesson: &str) {
     let report = json!({ "session_id": new_uuid(), "sections": [0], "occurred_at": t.in_s(0) });
     let told = t
         .put(&format!("/lessons/{lesson}/progress"), token, report)

@@ -9,6 +9,7 @@ use super::words::message;
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
 use crate::auth::{self, NewAccount};
+use crate::leaderboards;
 use crate::members::MemberId;
 use crate::members::service::{change_standing, save, standing_row, today, transfer_row};
 use crate::members::store::{self, MemberRow};
@@ -213,6 +214,9 @@ fn apply(
         }
     }
     let total = new.len() + changes.len();
+    if !new.is_empty() || changes.iter().any(|change| change.organization.is_some()) {
+        leaderboards::tree_moved(conn, &ctx.ids, ctx.now, home.tenant_id)?;
+    }
     let mut done = 0;
     changes.sort_unstable_by_key(|change| change.known.member.id);
     hold(conn, &changes)?;

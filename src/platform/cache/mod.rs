@@ -6,10 +6,11 @@ mod redis_cache;
 
 use tokio::sync::broadcast;
 
+use crate::platform::boards::{Boards, RedisBoards};
 use crate::platform::config::CacheConfig;
 use crate::platform::limits::{Limit, Tally};
 use memory::MemoryCache;
-use redis_cache::RedisCache;
+pub use redis_cache::RedisCache;
 
 #[derive(Clone)]
 pub enum Cache {
@@ -96,6 +97,14 @@ impl Cache {
         match self {
             Self::Memory(_) => true,
             Self::Redis(redis) => redis.is_up().await,
+        }
+    }
+
+    /// Where replicas keep boards together; none: there is only this process.
+    pub fn boards(&self) -> Option<Boards> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Redis(redis) => Some(Boards::Redis(Box::new(RedisBoards::new(redis.as_ref().clone())))),
         }
     }
 

@@ -31,6 +31,9 @@ const SPEND: &str = "if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 1 then \
 const GIVE_BACK: &str = "local n = tonumber(redis.call('GET', KEYS[1]) or '0') \
     if n > 1 then redis.call('DECR', KEYS[1]) else redis.call('DEL', KEYS[1]) end";
 
+/// Callers have deadlines of their own; after this the connection itself gives up waiting.
+const LONGEST_CALL: Duration = Duration::from_secs(2);
+
 #[derive(Clone)]
 pub struct RedisCache {
     client: Client,
@@ -58,13 +61,21 @@ impl RedisCache {
         Ok(cache)
     }
 
-    async fn connection(&self) -> RedisResult<ConnectionManager> {
+    pub async fn connection(&self) -> RedisResult<ConnectionManager> {
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(self.deadline))
-            .set_response_timeout(Some(self.deadline))
+            .set_response_timeout(Some(self.deadline.max(LONGEST_CALL)))
             .set_number_of_retries(1);
         let connect = || ConnectionManager::new_with_config(self.client.clone(), config);
         self.manager.get_or_try_init(connect).await.cloned()
+    }
+
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    pub fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     fn counter(&self, key: &str) -> String {
@@ -77,7 +88,16 @@ impl RedisCache {
 
     /// None when Redis fails or is slower than the deadline, connecting included.
     async fn in_time<T>(&self, call: impl Future<Output = RedisResult<T>>) -> Option<T> {
-        match tokio::time::timeout(self.deadline, call).await {
+        self.within(self.deadline, call).await
+    }
+
+    /// The same with another deadline.
+    pub async fn within<T>(
+        &self,
+        deadline: Duration,
+        call: impl Future<Output = RedisResult<T>>,
+    ) -> Option<T> {
+        match tokio::time::timeout(deadline, call).await {
             Ok(Ok(value)) => Some(value),
             Ok(Err(error)) => {
                 tracing::debug!(%error, "redis");

@@ -3,13 +3,14 @@
 
 use std::borrow::Cow;
 
+use chrono::NaiveDate;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{Integer, Text, Untyped};
+use diesel::sql_types::{BigInt, Date, Integer, Text, Untyped};
 use diesel::{QueryResult, RunQueryDsl};
 use uuid::Uuid;
 
 use super::conn::{DbConnection, MultiBackend};
-use super::types::{UuidList, sql};
+use super::types::{Instant, UuidList, sql};
 
 /// A query: text and binds in turn. Its rows are read by name (`QueryableByName`). Name the columns:
 /// a kept plan of `SELECT *` breaks when a migration of a newer replica adds one.
@@ -22,7 +23,10 @@ enum Part {
     Ids(UuidList),
     Id(Uuid),
     Number(i32),
+    Long(i64),
     Text(String),
+    Date(NaiveDate),
+    Instant(Instant),
 }
 
 impl Prepared {
@@ -48,6 +52,24 @@ impl Prepared {
     #[must_use]
     pub fn number(mut self, number: i32) -> Self {
         self.0.push(Part::Number(number));
+        self
+    }
+
+    #[must_use]
+    pub fn long(mut self, number: i64) -> Self {
+        self.0.push(Part::Long(number));
+        self
+    }
+
+    #[must_use]
+    pub fn date(mut self, date: NaiveDate) -> Self {
+        self.0.push(Part::Date(date));
+        self
+    }
+
+    #[must_use]
+    pub fn instant(mut self, at: Instant) -> Self {
+        self.0.push(Part::Instant(at));
         self
     }
 
@@ -78,6 +100,9 @@ impl QueryFragment<MultiBackend> for Prepared {
                 Part::Text(text) => out.push_bind_param::<Text, _>(text)?,
                 Part::Id(id) => out.push_bind_param::<sql::Uuid, _>(id)?,
                 Part::Number(number) => out.push_bind_param::<Integer, _>(number)?,
+                Part::Long(number) => out.push_bind_param::<BigInt, _>(number)?,
+                Part::Date(date) => out.push_bind_param::<Date, _>(date)?,
+                Part::Instant(at) => out.push_bind_param::<sql::Instant, _>(at)?,
                 Part::Ids(ids) => out.push_bind_param::<sql::UuidList, _>(ids)?,
             }
         }

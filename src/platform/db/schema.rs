@@ -22,6 +22,7 @@ diesel::table! {
         created_at -> Instant,
         updated_at -> Instant,
         archived_at -> Nullable<Instant>,
+        leaderboards -> Nullable<Text>,
     }
 }
 
@@ -1269,6 +1270,124 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Uuid};
+
+    point_entries (member_id, source_id, rule, turn) {
+        member_id -> Uuid,
+        source_id -> Uuid,
+        rule -> Text,
+        turn -> Integer,
+        id -> Uuid,
+        tenant_id -> Uuid,
+        organization_id -> Uuid,
+        subject_id -> Uuid,
+        standing -> Integer,
+        minutes -> Integer,
+        points -> Integer,
+        limited_by -> Nullable<Text>,
+        day -> Date,
+        occurred_at -> Instant,
+        recorded_at -> Instant,
+        change_no -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Uuid};
+
+    point_totals (member_id, span, starts_on) {
+        member_id -> Uuid,
+        span -> Text,
+        starts_on -> Date,
+        tenant_id -> Uuid,
+        points -> BigInt,
+        reached_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Uuid};
+
+    point_rules (tenant_id, rule, from_day) {
+        tenant_id -> Uuid,
+        rule -> Text,
+        from_day -> Date,
+        amount -> Integer,
+        per_minutes -> Nullable<Integer>,
+        day_max -> Nullable<Integer>,
+        week_max -> Nullable<Integer>,
+        year_max -> Nullable<Integer>,
+        standings -> Integer,
+        set_at -> Instant,
+        set_by -> Uuid,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Uuid};
+
+    point_awards (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        organization_id -> Uuid,
+        member_id -> Uuid,
+        points -> Integer,
+        reason -> Text,
+        status -> Text,
+        proposed_at -> Instant,
+        proposed_by -> Uuid,
+        decided_at -> Nullable<Instant>,
+        decided_by -> Nullable<Uuid>,
+        note -> Nullable<Text>,
+        annulled_at -> Nullable<Instant>,
+        annulled_by -> Nullable<Uuid>,
+        annul_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Uuid};
+
+    leaderboard_wishes (member_id) {
+        member_id -> Uuid,
+        tenant_id -> Uuid,
+        hides_name -> Bool,
+        updated_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Uuid};
+
+    leaderboard_moves (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        member_id -> Nullable<Uuid>,
+        organization_id -> Nullable<Uuid>,
+        change_no -> BigInt,
+        moved_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::{Instant, Uuid};
+
+    leaderboard_periods (tenant_id, span, starts_on) {
+        tenant_id -> Uuid,
+        span -> Text,
+        starts_on -> Date,
+        final_at -> Instant,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     organizations,
     audit_log,
@@ -1338,4 +1457,11 @@ diesel::allow_tables_to_appear_in_same_query!(
     reflection_pictures,
     reflection_likes,
     event_materials,
+    point_entries,
+    point_totals,
+    point_rules,
+    point_awards,
+    leaderboard_wishes,
+    leaderboard_moves,
+    leaderboard_periods,
 );

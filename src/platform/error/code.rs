@@ -363,6 +363,26 @@ codes! {
         "Only an approved expense can be annulled; `status` says how this one stands."
         "只有已批准的支出可以作废，当前状态见 status。"
         "只有已批准的支出可以作廢，目前狀態見 status。" }
+    LeaderboardOff "leaderboard_off" 403 {
+        "This organization shows no leaderboards. An admin can turn them on in its settings."
+        "本组织未开启排行榜，可由管理员在设置中开启。"
+        "本組織未開啟排行榜，可由管理員在設定中開啟。" }
+    LeaderboardHidden "leaderboard_hidden" 403 {
+        "This organization does not show this ranking; `mode` says what it shows: own_rank one's own rank, branches_only how branches stand."
+        "本组织不公开该排行；mode 表示公开范围：own_rank 仅本人名次，branches_only 仅支部排行。"
+        "本組織不公開該排行；mode 表示公開範圍：own_rank 僅本人名次，branches_only 僅支部排行。" }
+    OwnAward "own_award" 403 {
+        "Nobody proposes points for themselves, or approves what they have proposed: somebody else does."
+        "不能为本人申报积分，也不能审批本人提出的申报，须由他人办理。"
+        "不能為本人申報積分，也不能審批本人提出的申報，須由他人辦理。" }
+    AwardDecided "award_decided" 409 {
+        "This award was decided on or withdrawn before; `status` says how it stands."
+        "该积分申报已审批或已撤回，当前状态见 status。"
+        "該積分申報已審批或已撤回，目前狀態見 status。" }
+    AwardNotApproved "award_not_approved" 409 {
+        "Only an approved award can be annulled; `status` says how this one stands."
+        "只有已批准的积分申报可以作废，当前状态见 status。"
+        "只有已批准的積分申報可以作廢，目前狀態見 status。" }
     OtherCurrency "other_currency" 409 {
         "An organization has one currency in a year; here it is `currency`."
         "同一组织同一年度只使用一种货币，此处为 currency。"

@@ -4,6 +4,7 @@ use actix_web::body::BoxBody;
 use actix_web::http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH, LOCATION};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, Responder};
+use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -132,19 +133,44 @@ impl<T: Serialize> Responder for Tagged<T> {
     type Body = BoxBody;
 
     fn respond_to(self, request: &HttpRequest) -> HttpResponse {
-        let Ok(body) = serde_json::to_vec(&self.0) else {
-            return HttpResponse::from_error(AppError::internal("a view that cannot be written"));
-        };
-        // Weak: the compressed forms of one body share it.
-        let tag = format!("W/\"{}\"", digest(&body));
-        if has_tag(request, &tag) {
-            return not_modified(tag);
+        match Rendered::of(&self.0) {
+            Ok(rendered) => rendered.respond_to(request),
+            Err(error) => HttpResponse::from_error(error),
+        }
+    }
+}
+
+/// A `Tagged` view that is written once and answered to many.
+#[derive(Debug, Clone)]
+pub struct Rendered {
+    body: Bytes,
+    tag: String,
+}
+
+impl Rendered {
+    pub fn of(view: &impl Serialize) -> AppResult<Self> {
+        let body =
+            serde_json::to_vec(view).map_err(|_| AppError::internal("a view that cannot be written"))?;
+        Ok(Self {
+            // Weak: the compressed forms of one body share it.
+            tag: format!("W/\"{}\"", digest(&body)),
+            body: body.into(),
+        })
+    }
+}
+
+impl Responder for Rendered {
+    type Body = BoxBody;
+
+    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
+        if has_tag(request, &self.tag) {
+            return not_modified(self.tag);
         }
         HttpResponse::Ok()
-            .insert_header((ETAG, tag))
+            .insert_header((ETAG, self.tag))
             .insert_header((CACHE_CONTROL, POLLED))
             .content_type("application/json")
-            .body(body)
+            .body(self.body)
     }
 }
 

@@ -83,9 +83,7 @@ impl<K: Serialize + DeserializeOwned> Page<K> {
         let more = rows.len() > self.limit;
         rows.truncate(self.limit);
         let next_cursor = match rows.last() {
-            Some(last) if more => serde_json::to_vec(&key(last))
-                .ok()
-                .map(|json| URL_SAFE_NO_PAD.encode(json)),
+            Some(last) if more => cursor_of(&key(last)),
             _ => None,
         };
         List {
@@ -94,6 +92,12 @@ impl<K: Serialize + DeserializeOwned> Page<K> {
             count,
         }
     }
+}
+
+/// What a client sends back for the rows after the one with this key.
+pub fn cursor_of(key: &impl Serialize) -> Option<String> {
+    let json = serde_json::to_vec(key).ok()?;
+    Some(URL_SAFE_NO_PAD.encode(json))
 }
 
 /// A cursor of ours holds no escaped control character, which no database takes as text.

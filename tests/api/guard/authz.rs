@@ -130,6 +130,12 @@ pub fn body_of(name: &str, tenant: &Tenant) -> Value {
         "ping_webhook" | "rotate_webhook_secret" | "redeliver_webhook_delivery" => json!({}),
         "confirm_service_hours" => json!({ "all": true }),
         "update_checkpoints" => json!({ "checkpoints": [] }),
+        "update_point_rule" => {
+            json!({ "from_day": "2027-01-01", "scheme": { "amount": 1, "per_minutes": null } })
+        }
+        "simulate_points" => crate::points::trial(),
+        "update_leaderboard_wishes" => json!({ "hides_name": true }),
+        "propose_points" => json!({ "points": 1, "reason": "x" }),
         "update_make_up" => json!({ "lesson_id": null }),
         "return_lesson" => json!({ "note": "x" }),
         "update_quiz" => quiz_body(),
@@ -230,6 +236,7 @@ async fn another_tenants_and_a_sibling_branchs_things_do_not_exist() {
     crate::sharing::decide(&t, &theirs.admin, &reflection, "approve")
         .await
         .expect(200);
+    let award = crate::points::proposed(&t, &theirs).await;
     let material = json!({ "title": "x", "media_id": file });
     let material = t
         .post(&format!("/events/{event}/materials"), &theirs.admin, material)
@@ -242,6 +249,8 @@ async fn another_tenants_and_a_sibling_branchs_things_do_not_exist() {
         ("webhook-deliveries", ping.expect(201).id()),
         ("expenses", expense.expect(201).id()),
         ("budgets", "2026".to_owned()),
+        ("point-awards", award),
+        ("point-rules", "check_in_late".to_owned()),
         ("service-hours", hours),
         ("checkpoint-passages", passed.expect(201).text("/passage/id")),
         ("sign-ups", sign_up.expect(201).id()),

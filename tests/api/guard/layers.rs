@@ -27,7 +27,7 @@ fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-const SLICES: [&str; 20] = [
+const SLICES: [&str; 22] = [
     "auth",
     "organizations",
     "members",
@@ -44,6 +44,8 @@ const SLICES: [&str; 20] = [
     "media",
     "costs",
     "volunteering",
+    "points",
+    "leaderboards",
     "sharing",
     "audit",
     "notices",

@@ -11,6 +11,7 @@ mod media;
 mod outside;
 mod people;
 mod places;
+mod points;
 mod sending;
 mod sharing;
 mod study;
@@ -103,7 +104,7 @@ macro_rules! cases {
 }
 use cases;
 
-const ALL: [&[Case]; 11] = [
+const ALL: [&[Case]; 12] = [
     attendance::CASES,
     costs::CASES,
     events::CASES,
@@ -113,6 +114,7 @@ const ALL: [&[Case]; 11] = [
     outside::CASES,
     people::CASES,
     places::CASES,
+    points::CASES,
     sharing::CASES,
     study::CASES,
 ];

@@ -1,0 +1,57 @@
+//! Pages that everybody looks at, written once for each version of their board.
+
+use std::time::Duration;
+
+use moka::future::Cache;
+
+use super::boards::render;
+use crate::app::App;
+use crate::leaderboards::rules::Board;
+use crate::leaderboards::service::Shown;
+use crate::organizations::LeaderboardMode;
+use crate::platform::error::AppResult;
+use crate::platform::http::Rendered;
+
+const MOST: u64 = 2_000;
+/// A name may have changed meanwhile.
+const KEPT: Duration = Duration::from_secs(5);
+
+#[derive(Clone)]
+pub struct Pages(Cache<Key, Rendered>);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    board: Board,
+    at: i64,
+    mode: LeaderboardMode,
+    from: u64,
+    most: usize,
+}
+
+impl Default for Pages {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(MOST).time_to_live(KEPT).build())
+    }
+}
+
+impl Pages {
+    pub async fn page(&self, app: &App, shown: &Shown, from: u64, most: usize) -> AppResult<Rendered> {
+        let key = |at| Key {
+            board: shown.board.clone(),
+            at,
+            mode: shown.mode,
+            from,
+            most,
+        };
+        if let Some(at) = app.leaderboards.version(&shown.board)
+            && let Some(page) = self.0.get(&key(at)).await
+        {
+            return Ok(page);
+        }
+        let (page, at) = render(app, shown, from, most).await?;
+        if let Some(at) = at {
+            self.0.insert(key(at), page.clone()).await;
+        }
+        Ok(page)
+    }
+}

@@ -1,0 +1,480 @@
+//! The keeper of boards. The truth is in the database; a board is derived from it when somebody looks, follows its changes four
+//! times a second while anybody does, and is made anew when it is gone. Nobody pushes anything into it: so nothing that is lost
+//! after a commit, flushed, or written late by a replica that was asleep can stay wrong.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant as Moment};
+
+use tokio::sync::watch;
+
+use super::rules::{Board, Unit};
+use super::store::{self, ScoreRow, Who};
+use crate::members::MemberId;
+use crate::organizations::{self, OrganizationId};
+use crate::platform::boards::{Applied, Batch, BoardKey, Boards, Building, Found, Page, Score, Unavailable};
+use crate::platform::cache::{Cache, News};
+use crate::platform::clock::Clock;
+use crate::platform::db::{AnyId, Db, DbConnection, Instant};
+use crate::platform::error::{AppError, AppResult};
+use crate::points;
+
+/// How long a reader waits for a board that is being made.
+const PATIENCE: Duration = Duration::from_millis(1_500);
+/// The same for who has other things to show.
+const HURRY: Duration = Duration::from_millis(150);
+/// A board that nobody has looked at for so long is left to itself.
+const WATCHED: Duration = Duration::from_secs(600);
+/// Boards that a process follows at most: those that were looked at last.
+const MOST_WATCHED: usize = 500;
+/// Rows that are read from the database at a time.
+const ROWS: i32 = 50_000;
+/// With more changes than this a board is made anew.
+const MOST_CHANGES: i32 = 20_000;
+/// Scores that are handed over at a time.
+const SCORES: usize = 5_000;
+/// How long nobody waits for a place that did not answer in time.
+const AWAY: Duration = Duration::from_millis(500);
+/// What was checked so long ago may be behind.
+const STALE_S: i64 = 5;
+
+#[derive(Clone)]
+pub struct Keeper(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    clock: Clock,
+    cache: Cache,
+    /// Redis and then this process, or this process alone.
+    sides: Vec<Side>,
+}
+
+/// One place where boards are kept.
+struct Side {
+    boards: Boards,
+    watched: Mutex<HashMap<Board, Watched>>,
+    /// When all watched boards were last found to be as the truth is.
+    checked_at: Mutex<Instant>,
+    /// It did not answer: nobody waits for it again before this.
+    away_until: Mutex<Option<Moment>>,
+}
+
+struct Watched {
+    read_at: Moment,
+    /// Where it was when it was last followed or made.
+    at: Option<i64>,
+    /// Told when the board that is being made is there, or is not.
+    making: Option<watch::Receiver<()>>,
+}
+
+/// What was found on a board, and how fresh it is.
+#[derive(Debug, Clone)]
+pub struct Reading<T> {
+    pub found: T,
+    /// The board was as the truth at this time; later changes may be missing.
+    pub stale_since: Option<Instant>,
+}
+
+#[derive(Clone, Copy)]
+enum Ask {
+    Page { from: u64, limit: u64 },
+    Find { id: uuid::Uuid, neighbours: u64 },
+}
+
+enum Told {
+    Page(Page),
+    Found(Found),
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Tells all processes that a board has changed.
+pub fn news_of(key: &BoardKey) -> News {
+    News(format!("board:{key}"))
+}
+
+impl Keeper {
+    /// `shared` is what replicas have in common: Redis. Without it, or while it does not answer, this process keeps boards itself.
+    pub fn new(db: Db, clock: Clock, cache: Cache, shared: Option<Boards>) -> Self {
+        let side = |boards| Side {
+            boards,
+            watched: Mutex::default(),
+            checked_at: Mutex::new(clock.now()),
+            away_until: Mutex::default(),
+        };
+        let sides = shared.into_iter().chain([Boards::memory()]).map(side).collect();
+        Self(Arc::new(Inner {
+            db,
+            clock,
+            cache,
+            sides,
+        }))
+    }
+
+    /// Lines of a board, from a position on.
+    pub async fn page(&self, board: &Board, from: u64, limit: u64) -> AppResult<Reading<Page>> {
+        let Reading { found, stale_since } = self.ask(board, Ask::Page { from, limit }).await?;
+        match found {
+            Told::Page(found) => Ok(Reading { found, stale_since }),
+            Told::Found(_) => Err(AppError::internal("a board answered something else")),
+        }
+    }
+
+    /// Somebody's line, if they have one, with those around it.
+    pub async fn find(&self, board: &Board, id: uuid::Uuid, neighbours: u64) -> AppResult<Reading<Found>> {
+        let Reading { found, stale_since } = self.ask(board, Ask::Find { id, neighbours }).await?;
+        match found {
+            Told::Found(found) => Ok(Reading { found, stale_since }),
+            Told::Page(_) => Err(AppError::internal("a board answered something else")),
+        }
+    }
+
+    /// `find` for what must not wait: none where the board is not there yet.
+    pub async fn glance(&self, board: &Board, id: uuid::Uuid) -> Option<Found> {
+        let ask = Ask::Find { id, neighbours: 0 };
+        match self.ask_for(board, ask, HURRY).await.ok()?.found {
+            Told::Found(found) => Some(found),
+            Told::Page(_) => None,
+        }
+    }
+
+    async fn ask(&self, board: &Board, ask: Ask) -> AppResult<Reading<Told>> {
+        self.ask_for(board, ask, PATIENCE).await
+    }
+
+    async fn ask_for(&self, board: &Board, ask: Ask, patience: Duration) -> AppResult<Reading<Told>> {
+        let key = board.key();
+        for (n, side) in self.0.sides.iter().enumerate() {
+            if side.is_away() {
+                continue;
+            }
+            side.note_reader(board);
+            match self.ask_side(n, side, board, &key, ask, patience).await {
+                Ok(Some(found)) => {
+                    let stale_since = (!board.is_final).then(|| self.stale_since(side)).flatten();
+                    return Ok(Reading { found, stale_since });
+                }
+                Ok(None) => return Err(AppError::unavailable()),
+                Err(Unavailable) => side.goes_away(),
+            }
+        }
+        Err(AppError::unavailable())
+    }
+
+    /// None: it could not be made in time.
+    async fn ask_side(
+        &self,
+        n: usize,
+        side: &Side,
+        board: &Board,
+        key: &BoardKey,
+        ask: Ask,
+        patience: Duration,
+    ) -> Result<Option<Told>, Unavailable> {
+        let until = Moment::now() + patience;
+        loop {
+            if let Some(found) = side.answer(key, ask).await? {
+                return Ok(Some(found));
+            }
+            let left = until.saturating_duration_since(Moment::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            let mut made = self.make(n, side, board);
+            // Another replica may be at it: then nobody here is told.
+            let _ = tokio::time::timeout(left.min(Duration::from_millis(100)), made.changed()).await;
+        }
+    }
+
+    fn stale_since(&self, side: &Side) -> Option<Instant> {
+        let checked_at = *lock(&side.checked_at);
+        (checked_at.plus_s(STALE_S) < self.0.clock.now()).then_some(checked_at)
+    }
+
+    /// Has a board made, unless this process is at it.
+    fn make(&self, n: usize, side: &Side, board: &Board) -> watch::Receiver<()> {
+        let mut watched = lock(&side.watched);
+        let entry = watched.entry(board.clone()).or_insert_with(Watched::now);
+        if let Some(making) = &entry.making
+            && making.has_changed().is_ok()
+        {
+            return making.clone();
+        }
+        let (told, made) = watch::channel(());
+        entry.making = Some(made.clone());
+        let (keeper, board) = (self.clone(), board.clone());
+        tokio::spawn(async move {
+            if let Some(side) = keeper.0.sides.get(n)
+                && let Err(error) = keeper.make_now(side, &board).await
+            {
+                tracing::warn!(board = %board.key(), %error, "cannot make a leaderboard; whoever looks next tries again");
+            }
+            told.send_replace(());
+        });
+        made
+    }
+
+    /// Reads the whole board from the database and puts it in place, beside whatever is read meanwhile.
+    async fn make_now(&self, side: &Side, board: &Board) -> AppResult<()> {
+        let key = board.key();
+        let Ok(Some(building)) = side.boards.begin(&key).await else {
+            return Ok(());
+        };
+        let of = board.clone();
+        let read = move |conn: &mut DbConnection| {
+            let at = points::settled_change_no(conn)?;
+            Ok((at, read_whole(conn, &of)?))
+        };
+        let (at, scores) = self.0.db.read_long(read).await?;
+        let at = if board.is_final { i64::MAX } else { at };
+        let entrants = scores.len();
+        match put(building, &scores, at).await {
+            Ok(true) => tracing::debug!(board = %key, entrants, "a leaderboard was made"),
+            Ok(false) => tracing::debug!(board = %key, "another replica has made a leaderboard"),
+            Err(Unavailable) => return Err(AppError::unavailable()),
+        }
+        self.0.cache.announce(news_of(&key));
+        Ok(())
+    }
+
+    /// Brings the boards that are looked at to where the truth is. Called four times a second; every replica does it, and
+    /// whichever comes first leaves the others nothing.
+    pub async fn follow(&self) -> AppResult<()> {
+        for (n, side) in self.0.sides.iter().enumerate() {
+            let boards = side.followed();
+            if boards.is_empty() {
+                *lock(&side.checked_at) = self.0.clock.now();
+                continue;
+            }
+            let began = self.0.clock.now();
+            match self.follow_side(n, side, boards).await? {
+                Ok(()) => *lock(&side.checked_at) = began,
+                // What takes no changes is not read either.
+                Err(Unavailable) => side.goes_away(),
+            }
+        }
+        Ok(())
+    }
+
+    async fn follow_side(
+        &self,
+        n: usize,
+        side: &Side,
+        boards: Vec<Board>,
+    ) -> AppResult<Result<(), Unavailable>> {
+        let keys: Vec<BoardKey> = boards.iter().map(Board::key).collect();
+        let Ok(versions) = side.boards.at(&keys).await else {
+            return Ok(Err(Unavailable));
+        };
+        let mut there = Vec::new();
+        for (board, at) in boards.into_iter().zip(versions) {
+            match at {
+                Some(at) => there.push((board, at)),
+                None => drop(self.make(n, side, &board)),
+            }
+        }
+        let Some(from) = there.iter().map(|(_, at)| *at).min() else {
+            return Ok(Ok(()));
+        };
+        let boards: Vec<Board> = there.into_iter().map(|(board, _)| board).collect();
+        let read = move |conn: &mut DbConnection| read_changes(conn, from, &boards);
+        for (board, news) in self.0.db.read_fresh(read).await? {
+            if self.apply(n, side, &board, news).await.is_err() {
+                return Ok(Err(Unavailable));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    async fn apply(&self, n: usize, side: &Side, board: &Board, news: BoardNews) -> Result<(), Unavailable> {
+        let key = board.key();
+        let BoardNews::Changes(batch) = news else {
+            drop(self.make(n, side, board));
+            return Ok(());
+        };
+        let has_changed = !batch.changes.is_empty();
+        match side.boards.apply(&key, &batch).await? {
+            Applied::Done => {
+                // Changes of a transaction that is not over yet are read again and again under one version.
+                side.note_version(board, (!has_changed).then_some(batch.to));
+                if has_changed {
+                    self.0.cache.announce(news_of(&key));
+                }
+            }
+            Applied::Stale => side.note_version(board, None),
+            Applied::Gap | Applied::Missing => drop(self.make(n, side, board)),
+        }
+        Ok(())
+    }
+
+    /// The version that a board is at, as this process last saw it and nothing has changed since; none: it must be read.
+    pub fn version(&self, board: &Board) -> Option<i64> {
+        let side = self.0.sides.iter().find(|side| !side.is_away())?;
+        if board.is_final {
+            return Some(i64::MAX);
+        }
+        if self.stale_since(side).is_some() {
+            return None;
+        }
+        let mut watched = lock(&side.watched);
+        let one = watched.get_mut(board)?;
+        one.read_at = Moment::now();
+        one.at
+    }
+
+    /// Tells the places where boards are kept which of them are still looked at.
+    pub async fn keep(&self) {
+        for side in &self.0.sides {
+            let keys: Vec<BoardKey> = side.looked_at().iter().map(Board::key).collect();
+            let _ = side.boards.keep(&keys).await;
+        }
+    }
+}
+
+impl Watched {
+    fn now() -> Self {
+        Self {
+            read_at: Moment::now(),
+            at: None,
+            making: None,
+        }
+    }
+}
+
+impl Side {
+    fn is_away(&self) -> bool {
+        lock(&self.away_until).is_some_and(|until| Moment::now() < until)
+    }
+
+    fn goes_away(&self) {
+        *lock(&self.away_until) = Some(Moment::now() + AWAY);
+    }
+
+    fn note_reader(&self, board: &Board) {
+        let mut watched = lock(&self.watched);
+        let entry = watched.entry(board.clone()).or_insert_with(Watched::now);
+        entry.read_at = Moment::now();
+    }
+
+    fn note_version(&self, board: &Board, at: Option<i64>) {
+        if let Some(one) = lock(&self.watched).get_mut(board) {
+            one.at = at;
+        }
+    }
+
+    async fn answer(&self, key: &BoardKey, ask: Ask) -> Result<Option<Told>, Unavailable> {
+        Ok(match ask {
+            Ask::Page { from, limit } => self.boards.page(key, from, limit).await?.map(Told::Page),
+            Ask::Find { id, neighbours } => self.boards.find(key, id, neighbours).await?.map(Told::Found),
+        })
+    }
+
+    /// The boards that somebody has looked at lately; others are forgotten.
+    fn looked_at(&self) -> Vec<Board> {
+        let mut watched = lock(&self.watched);
+        watched.retain(|_, one| one.read_at.elapsed() < WATCHED);
+        if watched.len() > MOST_WATCHED {
+            let mut times: Vec<Moment> = watched.values().map(|one| one.read_at).collect();
+            times.sort_unstable_by(|a, b| b.cmp(a));
+            if let Some(oldest) = times.get(MOST_WATCHED).copied() {
+                watched.retain(|_, one| one.read_at > oldest);
+            }
+        }
+        watched.keys().cloned().collect()
+    }
+
+    fn followed(&self) -> Vec<Board> {
+        let boards = self.looked_at().into_iter();
+        boards.filter(|board| !board.is_final).collect()
+    }
+}
+
+async fn put(mut building: Building, scores: &[(uuid::Uuid, Score)], at: i64) -> Result<bool, Unavailable> {
+    for some in scores.chunks(SCORES) {
+        building.add(some).await?;
+    }
+    building.finish(at).await
+}
+
+fn score_of(row: &ScoreRow) -> Score {
+    Score {
+        points: row.points,
+        reached_at: row.reached_at.map_or(0, Instant::micros),
+    }
+}
+
+/// Is there a line for it? Members without points have none, branches do.
+fn is_listed(board: &Board, row: &ScoreRow) -> bool {
+    board.unit != Unit::Members || row.points > 0
+}
+
+fn read_whole(conn: &mut DbConnection, board: &Board) -> AppResult<Vec<(uuid::Uuid, Score)>> {
+    let path = organizations::find_organization(conn, board.top)?.path;
+    let (mut scores, mut after) = (Vec::new(), None);
+    loop {
+        let rows = store::list_scores(conn, board, &path, Who::After(after, ROWS))?;
+        let Some(last) = rows.last() else {
+            return Ok(scores);
+        };
+        after = Some(last.id);
+        let listed = rows.iter().filter(|row| is_listed(board, row));
+        scores.extend(listed.map(|row| (row.id.0, score_of(row))));
+    }
+}
+
+/// What has become of a board.
+enum BoardNews {
+    Changes(Batch),
+    /// Too much: it is made anew.
+    Anew,
+}
+
+/// What has changed since a number, for each of these boards: absolute scores, so that nothing is counted twice.
+fn read_changes(conn: &mut DbConnection, from: i64, boards: &[Board]) -> AppResult<Vec<(Board, BoardNews)>> {
+    // Before the changes: what they miss bears this number or a later one.
+    let to = points::settled_change_no(conn)?;
+    let changes = store::list_changes(conn, from, MOST_CHANGES)?;
+    let is_too_much = changes.len() > usize::try_from(MOST_CHANGES).unwrap_or(usize::MAX);
+    let mut news = Vec::with_capacity(boards.len());
+    for board in boards {
+        let of_tree = changes.iter().filter(|change| change.tenant_id == board.tenant);
+        let moved = of_tree
+            .clone()
+            .any(|change| change.member_id.is_none() && change.organization_id.is_none());
+        if is_too_much || moved {
+            news.push((board.clone(), BoardNews::Anew));
+            continue;
+        }
+        let members: BTreeSet<MemberId> = of_tree.clone().filter_map(|change| change.member_id).collect();
+        let left: BTreeSet<OrganizationId> = of_tree.filter_map(|change| change.organization_id).collect();
+        let changes = match members.is_empty() && left.is_empty() {
+            true => Vec::new(),
+            false => read_entrants(conn, board, &members, &left)?,
+        };
+        news.push((board.clone(), BoardNews::Changes(Batch { from, to, changes })));
+    }
+    Ok(news)
+}
+
+/// The scores of these members, or of their branches and of those that they have left.
+fn read_entrants(
+    conn: &mut DbConnection,
+    board: &Board,
+    members: &BTreeSet<MemberId>,
+    left: &BTreeSet<OrganizationId>,
+) -> AppResult<Vec<(uuid::Uuid, Option<Score>)>> {
+    let path = organizations::find_organization(conn, board.top)?.path;
+    let asked: Vec<AnyId> = match board.unit {
+        Unit::Members => members.iter().map(|id| AnyId(id.0)).collect(),
+        _ => store::list_branches_of(conn, members, left)?,
+    };
+    let mut changes: HashMap<uuid::Uuid, Option<Score>> = asked.iter().map(|id| (id.0, None)).collect();
+    for row in store::list_scores(conn, board, &path, Who::Only(&asked))? {
+        if is_listed(board, &row) {
+            changes.insert(row.id.0, Some(score_of(&row)));
+        }
+    }
+    Ok(changes.into_iter().collect())
+}

@@ -1,0 +1,67 @@
+//! What study is worth: asked of points in the transaction in which a lesson is completed.
+
+use std::collections::HashMap;
+
+use super::store::CompletionRow;
+use crate::attendance;
+use crate::lessons::{CourseVersion, LessonId};
+use crate::members::MemberId;
+use crate::platform::db::{AnyId, DbConnection, Instant};
+use crate::platform::error::AppResult;
+use crate::platform::ids::Ids;
+use crate::points::{self, Deed, Rule};
+use crate::study_plans;
+
+/// A lesson gives by its length, whoever studied it how long; and it may be the last of a plan, or answer an absence.
+pub fn completions(
+    conn: &mut DbConnection,
+    ids: &Ids,
+    now: Instant,
+    rows: &[CompletionRow],
+    versions: &HashMap<LessonId, Vec<CourseVersion>>,
+) -> AppResult<()> {
+    let deed = |member: MemberId, rule: Rule, id: AnyId, at: Instant| Deed {
+        member,
+        rule,
+        source: id,
+        subject: id,
+        minutes: 0,
+        occurred_at: at,
+        is_new: true,
+    };
+    let mut deeds: Vec<Deed> = Vec::with_capacity(rows.len());
+    for row in rows {
+        let versions = versions.get(&row.lesson_id).into_iter().flatten();
+        let version = versions.clone().find(|version| version.number == row.number);
+        let lesson = deed(
+            row.member_id,
+            Rule::LessonCompleted,
+            AnyId(row.lesson_id.0),
+            row.occurred_at,
+        );
+        deeds.push(Deed {
+            minutes: version.map_or(0, minutes_of),
+            ..lesson
+        });
+    }
+    let completed: Vec<_> = rows.iter().map(|row| (row.member_id, row.lesson_id)).collect();
+    for done in study_plans::finished_by(conn, now, &completed)? {
+        let plan = deed(done.member, Rule::PlanFinished, AnyId(done.plan.0), done.at);
+        // It may have had other lessons, and been finished before.
+        deeds.push(Deed {
+            is_new: false,
+            ..plan
+        });
+    }
+    points::award(conn, ids, now, &deeds)?;
+    let completed: Vec<_> = rows
+        .iter()
+        .map(|row| (row.member_id, row.lesson_id, row.occurred_at))
+        .collect();
+    attendance::lessons_completed(conn, ids, now, &completed)
+}
+
+/// Begun minutes count whole.
+fn minutes_of(version: &CourseVersion) -> i32 {
+    i32::try_from(version.duration_ms.div_ceil(60_000)).unwrap_or(i32::MAX)
+}
