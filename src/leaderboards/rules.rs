@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::organizations::{LeaderboardMode, OrganizationId};
 use crate::platform::boards::BoardKey;
-use crate::points::{first_of_month, first_of_quarter, first_of_week, first_of_year};
+use crate::points::{BEGINNING, first_of_month, first_of_quarter, first_of_week, first_of_year};
 
 /// How long a ranking counts.
 #[derive(
@@ -52,9 +52,6 @@ pub struct Period {
     pub span: Span,
     pub starts_on: NaiveDate,
 }
-
-/// Before any points.
-const BEGINNING: NaiveDate = NaiveDate::from_ymd_opt(1970, 1, 1).expect("a date");
 
 impl Period {
     /// The one in which a day lies.

@@ -309,6 +309,9 @@ pub fn earned_since(scheme: &Scheme, day: NaiveDate) -> Option<NaiveDate> {
     [day_start, week_start, year_start].into_iter().flatten().min()
 }
 
+/// Before any points: PostgreSQL knows no such day as the first of chrono's.
+pub const BEGINNING: NaiveDate = NaiveDate::from_ymd_opt(1970, 1, 1).expect("a date");
+
 /// The Monday.
 pub fn first_of_week(day: NaiveDate) -> NaiveDate {
     let since_monday = u64::from(day.weekday().num_days_from_monday());

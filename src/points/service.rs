@@ -101,7 +101,7 @@ pub fn my_totals(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<Totals> {
 fn totals(conn: &mut DbConnection, member: MemberId, today: NaiveDate) -> AppResult<Totals> {
     let (week, month) = (rules::first_of_week(today), rules::first_of_month(today));
     let (quarter, year) = (rules::first_of_quarter(today), rules::first_of_year(today));
-    let since = [("day", week), ("month", quarter), ("year", NaiveDate::MIN)];
+    let since = [("day", week), ("month", quarter), ("year", rules::BEGINNING)];
     let mut totals = Totals::default();
     for row in store::list_totals(conn, member, &since)? {
         let (points, starts_on) = (row.points, row.starts_on);
