@@ -19,8 +19,9 @@ use zhibu::members::{self, CreateMember, Standing};
 use zhibu::organizations::{self, CreateOrganization, Kind, Role, SettingsPatch};
 use zhibu::platform::clock::Clock;
 use zhibu::platform::config::{Config, Overrides};
-use zhibu::platform::db::DbConnection;
+use zhibu::platform::db::{DbConnection, Instant};
 use zhibu::platform::ids::Ids;
+use zhibu::platform::local_time;
 use zhibu::server;
 use zhibu::sign_ups::{self, WriteSignUpPolicy};
 
@@ -108,10 +109,14 @@ async fn seed(
             .await?;
     }
     if has_points {
-        app.db.write_long(move |conn| insert_points(conn, root.0)).await?;
+        let now = app.clock.now();
+        app.db
+            .write_long(move |conn| insert_points(conn, now, root.0))
+            .await?;
         std::fs::write(folder.join("root.txt"), root.to_string())?;
         std::fs::write(folder.join("branch.txt"), branch.to_string())?;
-        return write_tokens(&app, &folder, root, &ids[..count.min(20_000)], admin);
+        let some: Vec<_> = ids.into_iter().take(20_000).collect();
+        return write_tokens(&app, &folder, root, &some, admin);
     }
     app.db
         .write_long(move |conn| {
@@ -161,10 +166,12 @@ fn write_tokens(
 }
 
 /// One to a thousand points for each, today, so that there are many equals; and everybody may see it.
-fn insert_points(conn: &mut DbConnection, tenant: uuid::Uuid) -> zhibu::platform::error::AppResult<()> {
-    let now = chrono::Utc::now()
-        .with_timezone(&chrono_tz::Asia::Shanghai)
-        .date_naive();
+fn insert_points(
+    conn: &mut DbConnection,
+    now: Instant,
+    tenant: uuid::Uuid,
+) -> zhibu::platform::error::AppResult<()> {
+    let now = local_time::local_date(now, chrono_tz::Asia::Shanghai);
     let month = now.format("%Y-%m-01");
     let (points, date, at, tenant) = match conn {
         DbConnection::Sqlite(_) => (

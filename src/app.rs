@@ -74,8 +74,6 @@ pub enum BuildError {
     Bucket(#[from] object_store::Error),
     #[error("cannot send messages: {0}")]
     Sender(#[from] reqwest::Error),
-    #[error("cannot use REDIS_URL: {0}")]
-    Cache(#[from] redis::RedisError),
 }
 
 impl App {
@@ -84,10 +82,10 @@ impl App {
         let config = Arc::new(config);
         let keys = Arc::new(Keys::load(&config)?);
         let db = Db::open(&config.database)?;
-        let cache = Cache::open(&config.cache)?;
+        let cache = Cache::open(&config.cache);
         let auth = Auth::new(&config, keys.clone());
         let live = LiveHub::new(db.clone(), cache.clone());
-        let leaderboards = Keeper::new(db.clone(), clock.clone(), cache.clone(), cache.boards());
+        let leaderboards = Keeper::new(db.clone(), clock.clone(), cache.clone());
         let live_boards = LiveBoards::new(db.clone(), cache.clone(), leaderboards.clone());
         let check_ins = attendance::start_lane(
             &config.check_in,

@@ -51,55 +51,60 @@ pub fn check_ins(conn: &mut DbConnection, ids: &Ids, now: Instant, rows: &[Check
     points::award(conn, ids, now, &deeds)
 }
 
-/// A check-in that was annulled has earned nothing.
-pub fn take_back(conn: &mut DbConnection, ctx: &Ctx, row: &CheckInRow) -> AppResult<()> {
-    points::reverse(conn, &ctx.ids, ctx.now, &[(row.member_id, AnyId(row.id.0))])
+/// A check-in that was annulled has earned nothing; and whoever had made the event up has made it up again.
+pub fn take_back(conn: &mut DbConnection, ctx: &Ctx, event: &EventRow, row: &CheckInRow) -> AppResult<()> {
+    points::reverse(conn, &ctx.ids, ctx.now, &[(row.member_id, AnyId(row.id.0))])?;
+    let make_up = store::find_make_ups(conn, &[event.id])?.pop();
+    match make_up {
+        Some(make_up) => credit_studied(conn, ctx, event, make_up.lesson_id, &[row.member_id]),
+        None => Ok(()),
+    }
 }
 
 /// Whoever turns out to have been present has made nothing up.
-pub fn were_present(
-    conn: &mut DbConnection,
-    ids: &Ids,
-    now: Instant,
-    people: impl Iterator<Item = Pair>,
-) -> AppResult<()> {
-    let undone: Vec<_> = people
-        .map(|pair| (pair.member_id, AnyId(pair.event_id.0)))
+pub fn were_present(conn: &mut DbConnection, ids: &Ids, now: Instant, rows: &[&CheckInRow]) -> AppResult<()> {
+    let counting = rows.iter().filter(|row| !row.waits_for_review());
+    let undone: Vec<_> = counting
+        .map(|row| (row.member_id, AnyId(row.event_id.0)))
         .collect();
     points::reverse(conn, ids, now, &undone)
 }
 
-/// What did not take place was attended and made up by nobody. The caller holds the event's row, whose roster is frozen.
+/// What did not take place was attended, made up, served at and reflected on by nobody. The caller holds the event's row, whose
+/// roster is frozen.
 pub fn event_cancelled(conn: &mut DbConnection, ctx: &Ctx, event: EventId) -> AppResult<()> {
     let came = store::list_event_check_ins(conn, event)?;
     let expected = store::list_roster(conn, event)?;
-    let came = came.iter().map(|row| (row.member_id, AnyId(row.id.0)));
-    let expected = expected.iter().map(|row| (row.member_id, AnyId(event.0)));
-    let undone: Vec<_> = came.chain(expected).collect();
-    points::reverse(conn, &ctx.ids, ctx.now, &undone)
+    let came = came.iter().map(|row| row.member_id);
+    let people: BTreeSet<MemberId> = came.chain(expected.iter().map(|row| row.member_id)).collect();
+    let people: Vec<MemberId> = people.into_iter().collect();
+    points::reverse_all_at(conn, &ctx.ids, ctx.now, &people, AnyId(event.0))
 }
 
-/// Lessons that were just completed, and the absences that they answer: of events that are over, by whoever was expected and
-/// did not come. One statement where no event names any of them.
-pub fn lessons_completed(
+/// What lessons that were just completed are worth as answers to absences: from events that are over, for whoever was expected
+/// and did not come. One statement where no event names any of them. Events are locked here, so ask before members are.
+pub fn made_up_by(
     conn: &mut DbConnection,
     ids: &Ids,
     now: Instant,
     completed: &[(MemberId, LessonId, Instant)],
-) -> AppResult<()> {
+) -> AppResult<Vec<Deed>> {
     let lessons: BTreeSet<LessonId> = completed.iter().map(|(_, lesson, _)| *lesson).collect();
     let answers = store::list_make_up_events(conn, lessons.into_iter())?;
     let mut made_up = Vec::new();
+    let mut open = BTreeSet::new();
     for (member, lesson, at) in completed {
         let of_lesson = answers.iter().filter(|answer| answer.lesson_id == *lesson);
-        let in_time = of_lesson.filter(|answer| make_up::is_in_time(answer.ends_at, *at));
-        made_up.extend(in_time.map(|answer| (answer.event_id, *member, *at)));
+        for answer in of_lesson.filter(|answer| make_up::is_in_time(answer.ends_at, *at)) {
+            made_up.push((answer.event_id, *member, *at));
+            open.extend(answer.roster_frozen_at.is_none().then_some(answer.event_id));
+        }
     }
     // Who was expected is known once the roster is frozen.
-    for event in made_up.iter().map(|(event, ..)| *event).collect::<BTreeSet<_>>() {
+    for event in open {
         roster::freeze_if_due(conn, ids, now, event)?;
     }
-    credit_make_ups(conn, ids, now, &made_up)
+    make_up_deeds(conn, &made_up)
 }
 
 /// A lesson that answers an absence was named, changed or taken away: who has studied it since the event gets points for
@@ -120,23 +125,31 @@ pub fn make_up_set(
         .collect();
     points::reverse(conn, &ctx.ids, ctx.now, &before)?;
     let Some(now_set) = now_set else { return Ok(()) };
-    let studied = study::studied(conn, &expected, &[now_set.lesson_id])?;
+    credit_studied(conn, ctx, event, now_set.lesson_id, &expected)
+}
+
+/// Those of these members who have studied it since the event.
+fn credit_studied(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    event: &EventRow,
+    lesson: LessonId,
+    members: &[MemberId],
+) -> AppResult<()> {
+    let studied = study::studied(conn, members, &[lesson])?;
     let in_time = studied
         .completed
         .into_iter()
         .filter(|(_, at)| make_up::is_in_time(event.ends_at, *at));
     let made_up: Vec<_> = in_time.map(|((member, _), at)| (event.id, member, at)).collect();
-    credit_make_ups(conn, &ctx.ids, ctx.now, &made_up)
+    let deeds = make_up_deeds(conn, &made_up)?;
+    points::award(conn, &ctx.ids, ctx.now, &deeds)
 }
 
-fn credit_make_ups(
-    conn: &mut DbConnection,
-    ids: &Ids,
-    now: Instant,
-    made_up: &[(EventId, MemberId, Instant)],
-) -> AppResult<()> {
+/// Of those who were expected and did not come. Who waits for review has not come yet.
+fn make_up_deeds(conn: &mut DbConnection, made_up: &[(EventId, MemberId, Instant)]) -> AppResult<Vec<Deed>> {
     if made_up.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let pairs: Vec<_> = made_up
         .iter()
@@ -145,6 +158,7 @@ fn credit_make_ups(
     let expected: HashSet<Pair> = store::list_on_roster(conn, &pairs)?.into_iter().collect();
     let came: HashSet<Pair> = store::list_effective(conn, &pairs)?
         .iter()
+        .filter(|row| !row.waits_for_review())
         .map(Pair::of)
         .collect();
     let away = made_up.iter().filter(|(event_id, member_id, _)| {
@@ -154,7 +168,7 @@ fn credit_make_ups(
         };
         expected.contains(&pair) && !came.contains(&pair)
     });
-    let deeds: Vec<Deed> = away
+    let deeds = away
         .map(|(event, member, at)| Deed {
             member: *member,
             rule: Rule::MakeUp,
@@ -165,5 +179,5 @@ fn credit_make_ups(
             is_new: false,
         })
         .collect();
-    points::award(conn, ids, now, &deeds)
+    Ok(deeds)
 }

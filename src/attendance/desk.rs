@@ -125,12 +125,11 @@ pub fn check_in_all(
     insert_passages(conn, &new_passages).map_err(AppError::overtaken)?;
     credit::check_ins(conn, ids, now, &new_rows)?;
     let is_over = |row: &&CheckInRow| {
-        known
-            .events
-            .get(&row.event_id)
-            .is_some_and(|event| event.ends_at <= now)
+        let event = known.events.get(&row.event_id);
+        event.is_some_and(|event| event.ends_at <= now)
     };
-    credit::were_present(conn, ids, now, new_rows.iter().filter(is_over).map(Pair::of))?;
+    let late: Vec<&CheckInRow> = new_rows.iter().filter(is_over).collect();
+    credit::were_present(conn, ids, now, &late)?;
     Ok(outcomes)
 }
 

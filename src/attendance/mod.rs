@@ -20,7 +20,7 @@ mod sheet;
 mod store;
 
 pub use checkpoints::clone_points;
-pub use credit::{event_cancelled, lessons_completed};
+pub use credit::{event_cancelled, made_up_by};
 pub use doors::{event_of_code, event_of_proof};
 pub use http::{MyAttendanceView, configure, configure_pages};
 pub use lane::{CheckInLane, start_lane};

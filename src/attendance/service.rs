@@ -168,7 +168,7 @@ pub fn annul_check_in(
     }
     checkpoints::annul_with(conn, ctx, &row, reason)?;
     volunteering::annul_with_check_in(conn, ctx, row.id, reason)?;
-    credit::take_back(conn, ctx, &row)?;
+    credit::take_back(conn, ctx, &event, &row)?;
     events::set_last_seq(conn, event.id, event.last_seq + 1)?;
     note(
         conn,
@@ -198,6 +198,7 @@ pub fn accept_check_in(conn: &mut DbConnection, ctx: &Ctx, id: CheckInId) -> App
     )?;
     let row = reload(conn, id)?;
     credit::check_ins(conn, &ctx.ids, ctx.now, std::slice::from_ref(&row))?;
+    credit::were_present(conn, &ctx.ids, ctx.now, &[&row])?;
     Ok(row)
 }
 

@@ -3,6 +3,7 @@
 use chrono::{Days, NaiveDate};
 
 use super::rules::{Period, Span};
+use super::service;
 use super::store;
 use crate::app::App;
 use crate::organizations::{self, OrganizationRow};
@@ -15,12 +16,20 @@ use crate::platform::local_time;
 const SETTLING_DAYS: u64 = 3;
 /// What ended longer ago than this when a tree is first looked at stays as it is.
 const LOOK_BACK_DAYS: u64 = 40;
+
 /// Makes final what has been over for some days: each period of each tree in a transaction of its own.
 pub async fn close_periods(app: &App) -> AppResult<()> {
     let now = app.clock.now();
     let due = app.db.read(move |conn| list_due(conn, now)).await?;
     for (tree, period) in due {
-        let close = move |conn: &mut DbConnection| Ok(store::insert_results(conn, tree, period, now)?);
+        let ids = app.ids.clone();
+        let close = move |conn: &mut DbConnection| {
+            let is_new = store::insert_results(conn, tree, period, now)?;
+            if is_new {
+                service::settings_changed(conn, &ids, now, tree, tree)?;
+            }
+            Ok(is_new)
+        };
         if app.db.write_long(close).await? {
             app.permits.forget();
             tracing::info!(tenant = %tree, span = period.span.as_str(), starts_on = %period.starts_on, "standings are final");

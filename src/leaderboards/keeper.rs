@@ -6,10 +6,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant as Moment};
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::rules::{Board, Unit};
-use super::store::{self, ScoreRow, Who};
+use super::store::{self, ChangeRow, ScoreRow, Who};
 use crate::members::MemberId;
 use crate::organizations::{self, OrganizationId};
 use crate::platform::boards::{Applied, Batch, BoardKey, Boards, Building, Found, Page, Score, Unavailable};
@@ -31,8 +31,14 @@ const MOST_WATCHED: usize = 500;
 const ROWS: i32 = 50_000;
 /// With more changes than this a board is made anew.
 const MOST_CHANGES: i32 = 20_000;
+/// The version of what changes no more: above all others, and below 2^53, as boards ask.
+const FINAL: i64 = (1 << 53) - 1;
 /// Scores that are handed over at a time.
 const SCORES: usize = 5_000;
+/// Boards that a process makes at a time.
+const MAKINGS: usize = 2;
+/// How often whoever makes a board says so: well below the lease.
+const HOLDING: Duration = Duration::from_secs(1);
 /// How long nobody waits for a place that did not answer in time.
 const AWAY: Duration = Duration::from_millis(500);
 /// What was checked so long ago may be behind.
@@ -47,6 +53,8 @@ struct Inner {
     cache: Cache,
     /// Redis and then this process, or this process alone.
     sides: Vec<Side>,
+    /// Turns at making a board.
+    makings: Semaphore,
 }
 
 /// One place where boards are kept.
@@ -92,24 +100,29 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Tells all processes that a board has changed.
 pub fn news_of(key: &BoardKey) -> News {
-    News(format!("board:{key}"))
+    News(format!("board:{}", key.as_str()))
 }
 
 impl Keeper {
-    /// `shared` is what replicas have in common: Redis. Without it, or while it does not answer, this process keeps boards itself.
-    pub fn new(db: Db, clock: Clock, cache: Cache, shared: Option<Boards>) -> Self {
+    /// Boards stand where the cache is. While that is Redis and does not answer, this process keeps them itself.
+    pub fn new(db: Db, clock: Clock, cache: Cache) -> Self {
         let side = |boards| Side {
             boards,
             watched: Mutex::default(),
             checked_at: Mutex::new(clock.now()),
             away_until: Mutex::default(),
         };
-        let sides = shared.into_iter().chain([Boards::memory()]).map(side).collect();
+        let own = Boards::memory(clock.clone());
+        let sides = match &cache {
+            Cache::Memory(_) => vec![side(own)],
+            Cache::Redis(_) => vec![side(Boards::beside(&cache, clock.clone())), side(own)],
+        };
         Self(Arc::new(Inner {
             db,
             clock,
             cache,
             sides,
+            makings: Semaphore::new(MAKINGS),
         }))
     }
 
@@ -150,7 +163,16 @@ impl Keeper {
             if side.is_away() {
                 continue;
             }
-            side.note_reader(board);
+            // Nobody has followed what nobody looked at.
+            if side.note_reader(board) && !board.is_final {
+                match self.follow_side(n, side, vec![board.clone()]).await? {
+                    Ok(_) => {}
+                    Err(Unavailable) => {
+                        side.goes_away();
+                        continue;
+                    }
+                }
+            }
             match self.ask_side(n, side, board, &key, ask, patience).await {
                 Ok(Some(found)) => {
                     let stale_since = (!board.is_final).then(|| self.stale_since(side)).flatten();
@@ -209,34 +231,62 @@ impl Keeper {
             if let Some(side) = keeper.0.sides.get(n)
                 && let Err(error) = keeper.make_now(side, &board).await
             {
-                tracing::warn!(board = %board.key(), %error, "cannot make a leaderboard; whoever looks next tries again");
+                tracing::warn!(board = board.key().as_str(), %error, "cannot make a leaderboard; whoever looks next tries again");
             }
             told.send_replace(());
         });
         made
     }
 
-    /// Reads the whole board from the database and puts it in place, beside whatever is read meanwhile.
+    /// Reads the whole board from the database and puts it in place, beside whatever is read meanwhile. A few at a time: each
+    /// takes a connection for as long as it reads.
     async fn make_now(&self, side: &Side, board: &Board) -> AppResult<()> {
+        let _turn = self
+            .0
+            .makings
+            .acquire()
+            .await
+            .map_err(|_| AppError::unavailable())?;
         let key = board.key();
-        let Ok(Some(building)) = side.boards.begin(&key).await else {
-            return Ok(());
+        let building = match side.boards.begin(&key).await {
+            Ok(Some(building)) => building,
+            Ok(None) => return Ok(()),
+            Err(Unavailable) => {
+                side.goes_away();
+                return Err(AppError::unavailable());
+            }
         };
+        match self.fill(building, board).await? {
+            Ok(true) => self.0.cache.announce(news_of(&key)),
+            Ok(false) => tracing::debug!(board = key.as_str(), "another replica has made a leaderboard"),
+            Err(Unavailable) => {
+                side.goes_away();
+                return Err(AppError::unavailable());
+            }
+        }
+        Ok(())
+    }
+
+    async fn fill(&self, mut building: Building, board: &Board) -> AppResult<Result<bool, Unavailable>> {
         let of = board.clone();
         let read = move |conn: &mut DbConnection| {
             let at = points::settled_change_no(conn)?;
             Ok((at, read_whole(conn, &of)?))
         };
-        let (at, scores) = self.0.db.read_long(read).await?;
-        let at = if board.is_final { i64::MAX } else { at };
-        let entrants = scores.len();
-        match put(building, &scores, at).await {
-            Ok(true) => tracing::debug!(board = %key, entrants, "a leaderboard was made"),
-            Ok(false) => tracing::debug!(board = %key, "another replica has made a leaderboard"),
-            Err(Unavailable) => return Err(AppError::unavailable()),
-        }
-        self.0.cache.announce(news_of(&key));
-        Ok(())
+        let reading = self.0.db.read_long(read);
+        tokio::pin!(reading);
+        let (at, scores) = loop {
+            tokio::select! {
+                read = &mut reading => break read?,
+                // It is still ours while we read.
+                () = tokio::time::sleep(HOLDING) => match building.add(&[]).await {
+                    Ok(true) => {}
+                    other => return Ok(other),
+                },
+            }
+        };
+        let at = if board.is_final { FINAL } else { at };
+        Ok(put(building, &scores, at).await)
     }
 
     /// Brings the boards that are looked at to where the truth is. Called four times a second; every replica does it, and
@@ -250,7 +300,9 @@ impl Keeper {
             }
             let began = self.0.clock.now();
             match self.follow_side(n, side, boards).await? {
-                Ok(()) => *lock(&side.checked_at) = began,
+                Ok(true) => *lock(&side.checked_at) = began,
+                // Some are made anew, and shown as they were meanwhile.
+                Ok(false) => {}
                 // What takes no changes is not read either.
                 Err(Unavailable) => side.goes_away(),
             }
@@ -258,12 +310,13 @@ impl Keeper {
         Ok(())
     }
 
+    /// Are all of them as the truth is? Those that are not there are shown by nobody.
     async fn follow_side(
         &self,
         n: usize,
         side: &Side,
         boards: Vec<Board>,
-    ) -> AppResult<Result<(), Unavailable>> {
+    ) -> AppResult<Result<bool, Unavailable>> {
         let keys: Vec<BoardKey> = boards.iter().map(Board::key).collect();
         let Ok(versions) = side.boards.at(&keys).await else {
             return Ok(Err(Unavailable));
@@ -275,24 +328,38 @@ impl Keeper {
                 None => drop(self.make(n, side, &board)),
             }
         }
-        let Some(from) = there.iter().map(|(_, at)| *at).min() else {
-            return Ok(Ok(()));
-        };
-        let boards: Vec<Board> = there.into_iter().map(|(board, _)| board).collect();
-        let read = move |conn: &mut DbConnection| read_changes(conn, from, &boards);
+        if there.is_empty() {
+            return Ok(Ok(true));
+        }
+        let mut all_right = true;
+        let read = move |conn: &mut DbConnection| read_changes(conn, &there);
         for (board, news) in self.0.db.read_fresh(read).await? {
-            if self.apply(n, side, &board, news).await.is_err() {
-                return Ok(Err(Unavailable));
+            match self.apply(n, side, &board, news).await {
+                Ok(is_right) => all_right &= is_right,
+                Err(Unavailable) => return Ok(Err(Unavailable)),
             }
         }
-        Ok(Ok(()))
+        Ok(Ok(all_right))
     }
 
-    async fn apply(&self, n: usize, side: &Side, board: &Board, news: BoardNews) -> Result<(), Unavailable> {
+    async fn apply(
+        &self,
+        n: usize,
+        side: &Side,
+        board: &Board,
+        news: BoardNews,
+    ) -> Result<bool, Unavailable> {
         let key = board.key();
-        let BoardNews::Changes(batch) = news else {
-            drop(self.make(n, side, board));
-            return Ok(());
+        let batch = match news {
+            BoardNews::Nothing(at) => {
+                side.note_version(board, Some(at));
+                return Ok(true);
+            }
+            BoardNews::Anew => {
+                drop(self.make(n, side, board));
+                return Ok(false);
+            }
+            BoardNews::Changes(batch) => batch,
         };
         let has_changed = !batch.changes.is_empty();
         match side.boards.apply(&key, &batch).await? {
@@ -304,16 +371,19 @@ impl Keeper {
                 }
             }
             Applied::Stale => side.note_version(board, None),
-            Applied::Gap | Applied::Missing => drop(self.make(n, side, board)),
+            Applied::Gap | Applied::Missing => {
+                drop(self.make(n, side, board));
+                return Ok(false);
+            }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The version that a board is at, as this process last saw it and nothing has changed since; none: it must be read.
     pub fn version(&self, board: &Board) -> Option<i64> {
         let side = self.0.sides.iter().find(|side| !side.is_away())?;
         if board.is_final {
-            return Some(i64::MAX);
+            return Some(FINAL);
         }
         if self.stale_since(side).is_some() {
             return None;
@@ -328,7 +398,7 @@ impl Keeper {
     pub async fn keep(&self) {
         for side in &self.0.sides {
             let keys: Vec<BoardKey> = side.looked_at().iter().map(Board::key).collect();
-            let _ = side.boards.keep(&keys).await;
+            side.boards.keep(&keys).await;
         }
     }
 }
@@ -352,10 +422,13 @@ impl Side {
         *lock(&self.away_until) = Some(Moment::now() + AWAY);
     }
 
-    fn note_reader(&self, board: &Board) {
+    /// Tells whether nobody has looked at it lately.
+    fn note_reader(&self, board: &Board) -> bool {
         let mut watched = lock(&self.watched);
+        let is_new = !watched.contains_key(board);
         let entry = watched.entry(board.clone()).or_insert_with(Watched::now);
         entry.read_at = Moment::now();
+        is_new
     }
 
     fn note_version(&self, board: &Board, at: Option<i64>) {
@@ -393,7 +466,9 @@ impl Side {
 
 async fn put(mut building: Building, scores: &[(uuid::Uuid, Score)], at: i64) -> Result<bool, Unavailable> {
     for some in scores.chunks(SCORES) {
-        building.add(some).await?;
+        if !building.add(some).await? {
+            return Ok(false);
+        }
     }
     building.finish(at).await
 }
@@ -426,34 +501,46 @@ fn read_whole(conn: &mut DbConnection, board: &Board) -> AppResult<Vec<(uuid::Uu
 
 /// What has become of a board.
 enum BoardNews {
+    /// It is as it was, at this version.
+    Nothing(i64),
     Changes(Batch),
     /// Too much: it is made anew.
     Anew,
 }
 
-/// What has changed since a number, for each of these boards: absolute scores, so that nothing is counted twice.
-fn read_changes(conn: &mut DbConnection, from: i64, boards: &[Board]) -> AppResult<Vec<(Board, BoardNews)>> {
+/// What has changed for each of these boards since the version that it is at: absolute scores, so that nothing is counted twice.
+fn read_changes(conn: &mut DbConnection, boards: &[(Board, i64)]) -> AppResult<Vec<(Board, BoardNews)>> {
     // Before the changes: what they miss bears this number or a later one.
     let to = points::settled_change_no(conn)?;
-    let changes = store::list_changes(conn, from, MOST_CHANGES)?;
-    let is_too_much = changes.len() > usize::try_from(MOST_CHANGES).unwrap_or(usize::MAX);
+    let first = boards.iter().map(|(_, at)| *at).min().unwrap_or(to);
+    let changes = store::list_changes(conn, first, MOST_CHANGES)?;
+    // The latest first: what is cut off is the oldest.
+    let is_cut = changes.len() > usize::try_from(MOST_CHANGES).unwrap_or(usize::MAX);
+    let oldest = changes.last().map_or(first, |change| change.change_no);
     let mut news = Vec::with_capacity(boards.len());
-    for board in boards {
-        let of_tree = changes.iter().filter(|change| change.tenant_id == board.tenant);
-        let moved = of_tree
-            .clone()
-            .any(|change| change.member_id.is_none() && change.organization_id.is_none());
-        if is_too_much || moved {
-            news.push((board.clone(), BoardNews::Anew));
-            continue;
-        }
-        let members: BTreeSet<MemberId> = of_tree.clone().filter_map(|change| change.member_id).collect();
-        let left: BTreeSet<OrganizationId> = of_tree.filter_map(|change| change.organization_id).collect();
-        let changes = match members.is_empty() && left.is_empty() {
-            true => Vec::new(),
-            false => read_entrants(conn, board, &members, &left)?,
+    for (board, at) in boards {
+        let of_board: Vec<&ChangeRow> = changes
+            .iter()
+            .filter(|change| change.change_no >= *at && change.tenant_id == board.tenant)
+            .collect();
+        let is_moved = |change: &&ChangeRow| change.member_id.is_none() && change.organization_id.is_none();
+        let told = if (is_cut && oldest >= *at) || of_board.iter().any(is_moved) {
+            BoardNews::Anew
+        } else if of_board.is_empty() {
+            BoardNews::Nothing(*at)
+        } else {
+            let members = of_board.iter().filter_map(|change| change.member_id).collect();
+            let left = of_board
+                .iter()
+                .filter_map(|change| change.organization_id)
+                .collect();
+            BoardNews::Changes(Batch {
+                from: *at,
+                to,
+                changes: read_entrants(conn, board, &members, &left)?,
+            })
         };
-        news.push((board.clone(), BoardNews::Changes(Batch { from, to, changes })));
+        news.push((board.clone(), told));
     }
     Ok(news)
 }

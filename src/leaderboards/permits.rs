@@ -45,6 +45,8 @@ struct Permit {
     shown: Arc<Shown>,
     /// The end of the tree's day: then other periods are meant.
     until: Instant,
+    /// How much had changed when it was looked up.
+    changes: u64,
 }
 
 impl Default for Permits {
@@ -69,6 +71,7 @@ impl Permits {
         let changes = self.0.changes.load(Ordering::Acquire);
         if self.is_looked_after()
             && let Some(permit) = self.0.known.get(&key).await
+            && permit.changes == changes
             && app.clock.now() < permit.until
         {
             return Ok(permit.shown);
@@ -79,14 +82,13 @@ impl Permits {
             false => service::show(conn, &ctx, wanted),
         };
         let shown = Arc::new(app.db.read_fresh(look).await?);
-        // What has changed meanwhile may be missing.
-        if self.0.changes.load(Ordering::Acquire) == changes {
-            let permit = Permit {
-                until: shown.day_ends_at,
-                shown: shown.clone(),
-            };
-            self.0.known.insert(key, permit).await;
-        }
+        // What has changed meanwhile may be missing: then it is of no use.
+        let permit = Permit {
+            until: shown.day_ends_at,
+            shown: shown.clone(),
+            changes,
+        };
+        self.0.known.insert(key, permit).await;
         Ok(shown)
     }
 

@@ -141,7 +141,7 @@ pub struct Board {
 impl Board {
     pub fn key(&self) -> BoardKey {
         let kind = if self.is_final { "final" } else { "live" };
-        BoardKey::from(format!(
+        BoardKey::new(format!(
             "{kind}:{}:{}:{}:{}",
             self.top,
             self.unit.as_str(),

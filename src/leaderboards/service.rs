@@ -75,6 +75,9 @@ fn look_up(conn: &mut DbConnection, ctx: &Ctx, wanted: Wanted) -> AppResult<Show
     let zone = zone(conn, &top)?;
     let today = local_time::local_date(ctx.now, zone);
     let on = wanted.on.unwrap_or(today);
+    if on < points::BEGINNING {
+        return Err(AppError::invalid_field("on", "out_of_range", "lies before 1970"));
+    }
     if on > today {
         return Err(AppError::invalid_field("on", "in_future", "lies in the future"));
     }
@@ -132,10 +135,18 @@ pub fn names(
     ids: &[uuid::Uuid],
 ) -> AppResult<HashMap<uuid::Uuid, NameRow>> {
     let ids: Vec<AnyId> = ids.iter().map(|id| AnyId(*id)).collect();
-    let rows = match unit {
+    let mut rows = match unit {
         Unit::Members => store::list_member_names(conn, &ids)?,
         _ => store::list_branch_names(conn, &ids)?,
     };
+    if unit == Unit::Members {
+        // An organization whose own members are not shown does not have them shown above it.
+        let modes = organizations::leaderboard_modes(conn, rows.iter().map(|row| row.organization_id))?;
+        for row in &mut rows {
+            let mode = modes.get(&row.organization_id).copied().unwrap_or_default();
+            row.hides_name |= !unit.is_shown(mode);
+        }
+    }
     Ok(rows.into_iter().map(|row| (row.id.0, row)).collect())
 }
 

@@ -46,10 +46,16 @@ pub fn list_scores(
     }
 }
 
+/// Of totals or results `t`, each with its name.
+const SUMS: [(&str, &str); 2] = [
+    ("CAST(coalesce(sum(t.points), 0) AS bigint)", "points"),
+    ("max(t.reached_at)", "reached_at"),
+];
+
 /// `, points, reached_at` of `m.id`: looked up member by member, whatever the planner thinks of the table.
 fn sums(mut query: Prepared, board: &Board) -> Prepared {
     let (span, first, last) = board.period.totals();
-    for sum in ["CAST(coalesce(sum(t.points), 0) AS bigint)", "max(t.reached_at)"] {
+    for (sum, name) in SUMS {
         query = if board.is_final {
             query
                 .sql(format!(
@@ -68,12 +74,7 @@ fn sums(mut query: Prepared, board: &Board) -> Prepared {
                 .date(last)
                 .sql(")")
         };
-        let name = if sum.starts_with("CAST") {
-            " AS points"
-        } else {
-            " AS reached_at"
-        };
-        query = query.sql(name);
+        query = query.sql(format!(" AS {name}"));
     }
     query
 }
@@ -82,8 +83,11 @@ fn sums(mut query: Prepared, board: &Board) -> Prepared {
 fn people(board: &Board) -> &'static str {
     if board.is_final {
         "(SELECT r.member_id AS id, r.tenant_id, r.organization_id FROM leaderboard_results r WHERE r.tenant_id = "
-    } else {
+    } else if board.unit == Unit::Members {
         "(SELECT p.id, p.tenant_id, p.organization_id FROM members p WHERE p.deactivated_at IS NULL AND p.tenant_id = "
+    } else {
+        "(SELECT p.id, p.tenant_id, p.organization_id FROM members p WHERE p.deactivated_at IS NULL \
+         AND p.standing <> 'guest' AND p.tenant_id = "
     }
 }
 
@@ -128,7 +132,11 @@ fn list_member_scores(
     query.sql(") s").load(conn)
 }
 
-/// A branch counts its groups' members as its own. Those without members are on no board.
+/// The branch of an organization `o`.
+const BRANCH: &str = "CASE o.kind WHEN 'group' THEN o.parent_id ELSE o.id END";
+
+/// A branch counts its groups' members as its own. Those without members are on no board. Guests earn nothing, so they are not
+/// counted either.
 fn list_branch_scores(
     conn: &mut DbConnection,
     board: &Board,
@@ -138,31 +146,29 @@ fn list_branch_scores(
 ) -> QueryResult<Vec<ScoreRow>> {
     let (open, close) = conn.among_parts();
     let points = match unit {
-        Unit::BranchAverages => "sum(points) * 1000 / count(*)",
+        Unit::BranchAverages => "sum(points) * 1000 / sum(members)",
         _ => "sum(points)",
     };
     let query = Prepared::default().sql(format!(
-        "SELECT id, CAST({points} AS bigint) AS points, max(reached_at) AS reached_at FROM \
-         (SELECT CASE o.kind WHEN 'group' THEN o.parent_id ELSE o.id END AS id"
+        "SELECT id, CAST({points} AS bigint) AS points, max(reached_at) AS reached_at FROM (SELECT {BRANCH} AS id"
     ));
-    let mut query = from_people(sums(query, board), board, path)
+    let query = match board.is_final {
+        true => from_sizes(query, board, path),
+        false => from_people(sums(query.sql(", 1 AS members"), board), board, path),
+    };
+    let mut query = query
         .sql(" WHERE (o.kind = 'branch' OR (o.kind = 'group' AND o.path <> ")
         .text(path.to_owned())
         .sql("))");
     let limit = match who {
         Who::Only(ids) => {
             let ids: UuidList = ids.iter().map(|id| id.0).collect();
-            query = query
-                .sql(format!(
-                    " AND CASE o.kind WHEN 'group' THEN o.parent_id ELSE o.id END {open}"
-                ))
-                .ids(ids)
-                .sql(close);
+            query = query.sql(format!(" AND {BRANCH} {open}")).ids(ids).sql(close);
             None
         }
         Who::After(after, limit) => {
             query = query
-                .sql(" AND CASE o.kind WHEN 'group' THEN o.parent_id ELSE o.id END > ")
+                .sql(format!(" AND {BRANCH} > "))
                 .id(after.map_or(uuid::Uuid::nil(), |id| id.0));
             Some(limit)
         }
@@ -172,6 +178,28 @@ fn list_branch_scores(
         query = query.sql(" ORDER BY id LIMIT ").number(limit);
     }
     query.load(conn)
+}
+
+/// Of a final board: how many belonged to each organization then, and what they had.
+fn from_sizes(mut query: Prepared, board: &Board, path: &str) -> Prepared {
+    let span = board.period.span.as_str();
+    query = query.sql(", z.members");
+    for (sum, name) in SUMS {
+        query = query.sql(format!(
+            ", (SELECT {sum} FROM leaderboard_results t WHERE t.tenant_id = z.tenant_id AND t.span = z.span \
+             AND t.starts_on = z.starts_on AND t.organization_id = z.organization_id) AS {name}"
+        ));
+    }
+    let (low, high) = path_range(path);
+    query
+        .sql(" FROM (SELECT * FROM leaderboard_sizes WHERE tenant_id = ")
+        .id(board.tenant)
+        .sql(format!(" AND span = '{span}' AND starts_on = "))
+        .date(board.period.starts_on)
+        .sql(") z JOIN organizations o ON o.id = z.organization_id AND o.path >= ")
+        .text(low)
+        .sql(" AND o.path < ")
+        .text(high)
 }
 
 /// Somebody who must be looked at again.
@@ -185,9 +213,11 @@ pub struct ChangeRow {
     /// Where they are no more.
     #[diesel(sql_type = Nullable<sql::Uuid>)]
     pub organization_id: Option<OrganizationId>,
+    #[diesel(sql_type = BigInt)]
+    pub change_no: i64,
 }
 
-/// What was written under this number or a later one; one more than `limit` when there is more.
+/// What was written under this number or a later one, the latest first; one more than `limit` when there is more.
 pub fn list_changes(conn: &mut DbConnection, since: i64, limit: i32) -> QueryResult<Vec<ChangeRow>> {
     let none = match conn {
         DbConnection::Pg(_) => "CAST(NULL AS uuid)",
@@ -195,12 +225,14 @@ pub fn list_changes(conn: &mut DbConnection, since: i64, limit: i32) -> QueryRes
     };
     Prepared::default()
         .sql(format!(
-            "SELECT tenant_id, member_id, {none} AS organization_id FROM point_entries WHERE change_no >= "
+            "SELECT tenant_id, member_id, {none} AS organization_id, change_no FROM point_entries WHERE change_no >= "
         ))
         .long(since)
-        .sql(" UNION SELECT tenant_id, member_id, organization_id FROM leaderboard_moves WHERE change_no >= ")
+        .sql(
+            " UNION SELECT tenant_id, member_id, organization_id, change_no FROM leaderboard_moves WHERE change_no >= ",
+        )
         .long(since)
-        .sql(" LIMIT ")
+        .sql(" ORDER BY change_no DESC LIMIT ")
         .number(limit.saturating_add(1))
         .load(conn)
 }
@@ -238,8 +270,13 @@ pub fn insert_moves(conn: &mut DbConnection, rows: &[MoveRow]) -> QueryResult<()
     Ok(())
 }
 
+/// Except the one with the highest number, above which numbers go on.
 pub fn delete_moves_before(conn: &mut DbConnection, at: Instant) -> QueryResult<usize> {
-    diesel::delete(leaderboard_moves::table.filter(leaderboard_moves::moved_at.lt(at))).execute(conn)
+    diesel::sql_query(
+        "DELETE FROM leaderboard_moves WHERE moved_at < $1 AND change_no < (SELECT max(change_no) FROM leaderboard_moves)",
+    )
+    .bind::<sql::Instant, _>(at)
+    .execute(conn)
 }
 
 /// A line's name, and whether its member hides it.
@@ -401,6 +438,19 @@ pub fn insert_results(
         .sql(" WHERE m.deactivated_at IS NULL AND m.tenant_id = ")
         .id(tenant)
         .sql(" GROUP BY m.id, m.tenant_id, m.organization_id HAVING sum(t.points) > 0")
+        .execute(conn)?;
+    Prepared::default()
+        .sql(format!(
+            "INSERT INTO leaderboard_sizes (tenant_id, span, starts_on, organization_id, members) SELECT m.tenant_id, '{}', ",
+            period.span.as_str()
+        ))
+        .date(period.starts_on)
+        .sql(
+            ", m.organization_id, count(*) FROM members m WHERE m.deactivated_at IS NULL AND m.standing <> 'guest' \
+             AND m.tenant_id = ",
+        )
+        .id(tenant)
+        .sql(" GROUP BY m.tenant_id, m.organization_id")
         .execute(conn)?;
     Ok(true)
 }

@@ -17,7 +17,8 @@ pub use roles::grant_role;
 pub use rules::{Kind, LeaderboardMode, Right, Role, ids_of_path, path_range};
 pub use service::{
     CreateOrganization, Settings, SettingsPatch, create_root, create_under, find_organization,
-    ids_ever_below, in_sight, lock_tree, names, settings_of, subtree, subtree_ever, tree_zone, trees,
+    ids_ever_below, in_sight, leaderboard_modes, lock_tree, names, settings_of, subtree, subtree_ever,
+    tree_zone, trees,
 };
 pub use store::OrganizationRow;
 

@@ -447,6 +447,31 @@ pub fn in_sight(
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
+/// What leaderboards show in each of these organizations: two queries, whatever their number.
+pub fn leaderboard_modes(
+    conn: &mut DbConnection,
+    ids: impl IntoIterator<Item = OrganizationId>,
+) -> AppResult<HashMap<OrganizationId, LeaderboardMode>> {
+    let ids: HashSet<uuid::Uuid> = ids.into_iter().map(|id| id.0).collect();
+    let rows = store::list_by_path(conn, ids)?;
+    let above: HashSet<uuid::Uuid> = rows.iter().flat_map(|row| ids_of_path(&row.path)).collect();
+    let set: HashMap<uuid::Uuid, Option<LeaderboardMode>> = store::list_by_path(conn, above)?
+        .into_iter()
+        .map(|row| {
+            (
+                row.id.0,
+                row.leaderboards.as_deref().and_then(LeaderboardMode::parse),
+            )
+        })
+        .collect();
+    let mode_of = |row: &OrganizationRow| {
+        let line = ids_of_path(&row.path);
+        let nearest = line.iter().rev().find_map(|id| set.get(id).copied().flatten());
+        nearest.unwrap_or_default()
+    };
+    Ok(rows.iter().map(|row| (row.id, mode_of(row))).collect())
+}
+
 /// The roots of all trees, archived ones too.
 pub fn trees(conn: &mut DbConnection) -> AppResult<Vec<OrganizationRow>> {
     Ok(store::list_roots(conn)?)

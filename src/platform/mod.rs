@@ -15,6 +15,7 @@ pub mod keys;
 pub mod limits;
 pub mod local_time;
 pub mod page;
+pub mod redis;
 pub mod sheet;
 pub mod short_code;
 pub mod text;

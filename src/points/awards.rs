@@ -163,10 +163,11 @@ fn held_to_decide(conn: &mut DbConnection, ctx: &Ctx, id: PointAwardId) -> AppRe
     Ok(row)
 }
 
-/// Locked until the transaction ends. An archived organization's is decided on by those above it.
+/// Locked until the transaction ends. By who manages the member now; an archived organization's by those above it.
 fn held(conn: &mut DbConnection, ctx: &Ctx, id: PointAwardId) -> AppResult<AwardRow> {
     let seen = store::find_award(conn, id)?.ok_or_else(AppError::not_found)?;
-    organizations::require_ever(conn, ctx, seen.organization_id, Right::ManageMembers)?;
+    let member = members::find_member(conn, seen.member_id)?;
+    organizations::require_ever(conn, ctx, member.organization_id, Right::ManageMembers)?;
     store::lock_award(conn, id)?.ok_or_else(AppError::not_found)
 }
 

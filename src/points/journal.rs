@@ -150,6 +150,24 @@ fn new_row(ids: &Ids, now: Instant, person: &HeldMember, deed: &Deed) -> EntryRo
     }
 }
 
+/// Takes back all that these members were given at one event, lesson or plan.
+pub fn reverse_all_at(
+    conn: &mut DbConnection,
+    ids: &Ids,
+    now: Instant,
+    members: &[MemberId],
+    subject: AnyId,
+) -> AppResult<()> {
+    let mut undone: Vec<(MemberId, AnyId)> = Vec::new();
+    for some in members.chunks(AT_ONCE) {
+        undone.extend(store::list_sources_at(conn, some, subject)?);
+    }
+    reverse(conn, ids, now, &undone)
+}
+
+/// Members whose entries are looked up at a time.
+const AT_ONCE: usize = 2_000;
+
 fn hold(
     conn: &mut DbConnection,
     members: impl Iterator<Item = MemberId>,

@@ -1,7 +1,7 @@
 //! The rule book of a tree: what each rule gives from which day on. Rules are written for days to come, so that nobody's past
 //! changes, and a recalculation that nothing is written by tells what a change would have made of it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::NaiveDate;
 use serde_json::json;
@@ -13,7 +13,7 @@ use crate::app::Ctx;
 use crate::audit::{self, Entry};
 use crate::members::{self, MemberBrief, MemberId, Standing};
 use crate::organizations::{self, OrganizationId, OrganizationRow, Right};
-use crate::platform::db::DbConnection;
+use crate::platform::db::{AnyId, DbConnection};
 use crate::platform::error::{AppError, AppResult};
 
 /// What some trees have set, in order of time.
@@ -172,7 +172,7 @@ pub struct Simulation {
 }
 
 /// Members whose entries are read at a time.
-const AT_ONCE: usize = 2_000;
+const AT_ONCE: usize = 200;
 const MOST_CHANGED: usize = 20;
 
 /// Reckons what the tree's members earned from one day to another once more, by rules that are not in force. Nothing is
@@ -184,13 +184,8 @@ pub fn simulate(
     asked: &SimulatePoints,
 ) -> AppResult<Simulation> {
     let top = organizations::require(conn, ctx, id, Right::ManageOrganization)?;
-    let book = RuleBook::load(conn, [top.tenant_id].into_iter())?;
     let tries = asked.rules.iter();
     let tries: HashMap<Rule, Scheme> = tries.map(|one| (one.rule, Scheme::from(&one.scheme))).collect();
-    let scheme = |rule: Rule, day: NaiveDate| {
-        let tried = tries.get(&rule).copied();
-        tried.unwrap_or_else(|| book.scheme(top.tenant_id, rule, day))
-    };
     let below = organizations::ids_ever_below(conn, &top)?;
     let mut found = Simulation::default();
     let mut changes: Vec<(MemberId, i64, i64)> = Vec::new();
@@ -200,7 +195,8 @@ pub fn simulate(
         let Some(last) = some.last() else { break };
         after = Some(*last);
         let entries = store::list_between(conn, &some, asked.from_day, asked.to_day)?;
-        for (member, was, would_be) in reckon(entries, &scheme, &mut found) {
+        let mut given = given_before(conn, &some, asked.from_day)?;
+        for (member, was, would_be) in reckon(entries, &tries, &mut given, &mut found) {
             found.members += 1;
             found.changed += i64::from(was != would_be);
             changes.push((member, was, would_be));
@@ -216,61 +212,63 @@ pub fn simulate(
     Ok(found)
 }
 
-/// Each member's sum as it was and as it would have been. Entries come member by member, in order of time.
+/// What rules had given these members in the week and year of a day before it: it counts for the limits of both.
+fn given_before(conn: &mut DbConnection, members: &[MemberId], day: NaiveDate) -> AppResult<Given> {
+    let since = rules::first_of_week(day).min(rules::first_of_year(day));
+    let mut given = Given::new();
+    for row in store::list_earned(conn, members, since)? {
+        if let Some(rule) = Rule::parse(&row.rule).filter(|_| row.day < day) {
+            given
+                .entry((row.member_id, rule))
+                .or_default()
+                .add(row.day, row.points);
+        }
+    }
+    Ok(given)
+}
+
+type Given = HashMap<(MemberId, Rule), ByDay>;
+
+/// Each member's sum as it was and as it would have been. Entries come member by member, in order of time. Rules that are not
+/// tried are as they were; of one that is, what was taken back stays so.
 fn reckon(
     entries: Vec<EntryRow>,
-    scheme: &impl Fn(Rule, NaiveDate) -> Scheme,
+    tries: &HashMap<Rule, Scheme>,
+    given: &mut Given,
     found: &mut Simulation,
 ) -> Vec<(MemberId, i64, i64)> {
+    let reversed: HashSet<(MemberId, AnyId, String, i32)> = entries
+        .iter()
+        .filter(|row| row.turn % 2 == 1)
+        .map(|row| (row.member_id, row.source_id, row.rule.clone(), row.turn - 1))
+        .collect();
     let mut sums: BTreeMap<MemberId, (i64, i64)> = BTreeMap::new();
-    for mut entries in by_member(entries) {
-        // What stands in the end: an award without the reversal that followed it.
-        let reversed: BTreeSet<_> = entries
-            .iter()
-            .filter(|row| row.turn % 2 == 1)
-            .map(|row| (row.source_id, row.rule.clone(), row.turn - 1))
-            .collect();
-        entries.retain(|row| {
-            row.turn % 2 == 0 && !reversed.contains(&(row.source_id, row.rule.clone(), row.turn))
-        });
-        let mut given: HashMap<Rule, ByDay> = HashMap::new();
-        for row in entries {
-            let Some(rule) = Rule::parse(&row.rule) else {
-                continue;
-            };
-            let points = if rule == Rule::ManualAward {
-                row.points
-            } else {
-                let given = given.entry(rule).or_default();
-                let (scheme, earned) = (scheme(rule, row.day), given.earned(row.day));
-                let (points, _) = rules::grant(&scheme, row.minutes, row.standing, earned);
+    for row in entries {
+        let Some(rule) = Rule::parse(&row.rule) else {
+            continue;
+        };
+        let stands = row.turn % 2 == 0
+            && !reversed.contains(&(row.member_id, row.source_id, row.rule.clone(), row.turn));
+        let points = match tries.get(&rule) {
+            None => row.points,
+            Some(_) if !stands => 0,
+            Some(scheme) => {
+                let given = given.entry((row.member_id, rule)).or_default();
+                let earned = given.earned(row.day);
+                let (points, _) = rules::grant(scheme, row.minutes, row.standing, earned);
                 given.add(row.day, points);
                 points
-            };
-            let (was, would_be) = (i64::from(row.points), i64::from(points));
-            for sum in [
-                sums.entry(row.member_id).or_default(),
-                found.rules.entry(rule).or_default(),
-            ] {
-                sum.0 += was;
-                sum.1 += would_be;
             }
+        };
+        for sum in [
+            sums.entry(row.member_id).or_default(),
+            found.rules.entry(rule).or_default(),
+        ] {
+            sum.0 += i64::from(row.points);
+            sum.1 += i64::from(points);
         }
     }
     sums.into_iter()
         .map(|(member, (was, would_be))| (member, was, would_be))
         .collect()
-}
-
-fn by_member(entries: Vec<EntryRow>) -> Vec<Vec<EntryRow>> {
-    let mut groups: Vec<Vec<EntryRow>> = Vec::new();
-    for row in entries {
-        match groups.last_mut() {
-            Some(group) if group.last().is_some_and(|last| last.member_id == row.member_id) => {
-                group.push(row)
-            }
-            _ => groups.push(vec![row]),
-        }
-    }
-    groups
 }

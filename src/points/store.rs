@@ -45,6 +45,34 @@ pub fn list_of_sources(conn: &mut DbConnection, asked: &[(MemberId, AnyId)]) -> 
     PairQuery::of(ENTRY, "point_entries", ("member_id", "source_id")).load(conn, asked)
 }
 
+/// The sources that have given these members anything at this event, lesson or plan.
+pub fn list_sources_at(
+    conn: &mut DbConnection,
+    members: &[MemberId],
+    subject: AnyId,
+) -> QueryResult<Vec<(MemberId, AnyId)>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = sql::Uuid)]
+        member_id: MemberId,
+        #[diesel(sql_type = sql::Uuid)]
+        source_id: AnyId,
+    }
+    let (open, close) = conn.among_parts();
+    let rows: Vec<Row> = Prepared::default()
+        .sql(format!(
+            "SELECT DISTINCT member_id, source_id FROM point_entries WHERE member_id {open}"
+        ))
+        .ids(members.iter().copied().collect())
+        .sql(format!("{close} AND subject_id = "))
+        .id(subject)
+        .load(conn)?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.member_id, row.source_id))
+        .collect())
+}
+
 /// What a rule gave somebody on a day.
 #[derive(Debug, Clone, QueryableByName)]
 pub struct EarnedRow {

@@ -369,8 +369,8 @@ pub fn hand_in(
             occurred_at,
             is_new: false,
         };
-        points::award(conn, &ctx.ids, ctx.now, &[deed])?;
         study::quiz_passed(conn, &ctx.ids, ctx.now, member, tenant, lesson, occurred_at)?;
+        points::award(conn, &ctx.ids, ctx.now, &[deed])?;
     }
     Ok(attempt)
 }

@@ -29,6 +29,12 @@ pub fn completions(
         occurred_at: at,
         is_new: true,
     };
+    let completed: Vec<_> = rows
+        .iter()
+        .map(|row| (row.member_id, row.lesson_id, row.occurred_at))
+        .collect();
+    // Before the members are held: events are locked first, always.
+    let made_up = attendance::made_up_by(conn, ids, now, &completed)?;
     let mut deeds: Vec<Deed> = Vec::with_capacity(rows.len());
     for row in rows {
         let versions = versions.get(&row.lesson_id).into_iter().flatten();
@@ -53,12 +59,8 @@ pub fn completions(
             ..plan
         });
     }
-    points::award(conn, ids, now, &deeds)?;
-    let completed: Vec<_> = rows
-        .iter()
-        .map(|row| (row.member_id, row.lesson_id, row.occurred_at))
-        .collect();
-    attendance::lessons_completed(conn, ids, now, &completed)
+    deeds.extend(made_up);
+    points::award(conn, ids, now, &deeds)
 }
 
 /// Begun minutes count whole.

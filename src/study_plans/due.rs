@@ -130,9 +130,13 @@ pub fn finished_by(
         return Ok(Vec::new());
     }
     let ids: Vec<StudyPlanId> = rows.iter().map(|row| row.id).collect();
-    let excused: HashSet<_> = store::list_all_excuses(conn, &ids)?.into_iter().collect();
     let members: BTreeSet<MemberId> = completed.iter().map(|(member, _)| *member).collect();
     let members: Vec<_> = members.into_iter().collect();
+    let pairs: Vec<_> = ids
+        .iter()
+        .flat_map(|plan| members.iter().map(|member| (*plan, *member)))
+        .collect();
+    let excused: HashSet<_> = store::list_excused(conn, &pairs)?.into_iter().collect();
     let people = members::briefs(conn, &members)?;
     let plans = with_all_lessons(conn, rows)?;
     let asked_for = plans

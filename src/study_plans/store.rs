@@ -11,7 +11,7 @@ use crate::lessons::LessonId;
 use crate::members::MemberId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{study_plan_excuses, study_plan_lessons, study_plans};
-use crate::platform::db::{DbConnection, Instant, MultiBackend, Prepared, UuidList, sql};
+use crate::platform::db::{DbConnection, Instant, MultiBackend, PairQuery, Prepared, UuidList, sql};
 use crate::platform::page::{Found, Page};
 
 #[derive(Debug, Clone, PartialEq, Queryable, Insertable, AsChangeset, QueryableByName)]
@@ -255,15 +255,26 @@ pub fn list_with_lessons(conn: &mut DbConnection, lessons: &[LessonId]) -> Query
         .load(conn)
 }
 
-/// Who is excused from these plans.
-pub fn list_all_excuses(
+/// Which of these members are excused from which of these plans.
+pub fn list_excused(
     conn: &mut DbConnection,
-    plans: &[StudyPlanId],
+    asked: &[(StudyPlanId, MemberId)],
 ) -> QueryResult<Vec<(StudyPlanId, MemberId)>> {
-    use study_plan_excuses::dsl as e;
-    e::study_plan_excuses
-        .filter(e::plan_id.eq_any(plans.to_vec()))
-        .filter(e::ended_at.is_null())
-        .select((e::plan_id, e::member_id))
-        .load(conn)
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = sql::Uuid)]
+        plan_id: StudyPlanId,
+        #[diesel(sql_type = sql::Uuid)]
+        member_id: MemberId,
+    }
+    let query = PairQuery {
+        condition: " AND ended_at IS NULL",
+        ..PairQuery::of(
+            "plan_id, member_id",
+            "study_plan_excuses",
+            ("plan_id", "member_id"),
+        )
+    };
+    let rows: Vec<Row> = query.load(conn, asked)?;
+    Ok(rows.into_iter().map(|row| (row.plan_id, row.member_id)).collect())
 }

@@ -294,7 +294,7 @@ fn free_port() -> u16 {
 }
 
 async fn on_redis(redis: &OwnRedis) -> (TestApp, Tenant, Vec<Person>) {
-    let t = TestApp::start_with(|config| config.cache.url = Some(redis.url())).await;
+    let t = TestApp::start_with(|config| config.cache.redis = Some(redis.url().parse().unwrap())).await;
     while !t.app.cache.is_up().await {
         tokio::task::yield_now().await;
     }

@@ -433,6 +433,10 @@ async fn a_period_that_is_over_becomes_final_and_no_late_entry_changes_it() {
     assert_eq!(standing(&then), expected);
     let branches = of("of=branches&span=month&on=2026-11-15").await;
     assert_eq!(standing(&branches)[0], line(1, "第一黨支部", 50));
+    // Over all who belonged there then, those without points too.
+    let averages = of("of=branches&by=average&span=month&on=2026-11-15").await;
+    assert_eq!(averages.items()[0]["average"], 8.333);
+    assert_eq!(averages.json["entrants"], 2);
     let history = t
         .get(&format!("/leaderboards/{}/history", tenant.root), token)
         .await
@@ -508,7 +512,7 @@ async fn a_ranking_is_watched_live_by_those_to_whom_it_is_shown_for_as_long_as_i
     text.clear();
     read_until(&mut screen, &mut text, "群眾0001").await;
     assert!(text.contains("\"rank\":2,\"points\":10"), "{text}");
-    // Taken up again where it was left, nothing comes before the next change.
+    // Taken up again it shows everything, whatever was missed in between.
     let id = text
         .rsplit("id: ")
         .next()
@@ -517,12 +521,11 @@ async fn a_ranking_is_watched_live_by_those_to_whom_it_is_shown_for_as_long_as_i
         .next()
         .unwrap()
         .to_owned();
-    let mut resumed = watch(Some(&id)).await;
     give(&t, &tenant, &people[0].id, 30).await;
     follow(&t).await;
+    let mut resumed = watch(Some(&id)).await;
     let mut text = String::new();
-    read_until(&mut resumed, &mut text, "\n\n").await;
-    assert!(text.contains("\"rank\":1,\"points\":40"), "{text}");
+    read_until(&mut resumed, &mut text, "\"rank\":1,\"points\":40").await;
     // It ends when it is shown no more.
     set_mode(&t, &tenant, &tenant.root, "own_rank").await;
     while screen.next().await.is_some() {}

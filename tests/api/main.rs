@@ -12,6 +12,7 @@
 mod activation;
 mod audit;
 mod auth;
+mod boards;
 mod check_in;
 mod checkpoints;
 mod cost_races;
@@ -50,6 +51,7 @@ mod study;
 mod study_plans;
 mod support;
 mod throttle;
+mod topologies;
 mod tus_client;
 mod volunteering;
 mod webhooks;

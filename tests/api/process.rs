@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{PostgresDatabase, TestApp, http_client, new_uuid};
+use crate::support::{PostgresDatabase, TestApp, http_client, new_uuid, redis_url};
 
 const PASSWORD: &str = "ten thousand steps";
 
@@ -55,7 +55,7 @@ pub async fn beside(t: &TestApp) -> Server {
         // A crowd on a busy machine is slow to be served; that none is turned away is what a test looks at.
         .env("ZHIBU__DATABASE__DEADLINE_MS", "20000")
         .env("ZHIBU__SERVER__REQUEST_TIMEOUT_S", "120");
-    if let (Some(database), Some(cache)) = (&config.database.url, &config.cache.url) {
+    if let (Some(database), Some(cache)) = (&config.database.url, redis_url()) {
         command
             .env("DATABASE_URL", database)
             .env("REDIS_URL", cache)

@@ -81,7 +81,7 @@ async fn a_phone_number_and_an_account_name_are_one_account_and_nobody_looks_lik
 #[actix_web::test]
 async fn without_redis_the_process_counts_by_itself() {
     let t = TestApp::start_with(|c| {
-        c.cache.url = Some("redis://127.0.0.1:1/".into());
+        c.cache.redis = Some("redis://127.0.0.1:1/".parse().unwrap());
         c.cache.deadline = std::time::Duration::from_millis(10);
     })
     .await;

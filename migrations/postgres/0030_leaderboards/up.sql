@@ -42,3 +42,14 @@ CREATE TABLE leaderboard_results (
     reached_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, span, starts_on, member_id)
 );
+CREATE INDEX leaderboard_results_organization ON leaderboard_results (tenant_id, span, starts_on, organization_id);
+
+-- How many belonged where then: an average is over all of them.
+CREATE TABLE leaderboard_sizes (
+    tenant_id uuid NOT NULL,
+    span text NOT NULL,
+    starts_on date NOT NULL,
+    organization_id uuid NOT NULL,
+    members integer NOT NULL,
+    PRIMARY KEY (tenant_id, span, starts_on, organization_id)
+);

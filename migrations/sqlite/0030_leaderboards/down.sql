@@ -1,3 +1,4 @@
+DROP TABLE leaderboard_sizes;
 DROP TABLE leaderboard_results;
 DROP TABLE leaderboard_periods;
 DROP TABLE leaderboard_moves;

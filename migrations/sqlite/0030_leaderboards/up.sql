@@ -42,3 +42,14 @@ CREATE TABLE leaderboard_results (
     reached_at INTEGER NOT NULL,
     PRIMARY KEY (tenant_id, span, starts_on, member_id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX leaderboard_results_organization ON leaderboard_results (tenant_id, span, starts_on, organization_id);
+
+-- How many belonged where then: an average is over all of them.
+CREATE TABLE leaderboard_sizes (
+    tenant_id BLOB NOT NULL,
+    span TEXT NOT NULL,
+    starts_on TEXT NOT NULL,
+    organization_id BLOB NOT NULL,
+    members INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, span, starts_on, organization_id)
+) STRICT, WITHOUT ROWID;

@@ -1,6 +1,6 @@
 //! The live screen: Server-Sent Events to whoever may see the event's attendance, for as long as they may.
 
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpResponse, get, web};
 
 use crate::app::App;
 use crate::attendance::live::LiveFrame;
@@ -20,7 +20,6 @@ pub async fn watch_attendance(
     app: web::Data<App>,
     who: Viewer,
     id: IdPath<EventId>,
-    request: HttpRequest,
 ) -> AppResult<HttpResponse> {
     require_view(&app, &who, id.0).await?;
     let (frames, stopping) = (app.live.watch(id.0), app.live.stopping());
@@ -29,7 +28,7 @@ pub async fn watch_attendance(
         who,
         event: id.0,
     };
-    Ok(live_stream(&request, frames, stopping, screen))
+    Ok(live_stream(frames, stopping, screen))
 }
 
 async fn require_view(app: &App, who: &Viewer, event: EventId) -> AppResult<()> {

@@ -175,7 +175,7 @@ pub struct LeaderboardView {
 
 /// List a ranking of an organization's members, or of its branches, those of all organizations below it included. Whether it
 /// is shown is the organization's setting `leaderboards`: `off`, `own_rank`, `branches_only` or `open`; it is the same for
-/// everybody. A member's points go with them when they are transferred: to the boards of where they belong now. A period
+/// everybody. Who hides their name, or belongs where members are not shown, is a rank and a number. A member's points go with them when they are transferred: to the boards of where they belong now. A period
 /// that is over is final some days later, and stays as it was then.
 #[utoipa::path(tag = "leaderboards", params(("id" = OrganizationId, Path), BoardQuery), responses((status = 200, body = LeaderboardView), (status = 403, description = "leaderboard_off; leaderboard_hidden: `mode` says what is shown")))]
 #[get("/leaderboards/{id}")]
@@ -203,7 +203,10 @@ pub async fn render(app: &App, shown: &Shown, from: u64, most: usize) -> AppResu
     let last = found.lines.last().filter(|_| has_more);
     let next_cursor = last.and_then(|line| cursor_of(&line.position));
     let ids = ids_of(&found.lines);
-    let names = app.db.read(move |conn| service::names(conn, unit, &ids)).await?;
+    let names = app
+        .db
+        .read_fresh(move |conn| service::names(conn, unit, &ids))
+        .await?;
     let at = reading.stale_since.is_none().then_some(found.at);
     let view = LeaderboardView {
         head: BoardHead::of(shown, found.size, reading.stale_since),
@@ -277,7 +280,7 @@ pub async fn find_my_rank(
             let ids = ids_of(&found.around);
             let names = app
                 .db
-                .read(move |conn| service::names(conn, Unit::Members, &ids))
+                .read_fresh(move |conn| service::names(conn, Unit::Members, &ids))
                 .await?;
             lines(Unit::Members, &found.around, &names)
         }

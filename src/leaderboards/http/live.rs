@@ -1,6 +1,6 @@
 //! A ranking live: its first lines, sent again when they change.
 
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 
 use super::boards::{BoardHead, BoardQuery, LeaderboardLineView, lines};
@@ -56,7 +56,10 @@ impl LiveBoards {
         let reading = self.keeper.page(&shown.board, 0, LINES).await?;
         let (page, unit) = (reading.found, shown.board.unit);
         let ids: Vec<_> = page.lines.iter().map(|line| line.id).collect();
-        let names = self.db.read(move |conn| service::names(conn, unit, &ids)).await?;
+        let names = self
+            .db
+            .read_fresh(move |conn| service::names(conn, unit, &ids))
+            .await?;
         let frame = LeaderboardFrame {
             head: BoardHead::of(shown, page.size, reading.stale_since),
             items: lines(unit, &page.lines, &names),
@@ -66,7 +69,8 @@ impl LiveBoards {
 }
 
 /// Watch a ranking live (Server-Sent Events): its first fifty lines, whenever they change. Each event is the whole state, and
-/// the first comes at once unless `Last-Event-ID` says that it was seen; who is slow misses some, never the newest. It is shown
+/// the first comes at once, so that a stream taken up again with `Last-Event-ID` has missed nothing; who is slow misses some, never
+/// the newest. It is shown
 /// to whom the ranking is shown. The stream ends with the access token: refresh, and resume.
 #[utoipa::path(tag = "leaderboards", params(("id" = OrganizationId, Path), BoardQuery), responses((status = 200, description = "text/event-stream of LeaderboardFrame", body = LeaderboardFrame, content_type = "text/event-stream"), (status = 403, description = "leaderboard_off; leaderboard_hidden: `mode` says what is shown")))]
 #[get("/leaderboards/{id}/live")]
@@ -75,22 +79,18 @@ pub async fn watch_leaderboard(
     who: Stay,
     id: IdPath<OrganizationId>,
     query: Query<BoardQuery>,
-    request: HttpRequest,
 ) -> AppResult<HttpResponse> {
     let wanted = query.0.wanted(id.0);
     let shown = require_shown(&app, &who, wanted).await?;
     let (frames, stopping) = (app.live_boards.watch(shown), app.live.stopping());
-    Ok(live_stream(
-        &request,
-        frames,
-        stopping,
-        Listener { app, who, wanted },
-    ))
+    Ok(live_stream(frames, stopping, Listener { app, who, wanted }))
 }
 
 async fn require_shown(app: &App, who: &Stay, wanted: Wanted) -> AppResult<Shown> {
     let ctx = app.ctx(who.actor.clone());
-    app.db.read(move |conn| service::show(conn, &ctx, wanted)).await
+    app.db
+        .read_fresh(move |conn| service::show(conn, &ctx, wanted))
+        .await
 }
 
 struct Listener {

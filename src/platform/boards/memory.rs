@@ -1,160 +1,236 @@
-//! Boards of this process. A board is read by many at once, and made beside the one that is there.
+//! The in-process side: a ranking for each board behind a lock of its own. Reads do not wait for one another, and a board is
+//! built beside the one that answers.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use uuid::Uuid;
 
 use super::ranking::Ranking;
-use super::{Applied, Batch, BoardKey, Found, KEPT, LEASE, Page, Score};
+use super::versions::{Part, Versions};
+use super::{Applied, BoardKey, Found, KEPT_S, LEASE_S, Page, Score, Unavailable};
+use crate::platform::clock::Clock;
+use crate::platform::db::Instant;
 
-#[derive(Clone, Default)]
-pub struct MemoryBoards(Arc<Inner>);
+#[derive(Clone)]
+pub struct MemoryBoards {
+    shelf: Arc<Shelf>,
+    clock: Clock,
+}
 
 #[derive(Default)]
-struct Inner {
-    boards: RwLock<HashMap<BoardKey, Arc<Board>>>,
-    /// Who makes a board, and until when they may.
-    leases: Mutex<HashMap<BoardKey, (u64, Instant)>>,
+struct Shelf {
+    boards: RwLock<HashMap<BoardKey, Shelved>>,
+    leases: Mutex<HashMap<BoardKey, Lease>>,
+}
+
+struct Shelved {
+    board: Arc<RwLock<Board>>,
+    until: Instant,
 }
 
 struct Board {
-    ranking: RwLock<(i64, Ranking)>,
-    kept_until: Mutex<Instant>,
+    versions: Versions,
+    ranking: Ranking,
 }
 
-fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// Whose turn it is to build a board.
+struct Lease {
+    holder: u64,
+    until: Instant,
 }
 
 impl MemoryBoards {
-    fn board(&self, key: &BoardKey) -> Option<Arc<Board>> {
-        read(&self.0.boards).get(key).cloned()
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            shelf: Arc::default(),
+            clock,
+        }
     }
 
-    pub fn page(&self, key: &BoardKey, from: u64, limit: u64) -> Option<Page> {
-        let board = self.board(key)?;
-        let inner = read(&board.ranking);
-        Some(inner.1.page(inner.0, from, limit))
+    pub fn page(&self, board: &BoardKey, from: u64, limit: u64) -> Option<Page> {
+        self.read(board, |board| Page {
+            at: board.versions.at,
+            size: board.ranking.len(),
+            lines: board.ranking.page(from, limit),
+        })
     }
 
-    pub fn find(&self, key: &BoardKey, id: Uuid, neighbours: u64) -> Option<Found> {
-        let board = self.board(key)?;
-        let inner = read(&board.ranking);
-        Some(inner.1.find(inner.0, id, neighbours))
+    pub fn find(&self, board: &BoardKey, id: Uuid, neighbours: u64) -> Option<Found> {
+        self.read(board, |board| {
+            let (line, around) = board.ranking.find(id, neighbours).unzip();
+            Found {
+                at: board.versions.at,
+                size: board.ranking.len(),
+                line,
+                around: around.unwrap_or_default(),
+            }
+        })
     }
 
-    pub fn at(&self, key: &BoardKey) -> Option<i64> {
-        Some(read(&self.board(key)?.ranking).0)
+    pub fn at(&self, board: &BoardKey) -> Option<i64> {
+        self.read(board, |board| board.versions.at)
     }
 
-    pub fn apply(&self, key: &BoardKey, batch: &Batch) -> Applied {
-        let Some(board) = self.board(key) else {
+    pub(super) fn apply(&self, board: &BoardKey, part: &Part) -> Applied {
+        let Some(board) = self.board(board) else {
             return Applied::Missing;
         };
-        let mut inner = write(&board.ranking);
-        if batch.from > inner.0 {
-            return Applied::Gap;
+        let mut board = board.write().unwrap_or_else(PoisonError::into_inner);
+        let judged = board.versions.judge(part);
+        if judged == Applied::Done {
+            for (id, score) in part.changes {
+                board.ranking.set(*id, *score);
+            }
+            board.versions.advance(part);
         }
-        if batch.to < inner.0 {
-            return Applied::Stale;
-        }
-        inner.0 = batch.to;
-        for (id, score) in &batch.changes {
-            inner.1.set(*id, *score);
-        }
-        Applied::Done
+        judged
     }
 
-    pub fn begin(&self, key: &BoardKey) -> Option<MemoryBuilding> {
-        let mut leases = lock(&self.0.leases);
-        let now = Instant::now();
-        if leases.get(key).is_some_and(|(_, until)| *until > now) {
+    pub fn begin(&self, board: &BoardKey) -> Option<MemoryBuilding> {
+        let now = self.clock.now();
+        let mut leases = self.leases();
+        if leases.get(board).is_some_and(|lease| lease.until > now) {
             return None;
         }
-        let token = rand::random();
-        leases.insert(key.clone(), (token, now + LEASE));
+        let holder = rand::random();
+        let until = now.plus_s(LEASE_S);
+        leases.insert(board.clone(), Lease { holder, until });
+        drop(leases);
         Some(MemoryBuilding {
             boards: self.clone(),
-            key: key.clone(),
-            token,
+            board: board.clone(),
+            holder,
             entrants: Vec::new(),
         })
     }
 
-    pub fn keep(&self, keys: &[BoardKey]) {
-        let until = Instant::now() + KEPT;
-        for key in keys {
-            if let Some(board) = self.board(key) {
-                *lock(&board.kept_until) = until;
+    pub fn keep(&self, boards: &[BoardKey]) {
+        let now = self.clock.now();
+        let mut shelf = self.shelf.boards.write().unwrap_or_else(PoisonError::into_inner);
+        for board in boards {
+            if let Some(shelved) = shelf.get_mut(board)
+                && shelved.until > now
+            {
+                shelved.until = now.plus_s(KEPT_S);
             }
         }
-        let now = Instant::now();
-        write(&self.0.boards).retain(|_, board| *lock(&board.kept_until) > now);
-        lock(&self.0.leases).retain(|_, (_, until)| *until > now);
-    }
-
-    pub fn drop_board(&self, key: &BoardKey) {
-        write(&self.0.boards).remove(key);
-    }
-
-    /// Lets all leases run out: for tests.
-    #[cfg(test)]
-    pub fn age_leases(&self, by: std::time::Duration) {
-        for (_, until) in lock(&self.0.leases).values_mut() {
-            *until = until.checked_sub(by).unwrap_or(*until);
+        let gone: Vec<Shelved> = shelf
+            .extract_if(|_, shelved| shelved.until <= now)
+            .map(|(_, shelved)| shelved)
+            .collect();
+        drop(shelf);
+        if !gone.is_empty() {
+            give_up(gone);
         }
+    }
+
+    pub fn forget(&self, board: &BoardKey) {
+        self.leases().remove(board);
+        let mut shelf = self.shelf.boards.write().unwrap_or_else(PoisonError::into_inner);
+        let gone = shelf.remove(board);
+        drop(shelf);
+        if let Some(gone) = gone {
+            give_up(gone);
+        }
+    }
+
+    fn read<T>(&self, board: &BoardKey, read: impl FnOnce(&Board) -> T) -> Option<T> {
+        let board = self.board(board)?;
+        let board = board.read().unwrap_or_else(PoisonError::into_inner);
+        Some(read(&board))
+    }
+
+    fn board(&self, board: &BoardKey) -> Option<Arc<RwLock<Board>>> {
+        let now = self.clock.now();
+        let shelf = self.shelf.boards.read().unwrap_or_else(PoisonError::into_inner);
+        let shelved = shelf.get(board).filter(|shelved| shelved.until > now)?;
+        Some(shelved.board.clone())
+    }
+
+    fn leases(&self) -> MutexGuard<'_, HashMap<BoardKey, Lease>> {
+        self.shelf.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A board that is being made.
+/// Giving back the memory of a million entrants takes tens of milliseconds, for which no request should wait.
+fn give_up<T: Send + 'static>(gone: T) {
+    tokio::task::spawn_blocking(move || drop(gone));
+}
+
 pub struct MemoryBuilding {
     boards: MemoryBoards,
-    key: BoardKey,
-    token: u64,
+    board: BoardKey,
+    holder: u64,
     entrants: Vec<(Uuid, Score)>,
 }
 
 impl MemoryBuilding {
-    pub fn add(&mut self, entrants: &[(Uuid, Score)]) {
+    pub fn add(&mut self, entrants: &[(Uuid, Score)]) -> bool {
+        let now = self.boards.clock.now();
+        let mut leases = self.boards.leases();
+        let own = leases
+            .get_mut(&self.board)
+            .filter(|lease| lease.is_of(self.holder, now));
+        let Some(lease) = own else {
+            return false;
+        };
+        lease.until = now.plus_s(LEASE_S);
+        drop(leases);
         self.entrants.extend_from_slice(entrants);
-        if let Some((token, until)) = lock(&self.boards.0.leases).get_mut(&self.key)
-            && *token == self.token
-        {
-            *until = Instant::now() + LEASE;
-        }
+        true
     }
 
-    /// Puts it in place of the one that is there, unless that is newer, or somebody else makes it now.
-    pub fn finish(self, at: i64) -> bool {
-        let board = Arc::new(Board {
-            ranking: RwLock::new((at, Ranking::of(self.entrants))),
-            kept_until: Mutex::new(Instant::now() + KEPT),
-        });
-        let mut leases = lock(&self.boards.0.leases);
+    /// Sorting a million is no work for a thread that serves requests.
+    pub async fn finish(mut self, at: i64) -> Result<bool, Unavailable> {
+        let entrants = std::mem::take(&mut self.entrants);
+        let finish = move || self.put_up(at, Ranking::build(entrants));
+        tokio::task::spawn_blocking(finish).await.map_err(|_| Unavailable)
+    }
+
+    fn put_up(&self, at: i64, ranking: Ranking) -> bool {
+        let now = self.boards.clock.now();
+        // Held to the end: nobody else begins or finishes in between.
+        let leases = self.boards.leases();
         let is_ours = leases
-            .get(&self.key)
-            .is_some_and(|(token, _)| *token == self.token);
-        if !is_ours {
+            .get(&self.board)
+            .is_some_and(|lease| lease.is_of(self.holder, now));
+        if !is_ours || self.boards.at(&self.board).is_some_and(|other| other > at) {
             return false;
         }
-        leases.remove(&self.key);
-        let mut boards = write(&self.boards.0.boards);
-        let newer = boards
-            .get(&self.key)
-            .is_some_and(|there| read(&there.ranking).0 > at);
-        if !newer {
-            boards.insert(self.key, board);
+        let versions = Versions::complete(at);
+        let shelved = Shelved {
+            board: Arc::new(RwLock::new(Board { versions, ranking })),
+            until: now.plus_s(KEPT_S),
+        };
+        let mut shelf = self
+            .boards
+            .shelf
+            .boards
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let old = shelf.insert(self.board.clone(), shelved);
+        drop(shelf);
+        drop(leases);
+        drop(old);
+        true
+    }
+}
+
+impl Lease {
+    fn is_of(&self, holder: u64, now: Instant) -> bool {
+        self.holder == holder && self.until > now
+    }
+}
+
+impl Drop for MemoryBuilding {
+    fn drop(&mut self) {
+        let mut leases = self.boards.leases();
+        if leases
+            .get(&self.board)
+            .is_some_and(|lease| lease.holder == self.holder)
+        {
+            leases.remove(&self.board);
         }
-        !newer
     }
 }

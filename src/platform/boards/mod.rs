@@ -1,204 +1,195 @@
-//! Ranked boards: who stands where by points, and among equals by who got there first. They are derived from a truth that lies
-//! elsewhere, in this process or in Redis with the same answers, and may be gone at any moment. A board knows up to which
-//! version of the truth it is complete; whoever brings it forward says from where to where, so that nothing late can spoil it.
+//! Rankings that are derived from the database, in this process or in Redis, with the same answers. Holds no truth: a board may
+//! be gone at any moment and is built anew, and no answer in time (`Unavailable`) is answered from the database by the caller.
+//!
+//! Nobody pushes single updates. Whoever keeps a board asks up to which version it is complete, reads from the database what
+//! has changed since, and hands that over as one batch. A board shows everything up to its version, and perhaps some of what came later.
 
 mod memory;
 mod ranking;
 mod redis_boards;
-
-use std::time::Duration;
+mod versions;
 
 use uuid::Uuid;
 
-pub use memory::MemoryBoards;
-pub use redis_boards::RedisBoards;
+use crate::platform::cache::Cache;
+use crate::platform::clock::Clock;
+pub use memory::{MemoryBoards, MemoryBuilding};
+pub use ranking::{Line, Score};
+pub use redis_boards::{RedisBoards, RedisBuilding};
 
-/// What ranks an entrant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Score {
-    pub points: i64,
-    /// When they were reached, in microseconds.
-    pub reached_at: i64,
-}
+/// For how long nobody else may build a board, after a builder was last heard of.
+const LEASE_S: i64 = 4;
+/// For how long a board that nobody asks to keep stays.
+const KEPT_S: i64 = 15 * 60;
 
-/// An entrant's place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
-    pub id: Uuid,
-    pub score: Score,
-    /// One more than those with more points: 1, 2, 2, 4.
-    pub rank: u64,
-    /// In the order, from 0.
-    pub position: u64,
-}
-
-/// Some lines of a board, complete up to the version `at`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
-    pub at: i64,
-    /// Entrants of the whole board.
-    pub size: u64,
-    pub lines: Vec<Line>,
-}
-
-/// One entrant's line, if there is one, with those around it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    pub at: i64,
-    pub size: u64,
-    pub line: Option<Line>,
-    /// In order, the line itself among them.
-    pub around: Vec<Line>,
-}
-
-/// A board's name: letters, digits, hyphens and colons.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// Which board, e.g. `…:month:20261101`. A key is one ranking for ever: what counts in another way has another key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BoardKey(String);
 
-impl From<String> for BoardKey {
-    fn from(key: String) -> Self {
-        Self(key)
+impl BoardKey {
+    pub fn new(key: impl Into<String>) -> Self {
+        Self(key.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
-impl std::fmt::Display for BoardKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// All that has changed from one version of the truth to another. Scores are absolute, so that a batch that was set in part is
-/// mended by the next; without one the entrant is on the board no more.
+/// All that changed between two versions of the truth, of any length. Versions and times stay below 2^53.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
     pub from: i64,
     pub to: i64,
+    /// The whole score each time; none: no longer on the board. Of one who comes twice the last counts.
     pub changes: Vec<(Uuid, Option<Score>)>,
 }
 
-/// What became of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
     Done,
-    /// The board is further already: nothing was changed.
+    /// The board is further already, or another batch has overtaken this one: nothing to do.
     Stale,
-    /// Something between is unknown: the board must be made anew.
+    /// The board is not complete up to the batch's `from`: read from the board's version on, or build it anew.
     Gap,
-    /// There is no board.
     Missing,
 }
 
-/// Redis failed, or was slower than its deadline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unavailable;
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    pub at: i64,
+    pub size: u64,
+    pub lines: Vec<Line>,
+}
 
-/// How long nobody else makes a board after who makes it was heard of last.
-const LEASE: Duration = Duration::from_secs(15);
-/// How long a board stays after it was said to be kept.
-const KEPT: Duration = Duration::from_secs(900);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    pub at: i64,
+    pub size: u64,
+    /// None: not on the board.
+    pub line: Option<Line>,
+    /// Up to so many lines before and after, the line itself included.
+    pub around: Vec<Line>,
+}
+
+/// Redis failed, or was slower than its deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the boards do not answer")]
+pub struct Unavailable;
 
 #[derive(Clone)]
 pub enum Boards {
     Memory(MemoryBoards),
-    Redis(Box<RedisBoards>),
+    Redis(RedisBoards),
 }
 
 impl Boards {
-    pub fn memory() -> Self {
-        Self::Memory(MemoryBoards::default())
+    pub fn memory(clock: Clock) -> Self {
+        Self::Memory(MemoryBoards::new(clock))
     }
 
-    /// Lines from a position on; none: there is no board.
-    pub async fn page(&self, key: &BoardKey, from: u64, limit: u64) -> Result<Option<Page>, Unavailable> {
-        match self {
-            Self::Memory(boards) => Ok(boards.page(key, from, limit)),
-            Self::Redis(boards) => boards.page(key, from, limit).await,
+    /// Where the cache is, over the same connection.
+    pub fn beside(cache: &Cache, clock: Clock) -> Self {
+        match cache {
+            Cache::Memory(_) => Self::memory(clock),
+            Cache::Redis(redis) => Self::Redis(RedisBoards::new(redis.redis().clone())),
         }
     }
 
-    /// Somebody's line with up to so many on either side; none: there is no board.
+    /// None: there is no such board.
+    pub async fn page(&self, board: &BoardKey, from: u64, limit: u64) -> Result<Option<Page>, Unavailable> {
+        match self {
+            Self::Memory(memory) => Ok(memory.page(board, from, limit)),
+            Self::Redis(redis) => redis.page(board, from, limit).await,
+        }
+    }
+
+    /// Where an entrant stands, with up to so many neighbours either way. None: there is no such board.
     pub async fn find(
         &self,
-        key: &BoardKey,
+        board: &BoardKey,
         id: Uuid,
         neighbours: u64,
     ) -> Result<Option<Found>, Unavailable> {
         match self {
-            Self::Memory(boards) => Ok(boards.find(key, id, neighbours)),
-            Self::Redis(boards) => boards.find(key, id, neighbours).await,
+            Self::Memory(memory) => Ok(memory.find(board, id, neighbours)),
+            Self::Redis(redis) => redis.find(board, id, neighbours).await,
         }
     }
 
-    /// The versions up to which boards are complete; none where there is no board.
-    pub async fn at(&self, keys: &[BoardKey]) -> Result<Vec<Option<i64>>, Unavailable> {
+    /// Up to which version each board is complete, in one round trip.
+    pub async fn at(&self, boards: &[BoardKey]) -> Result<Vec<Option<i64>>, Unavailable> {
         match self {
-            Self::Memory(boards) => Ok(keys.iter().map(|key| boards.at(key)).collect()),
-            Self::Redis(boards) => boards.at(keys).await,
+            Self::Memory(memory) => Ok(boards.iter().map(|board| memory.at(board)).collect()),
+            Self::Redis(redis) => redis.at(boards).await,
         }
     }
 
-    pub async fn apply(&self, key: &BoardKey, batch: &Batch) -> Result<Applied, Unavailable> {
-        match self {
-            Self::Memory(boards) => Ok(boards.apply(key, batch)),
-            Self::Redis(boards) => boards.apply(key, batch).await,
-        }
-    }
-
-    /// The right to make a board, which one has at a time, on any number of replicas; none: somebody else has it.
-    pub async fn begin(&self, key: &BoardKey) -> Result<Option<Building>, Unavailable> {
-        match self {
-            Self::Memory(boards) => Ok(boards.begin(key).map(Building::Memory)),
-            Self::Redis(boards) => {
-                let building = boards.begin(key).await?;
-                Ok(building.map(|building| Building::Redis(Box::new(building))))
+    /// Sets what has changed. A batch of up to 1,000 changes is set at once; of a longer one some may be seen before the rest,
+    /// and only its end raises the version (see `Versions`).
+    pub async fn apply(&self, board: &BoardKey, batch: &Batch) -> Result<Applied, Unavailable> {
+        for part in batch.parts() {
+            let applied = match self {
+                Self::Memory(memory) => memory.apply(board, &part),
+                Self::Redis(redis) => redis.apply(board, &part).await?,
+            };
+            if applied != Applied::Done {
+                return Ok(applied);
+            }
+            if !part.is_last {
+                tokio::task::yield_now().await;
             }
         }
+        Ok(Applied::Done)
     }
 
-    /// These boards stay for a while; others go in their time.
-    pub async fn keep(&self, keys: &[BoardKey]) -> Result<(), Unavailable> {
+    /// Begins to build a board, beside the one there may be. None: somebody else builds it, on whichever replica.
+    pub async fn begin(&self, board: &BoardKey) -> Result<Option<Building>, Unavailable> {
         match self {
-            Self::Memory(boards) => {
-                boards.keep(keys);
-                Ok(())
-            }
-            Self::Redis(boards) => boards.keep(keys).await,
+            Self::Memory(memory) => Ok(memory.begin(board).map(Building::Memory)),
+            Self::Redis(redis) => Ok(redis.begin(board).await?.map(Building::Redis)),
         }
     }
 
-    pub async fn drop_board(&self, key: &BoardKey) -> Result<(), Unavailable> {
+    /// For the boards that were read lately, every few seconds: they live for another 15 minutes, others end.
+    pub async fn keep(&self, boards: &[BoardKey]) {
         match self {
-            Self::Memory(boards) => {
-                boards.drop_board(key);
-                Ok(())
-            }
-            Self::Redis(boards) => boards.drop_board(key).await,
+            Self::Memory(memory) => memory.keep(boards),
+            Self::Redis(redis) => redis.keep(boards).await,
+        }
+    }
+
+    /// Takes a board away. Whoever builds it now builds in vain.
+    pub async fn forget(&self, board: &BoardKey) {
+        match self {
+            Self::Memory(memory) => memory.forget(board),
+            Self::Redis(redis) => redis.forget(board).await,
         }
     }
 }
 
-/// A board that is being made, beside the one that is there. Dropped unfinished, it runs out by itself.
+/// A board under way. Dropped before it is finished, nothing has happened, and somebody else may begin within 4 s.
 pub enum Building {
-    Memory(memory::MemoryBuilding),
-    Redis(Box<redis_boards::RedisBuilding>),
+    Memory(MemoryBuilding),
+    Redis(RedisBuilding),
 }
 
 impl Building {
-    pub async fn add(&mut self, entrants: &[(Uuid, Score)]) -> Result<(), Unavailable> {
+    /// Adds entrants, in chunks of any size, and renews the lease. Of one who comes twice the last score counts.
+    /// False: the lease has run out, and this board will not be.
+    pub async fn add(&mut self, entrants: &[(Uuid, Score)]) -> Result<bool, Unavailable> {
         match self {
-            Self::Memory(building) => {
-                building.add(entrants);
-                Ok(())
-            }
-            Self::Redis(building) => building.add(entrants).await,
+            Self::Memory(memory) => Ok(memory.add(entrants)),
+            Self::Redis(redis) => redis.add(entrants).await,
         }
     }
 
-    /// Puts it in place, complete up to `at`. False: a newer one is there, or somebody else makes it by now.
+    /// Puts the new board in the old one's place at once, complete up to the version that was read BEFORE its entrants were.
+    /// False: the lease has run out, or the board that is there is further.
     pub async fn finish(self, at: i64) -> Result<bool, Unavailable> {
         match self {
-            Self::Memory(building) => Ok(building.finish(at)),
-            Self::Redis(building) => building.finish(at).await,
+            Self::Memory(memory) => memory.finish(at).await,
+            Self::Redis(redis) => redis.finish(at).await,
         }
     }
 }

@@ -1,46 +1,138 @@
-//! A ranking in memory: entrants in order, whose places are found without walking. The order is cut into short runs; a
-//! place is the lengths of the runs before it and the place in its own. No clock, no lock.
+//! Who stands where among a million, and how many have more: answered in microseconds. Pure.
+//!
+//! Sorted chunks of a few hundred entrants with a tree of their lengths, and every entrant's score by id. A change moves
+//! one entry within its chunk; a chunk that is full is split, one that has become sparse joins its neighbour.
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::{Found, Line, Page, Score};
+/// Entries at which a chunk is split. Moving half of so many costs less than finding them.
+const FULL: usize = 512;
+/// How full a bulk build makes them: room for changes, and no memory for nothing.
+const FILL: usize = 384;
+const SPARSE: usize = 128;
 
-/// A run is cut in two when it is longer than this.
-const LONGEST: usize = 1_024;
-
-/// What orders entrants: points falling, then who got there first, then id.
-type Place = (Reverse<i64>, i64, Uuid);
-
-#[derive(Debug, Default)]
-pub struct Ranking {
-    scores: HashMap<Uuid, Score>,
-    /// None is empty, and each ends before the next begins.
-    runs: Vec<Vec<Place>>,
+/// One entrant's score. The order of a board: points falling, then `reached_at` rising, then id rising.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Score {
+    /// At most 2^53 either way, as Redis counts in doubles; what is beyond counts as that.
+    pub points: i64,
+    /// When these points were reached, in microseconds: who was there first stands first.
+    pub reached_at: i64,
 }
 
-fn place(id: Uuid, score: Score) -> Place {
-    (Reverse(score.points), score.reached_at, id)
+/// A line of a board.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line {
+    pub id: Uuid,
+    pub score: Score,
+    /// 1 + how many have more points: 1, 2, 2, 4.
+    pub rank: u64,
+    /// In the full order, from 0.
+    pub position: u64,
+}
+
+impl Score {
+    const MOST: i64 = 1 << 53;
+
+    pub(super) fn bounded(self) -> Self {
+        Self {
+            points: self.points.clamp(-Self::MOST, Self::MOST),
+            ..self
+        }
+    }
+}
+
+impl Line {
+    /// Neighbouring lines from a position on, of which the first one's rank is known.
+    pub(super) fn run(
+        from: u64,
+        first_rank: u64,
+        entrants: impl Iterator<Item = (Uuid, Score)>,
+    ) -> Vec<Self> {
+        let mut lines: Vec<Self> = Vec::with_capacity(entrants.size_hint().0);
+        for (position, (id, score)) in (from..).zip(entrants) {
+            let rank = match lines.last() {
+                None => first_rank,
+                Some(before) if before.score.points == score.points => before.rank,
+                Some(_) => position + 1,
+            };
+            lines.push(Self {
+                id,
+                score,
+                rank,
+                position,
+            });
+        }
+        lines
+    }
+}
+
+/// Its derived order is the order of a board.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    /// The points with their sign turned, so that they rise.
+    against: i64,
+    reached_at: i64,
+    id: Uuid,
+}
+
+impl Entry {
+    fn new(id: Uuid, score: Score) -> Self {
+        Self {
+            against: -score.points,
+            reached_at: score.reached_at,
+            id,
+        }
+    }
+
+    fn score(&self) -> Score {
+        Score {
+            points: -self.against,
+            reached_at: self.reached_at,
+        }
+    }
+}
+
+#[derive(Default)]
+pub struct Ranking {
+    /// In order, none of them empty.
+    chunks: Vec<Vec<Entry>>,
+    lengths: Lengths,
+    scores: HashMap<Uuid, Score>,
 }
 
 impl Ranking {
-    /// Of all entrants at once. Of one who is there twice the last score counts.
-    pub fn of(entrants: impl IntoIterator<Item = (Uuid, Score)>) -> Self {
-        let scores: HashMap<Uuid, Score> = entrants.into_iter().collect();
-        let mut places: Vec<Place> = scores.iter().map(|(id, score)| place(*id, *score)).collect();
-        places.sort_unstable();
-        let runs = places.chunks(LONGEST / 2).map(<[Place]>::to_vec).collect();
-        Self { scores, runs }
+    /// All at once, in any order. Of an entrant who comes twice the last score counts.
+    pub fn build(entrants: Vec<(Uuid, Score)>) -> Self {
+        let mut scores = HashMap::with_capacity(entrants.len());
+        for (id, score) in entrants {
+            scores.insert(id, score.bounded());
+        }
+        let mut entries: Vec<Entry> = scores.iter().map(|(id, score)| Entry::new(*id, *score)).collect();
+        entries.sort_unstable();
+        let chunks = entries.chunks(FILL).map(|entries| {
+            let mut chunk = Vec::with_capacity(FULL);
+            chunk.extend_from_slice(entries);
+            chunk
+        });
+        let mut ranking = Self {
+            chunks: chunks.collect(),
+            lengths: Lengths::default(),
+            scores,
+        };
+        ranking.measure();
+        ranking
     }
 
-    pub fn len(&self) -> usize {
-        self.scores.len()
+    pub fn len(&self) -> u64 {
+        self.scores.len() as u64
     }
 
-    /// Sets a score, or takes the entrant off.
+    /// Gives an entrant a score, or with none takes them off.
     pub fn set(&mut self, id: Uuid, score: Option<Score>) {
+        let score = score.map(Score::bounded);
         let before = match score {
             Some(score) => self.scores.insert(id, score),
             None => self.scores.remove(&id),
@@ -49,204 +141,307 @@ impl Ranking {
             return;
         }
         if let Some(before) = before {
-            self.take_out(&place(id, before));
+            self.take_out(&Entry::new(id, before));
         }
         if let Some(score) = score {
-            self.put_in(place(id, score));
+            self.put_in(Entry::new(id, score));
         }
     }
 
-    /// The run in which a place is, or would be.
-    fn run_of(&self, place: &Place) -> usize {
-        let after = |run: &Vec<Place>| run.last().is_none_or(|last| last < place);
-        let found = self.runs.partition_point(after);
-        found.min(self.runs.len().saturating_sub(1))
-    }
-
-    fn take_out(&mut self, place: &Place) {
-        let n = self.run_of(place);
-        let Some(run) = self.runs.get_mut(n) else { return };
-        if let Ok(at) = run.binary_search(place) {
-            run.remove(at);
-        }
-        if run.is_empty() {
-            self.runs.remove(n);
-        }
-    }
-
-    fn put_in(&mut self, place: Place) {
-        let n = self.run_of(&place);
-        let Some(run) = self.runs.get_mut(n) else {
-            self.runs.push(vec![place]);
-            return;
+    pub fn page(&self, from: u64, limit: u64) -> Vec<Line> {
+        let (chunk, offset) = self.lengths.find(clamped(from));
+        let rest = self.chunks.get(chunk..).unwrap_or_default();
+        let entries = rest.iter().flatten().skip(offset).take(clamped(limit));
+        let Some(first) = entries.clone().next() else {
+            return Vec::new();
         };
-        if let Err(at) = run.binary_search(&place) {
-            run.insert(at, place);
-        }
-        if run.len() > LONGEST {
-            let rest = run.split_off(LONGEST / 2);
-            self.runs.insert(n + 1, rest);
-        }
+        let first_rank = 1 + self.ahead_of(first.against);
+        Line::run(from, first_rank, entries.map(|entry| (entry.id, entry.score())))
     }
 
-    /// How many stand before this place.
-    fn before(&self, place: &Place) -> usize {
-        let n = self.run_of(place);
-        let earlier: usize = self.runs.iter().take(n).map(Vec::len).sum();
-        let here = self
-            .runs
+    /// An entrant's line, and the lines around it: up to so many before and after, itself included.
+    pub fn find(&self, id: Uuid, neighbours: u64) -> Option<(Line, Vec<Line>)> {
+        let position = self.position(&Entry::new(id, *self.scores.get(&id)?));
+        let before = neighbours.min(position);
+        let count = neighbours.saturating_add(before).saturating_add(1);
+        let around = self.page(position - before, count);
+        let line = *around.get(clamped(before))?;
+        Some((line, around))
+    }
+
+    /// The chunk in which an entry is, or would be.
+    fn chunk_of(&self, entry: &Entry) -> usize {
+        let is_before = |chunk: &Vec<Entry>| chunk.last().is_some_and(|last| last < entry);
+        let chunk = self.chunks.partition_point(is_before);
+        chunk.min(self.chunks.len().saturating_sub(1))
+    }
+
+    fn position(&self, entry: &Entry) -> u64 {
+        let n = self.chunk_of(entry);
+        let within = self
+            .chunks
             .get(n)
-            .map_or(0, |run| run.partition_point(|other| other < place));
-        earlier + here
+            .map_or(0, |chunk| chunk.partition_point(|other| other < entry));
+        (self.lengths.before(n) + within) as u64
     }
 
     /// How many have more points.
-    fn above(&self, points: i64) -> usize {
-        self.before(&(Reverse(points), i64::MIN, Uuid::nil()))
+    fn ahead_of(&self, against: i64) -> u64 {
+        let is_ahead = |entry: &Entry| entry.against < against;
+        let n = self
+            .chunks
+            .partition_point(|chunk| chunk.last().is_some_and(is_ahead));
+        let within = self
+            .chunks
+            .get(n)
+            .map_or(0, |chunk| chunk.partition_point(is_ahead));
+        (self.lengths.before(n) + within) as u64
     }
 
-    fn lines(&self, from: usize, limit: usize) -> Vec<Line> {
-        let mut skip = from;
-        let mut first = 0;
-        for run in &self.runs {
-            if skip < run.len() {
-                break;
+    fn put_in(&mut self, entry: Entry) {
+        let n = self.chunk_of(&entry);
+        let Some(chunk) = self.chunks.get_mut(n) else {
+            self.chunks.push(vec![entry]);
+            return self.measure();
+        };
+        let at = chunk.partition_point(|other| *other < entry);
+        chunk.insert(at, entry);
+        if chunk.len() < FULL {
+            return self.lengths.add(n, 1);
+        }
+        let upper = chunk.split_off(FULL / 2);
+        self.chunks.insert(n + 1, upper);
+        self.measure();
+    }
+
+    fn take_out(&mut self, entry: &Entry) {
+        let n = self.chunk_of(entry);
+        let Some(chunk) = self.chunks.get_mut(n) else {
+            return;
+        };
+        if let Ok(at) = chunk.binary_search(entry) {
+            chunk.remove(at);
+            self.lengths.add(n, -1);
+            if chunk.len() < SPARSE {
+                self.join(n);
             }
-            skip -= run.len();
-            first += 1;
-        }
-        let places = self.runs.iter().skip(first).flatten().skip(skip).take(limit);
-        let mut lines: Vec<Line> = Vec::with_capacity(limit.min(self.len()));
-        for (n, (Reverse(points), reached_at, id)) in places.enumerate() {
-            let rank = match lines.last() {
-                Some(last) if last.score.points == *points => last.rank,
-                Some(last) => last.position + 2,
-                None => number(self.above(*points)) + 1,
-            };
-            lines.push(Line {
-                id: *id,
-                score: Score {
-                    points: *points,
-                    reached_at: *reached_at,
-                },
-                rank,
-                position: number(from + n),
-            });
-        }
-        lines
-    }
-
-    pub fn page(&self, at: i64, from: u64, limit: u64) -> Page {
-        Page {
-            at,
-            size: number(self.len()),
-            lines: self.lines(size(from), size(limit)),
         }
     }
 
-    /// Somebody's line, and up to so many on either side.
-    pub fn find(&self, at: i64, id: Uuid, neighbours: u64) -> Found {
-        let mut found = Found {
-            at,
-            size: number(self.len()),
-            line: None,
-            around: Vec::new(),
+    /// Puts a sparse chunk together with a neighbour, where the two leave room for more.
+    fn join(&mut self, n: usize) {
+        let left = if n + 1 < self.chunks.len() {
+            n
+        } else {
+            n.saturating_sub(1)
         };
-        let Some(score) = self.scores.get(&id) else {
-            return found;
+        let (Some(one), Some(other)) = (self.chunks.get(left), self.chunks.get(left + 1)) else {
+            // The only chunk: nothing to join, and an empty one goes.
+            self.chunks.retain(|chunk| !chunk.is_empty());
+            return self.measure();
         };
-        let position = self.before(&place(id, *score));
-        let neighbours = size(neighbours);
-        let from = position.saturating_sub(neighbours);
-        found.around = self.lines(from, position - from + 1 + neighbours);
-        found.line = found.around.get(position - from).cloned();
-        found
+        if one.len() + other.len() <= FILL || one.is_empty() || other.is_empty() {
+            let mut upper = self.chunks.remove(left + 1);
+            if let Some(lower) = self.chunks.get_mut(left) {
+                lower.append(&mut upper);
+            }
+            self.measure();
+        }
+    }
+
+    fn measure(&mut self) {
+        self.lengths = Lengths::of(self.chunks.iter().map(Vec::len));
     }
 }
 
-fn number(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
+/// A Fenwick tree over the lengths of chunks: sums of the first so many, in some ten steps.
+#[derive(Default)]
+struct Lengths(Vec<usize>);
+
+impl Lengths {
+    fn of(lengths: impl Iterator<Item = usize>) -> Self {
+        let mut sums: Vec<usize> = lengths.collect();
+        for n in 0..sums.len() {
+            let sum = sums.get(n).copied().unwrap_or(0);
+            if let Some(parent) = sums.get_mut(n | (n + 1)) {
+                *parent += sum;
+            }
+        }
+        Self(sums)
+    }
+
+    fn add(&mut self, mut n: usize, by: isize) {
+        while let Some(sum) = self.0.get_mut(n) {
+            *sum = sum.saturating_add_signed(by);
+            n |= n + 1;
+        }
+    }
+
+    /// Entries in the first `n` chunks.
+    fn before(&self, mut n: usize) -> usize {
+        let mut sum = 0;
+        while n > 0 {
+            sum += self.0.get(n - 1).copied().unwrap_or(0);
+            n &= n - 1;
+        }
+        sum
+    }
+
+    /// The chunk that holds a position, and where in it; past the end the number of chunks.
+    fn find(&self, position: usize) -> (usize, usize) {
+        let (mut chunk, mut left) = (0, position);
+        let mut step = (self.0.len() + 1).next_power_of_two() / 2;
+        while step > 0 {
+            if let Some(sum) = self.0.get(chunk + step - 1)
+                && *sum <= left
+            {
+                chunk += step;
+                left -= sum;
+            }
+            step /= 2;
+        }
+        (chunk, left)
+    }
 }
 
-fn size(number: u64) -> usize {
+fn clamped(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    /// The same by sorting everything each time.
-    pub fn naive(scores: &BTreeMap<Uuid, Score>) -> Vec<Line> {
-        let mut all: Vec<_> = scores.iter().collect();
-        all.sort_by_key(|(id, score)| (-score.points, score.reached_at, **id));
-        let rank = |points: i64| all.iter().filter(|(_, other)| other.points > points).count() + 1;
-        let line = |(n, (id, score)): (usize, &(&Uuid, &Score))| Line {
-            id: **id,
-            score: **score,
-            rank: number(rank(score.points)),
-            position: number(n),
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The plainest thing that is right: sort everything, count everybody.
+    fn sorted(scores: &BTreeMap<Uuid, Score>) -> Vec<Line> {
+        let mut all: Vec<(Uuid, Score)> = scores.iter().map(|(id, score)| (*id, *score)).collect();
+        all.sort_by_key(|(id, score)| (std::cmp::Reverse(score.points), score.reached_at, *id));
+        let more_than = |points| all.iter().filter(|(_, other)| other.points > points).count() as u64;
+        let line = |(position, (id, score)): (u64, &(Uuid, Score))| Line {
+            id: *id,
+            score: *score,
+            rank: 1 + more_than(score.points),
+            position,
         };
-        all.iter().enumerate().map(line).collect()
+        (0..).zip(&all).map(line).collect()
     }
 
-    fn steps() -> impl Strategy<Value = Vec<(u8, Option<(i64, i64)>)>> {
-        let score = prop::option::weighted(0.8, (-3i64..6, 0i64..4));
-        prop::collection::vec((0u8..40, score), 0..200)
+    fn check(ranking: &Ranking, scores: &BTreeMap<Uuid, Score>) {
+        let all = sorted(scores);
+        assert_eq!(ranking.len(), all.len() as u64);
+        assert_eq!(ranking.page(0, u64::MAX), all);
+        assert!(
+            ranking
+                .chunks
+                .iter()
+                .all(|chunk| !chunk.is_empty() && chunk.len() < FULL)
+        );
+        for from in [0, 1, all.len() / 2, all.len().saturating_sub(1), all.len() + 3] {
+            let expected: Vec<Line> = all.iter().skip(from).take(7).copied().collect();
+            assert_eq!(ranking.page(from as u64, 7), expected);
+        }
+        for line in all.iter().step_by(1 + all.len() / 20) {
+            let (found, around) = ranking.find(line.id, 3).unwrap();
+            assert_eq!(found, *line);
+            let (from, to) = (line.position.saturating_sub(3), line.position + 3);
+            let expected: Vec<Line> = all
+                .iter()
+                .filter(|line| (from..=to).contains(&line.position))
+                .copied()
+                .collect();
+            assert_eq!(around, expected);
+        }
+    }
+
+    fn id(n: u128) -> Uuid {
+        // In another order than their numbers, as ids of a new member are in none.
+        Uuid::from_u128(n.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835))
+    }
+
+    fn set(ranking: &mut Ranking, scores: &mut BTreeMap<Uuid, Score>, n: u128, score: Option<Score>) {
+        ranking.set(id(n), score);
+        match score {
+            Some(score) => scores.insert(id(n), score),
+            None => scores.remove(&id(n)),
+        };
+    }
+
+    fn score() -> impl Strategy<Value = Score> {
+        (-20i64..20, -3i64..3).prop_map(|(points, reached_at)| Score { points, reached_at })
     }
 
     proptest! {
         #[test]
-        fn whatever_is_set_and_taken_off_it_is_the_sorted_order(steps in steps(), from in 0u64..50, limit in 1u64..20) {
-            let (mut ranking, mut scores) = (Ranking::default(), BTreeMap::new());
-            for (id, score) in steps {
-                let id = Uuid::from_u128(u128::from(id));
-                let score = score.map(|(points, reached_at)| Score { points, reached_at });
-                ranking.set(id, score);
-                match score {
-                    Some(score) => scores.insert(id, score),
-                    None => scores.remove(&id),
-                };
+        fn it_ranks_as_sorting_everything_does(
+            first in proptest::collection::vec((0u128..60, score()), 0..80),
+            later in proptest::collection::vec((0u128..60, proptest::option::of(score())), 0..200),
+        ) {
+            let first: Vec<(Uuid, Score)> = first.into_iter().map(|(n, score)| (id(n), score)).collect();
+            let mut scores: BTreeMap<Uuid, Score> = first.iter().copied().collect();
+            let mut ranking = Ranking::build(first);
+            check(&ranking, &scores);
+            for (n, score) in later {
+                set(&mut ranking, &mut scores, n, score);
             }
-            let all = naive(&scores);
-            prop_assert_eq!(ranking.page(7, 0, 1_000).lines, all.clone());
-            prop_assert_eq!(Ranking::of(scores.clone()).page(7, 0, 1_000).lines, all.clone());
-            let page: Vec<_> = all.iter().skip(size(from)).take(size(limit)).cloned().collect();
-            prop_assert_eq!(ranking.page(7, from, limit).lines, page);
-            for (n, line) in all.iter().enumerate() {
-                let found = ranking.find(7, line.id, 2);
-                let around = &all[n.saturating_sub(2)..(n + 3).min(all.len())];
-                prop_assert_eq!((found.line.as_ref(), &found.around[..]), (Some(line), around));
-            }
-            prop_assert_eq!(ranking.find(7, Uuid::from_u128(99), 2).line, None);
+            check(&ranking, &scores);
         }
     }
 
     #[test]
-    fn runs_are_cut_and_go_when_they_are_empty() {
-        let mut ranking = Ranking::default();
-        let id = |n: u32| Uuid::from_u128(u128::from(n));
-        let score = |n: u32| Score {
-            points: i64::from(n % 97),
-            reached_at: i64::from(n),
-        };
-        for n in 0..20_000 {
-            ranking.set(id(n), Some(score(n)));
+    fn chunks_split_and_join_as_thousands_come_climb_and_go() {
+        let (mut ranking, mut scores) = (Ranking::default(), BTreeMap::new());
+        for n in 0..3_000 {
+            let points = i64::try_from(n % 700).unwrap();
+            set(
+                &mut ranking,
+                &mut scores,
+                n,
+                Some(Score {
+                    points,
+                    reached_at: 0,
+                }),
+            );
         }
-        assert!(ranking.runs.len() >= 20 && ranking.runs.iter().all(|run| run.len() <= LONGEST));
-        let scores: BTreeMap<_, _> = (0..20_000).map(|n| (id(n), score(n))).collect();
-        assert_eq!(ranking.page(0, 9_990, 20).lines, naive_slice(&scores, 9_990, 20));
-        for n in 0..20_000 {
-            ranking.set(id(n), None);
+        check(&ranking, &scores);
+        for n in 0..3_000 {
+            let points = 700 - i64::try_from(n % 900).unwrap();
+            set(
+                &mut ranking,
+                &mut scores,
+                n,
+                Some(Score {
+                    points,
+                    reached_at: 1,
+                }),
+            );
         }
-        assert_eq!((ranking.len(), ranking.runs.len()), (0, 0));
+        check(&ranking, &scores);
+        (0..2_950).for_each(|n| set(&mut ranking, &mut scores, n, None));
+        check(&ranking, &scores);
+        assert_eq!(ranking.chunks.len(), 1, "what is left fits into one");
+        (2_950..3_000).for_each(|n| set(&mut ranking, &mut scores, n, None));
+        check(&ranking, &scores);
+        assert!(ranking.chunks.is_empty() && ranking.find(id(1), 5).is_none());
     }
 
-    fn naive_slice(scores: &BTreeMap<Uuid, Score>, from: usize, limit: usize) -> Vec<Line> {
-        let ranking = Ranking::of(scores.clone());
-        let lines = ranking.page(0, 0, 1_000_000).lines;
-        lines[from..from + limit].to_vec()
+    #[test]
+    fn points_end_where_doubles_stop_telling_them_apart() {
+        let mut ranking = Ranking::default();
+        for (n, points) in [(0, i64::MIN), (1, i64::MAX), (2, (1 << 53) + 1), (3, 1 << 53)] {
+            ranking.set(
+                id(n),
+                Some(Score {
+                    points,
+                    reached_at: 0,
+                }),
+            );
+        }
+        let ranks: Vec<u64> = ranking.page(0, 9).iter().map(|line| line.rank).collect();
+        assert_eq!(ranks, [1, 1, 1, 4]);
+        assert_eq!(ranking.find(id(0), 0).unwrap().0.score.points, -(1 << 53));
     }
 }

@@ -1,379 +1,426 @@
-//! Boards in Redis. A board is a sorted set whose members are eight bytes of `reached_at` and the id, under minus the points:
-//! so Redis' own order is the board's. Beside it a hash finds an entrant's member, and another tells the version and how many
-//! entrants there must be: what was evicted in part is no board. All keys of a board share a hash slot.
+//! The side in Redis. Of each board all keys are in one slot of a cluster:
+//!
+//! - `{…}:order`: a sorted set with the points' negative as score and `reached_at` + id as member, both of a fixed width and
+//!   such that Redis' own order (score, then bytes) is the order of a board;
+//! - `{…}:scores`: a hash from id to `reached_at` + score, so that a member can be found; and in it `at`, `to` and `by`,
+//!   the board's `Versions`. One of the two that Redis has thrown away alone is noticed by their lengths;
+//! - `{…}:lease`, and `{…}:new:<builder>:…` while it is built.
 
-use std::future::Future;
-use std::sync::LazyLock;
+use std::collections::HashSet;
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use redis::{RedisResult, Script};
+use futures_util::future::{join_all, try_join_all};
+use redis::{FromRedisValue, RedisWrite, ToRedisArgs};
 use uuid::Uuid;
 
-use super::{Applied, Batch, BoardKey, Found, KEPT, LEASE, Line, Page, Score, Unavailable};
-use crate::platform::cache::RedisCache;
+use super::ranking::{Line, Score};
+use super::versions::{PART, Part};
+use super::{Applied, BoardKey, Found, KEPT_S, LEASE_S, Page, Unavailable};
+use crate::platform::redis::{Redis, Script};
 
-/// Entrants that one call sets.
-const AT_ONCE: usize = 1_000;
-/// Longer than for a read: it carries a thousand entrants.
-const WRITING: Duration = Duration::from_secs(2);
-/// A half-made board that nobody goes on with.
-const HALF_MADE: Duration = Duration::from_secs(60);
+/// Nobody waits for a page while a board is built, so its builder may wait for longer.
+const BUILD: Duration = Duration::from_secs(2);
 
-/// The version, if the board is whole; what is left of one that is not goes.
-const CHECK: &str = "local v = redis.call('HMGET', KEYS[3], 'at', 'n') \
-    if not v[1] then return nil end \
-    local n = tonumber(v[2]) \
-    if redis.call('ZCARD', KEYS[1]) ~= n or redis.call('HLEN', KEYS[2]) ~= n then \
-      redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3]) return nil end ";
+/// The version of a board that is whole; false where there is none.
+const AT: &str = "
+local function version(scores, order)
+    local at = redis.call('HGET', scores, 'at')
+    if at and redis.call('HLEN', scores) - 3 == redis.call('ZCARD', order) then return at end
+    return false
+end
+";
+/// Sets what stands in ARGV from `first` on, three for each entrant: id, `reached_at`, and the score or nothing.
+const PUT: &str = "
+local function put(scores, order, first)
+    local ids, old, gone, off, set, add = {}, {}, {}, {}, {}, {}
+    for i = first, #ARGV, 3 do ids[#ids + 1] = ARGV[i] end
+    if #ids > 0 then old = redis.call('HMGET', scores, unpack(ids)) end
+    for n, id in ipairs(ids) do
+        local reached, score = ARGV[first + 3 * n - 2], ARGV[first + 3 * n - 1]
+        if old[n] then gone[#gone + 1] = string.sub(old[n], 1, 8) .. id end
+        if score == '' then
+            off[#off + 1] = id
+        else
+            set[#set + 1] = id
+            set[#set + 1] = reached .. score
+            add[#add + 1] = score
+            add[#add + 1] = reached .. id
+        end
+    end
+    if #gone > 0 then redis.call('ZREM', order, unpack(gone)) end
+    if #off > 0 then redis.call('HDEL', scores, unpack(off)) end
+    if #set > 0 then redis.call('HSET', scores, unpack(set)) end
+    if #add > 0 then redis.call('ZADD', order, unpack(add)) end
+end
+";
+/// Lines from one position to another, and the rank of the first.
+const LINES: &str = "
+local function lines(order, from, to)
+    local found = redis.call('ZRANGE', order, from, to, 'WITHSCORES')
+    if #found == 0 then return 0, found end
+    return 1 + redis.call('ZCOUNT', order, '-inf', '(' .. found[2]), found
+end
+";
 
-static AT: LazyLock<Script> = LazyLock::new(|| Script::new(&format!("{CHECK} return v[1]")));
+static FIND_AT: Script = Script::new(&[AT, "return version(KEYS[1], KEYS[2])"]);
 
-/// ARGV: from, limit. Answers the version, the size, how many have more points than the first line, and the lines.
-static PAGE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(&format!(
-        "{CHECK} local from = tonumber(ARGV[1]) \
-         local lines = redis.call('ZRANGE', KEYS[1], from, from + tonumber(ARGV[2]) - 1, 'WITHSCORES') \
-         local above = 0 \
-         if lines[2] then above = redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. lines[2]) end \
-         return {{v[1], n, above, lines}}"
-    ))
-});
+static PAGE: Script = Script::new(&[
+    AT,
+    LINES,
+    "
+local at = version(KEYS[1], KEYS[2])
+if not at then return false end
+local rank, found = lines(KEYS[2], ARGV[1], ARGV[2])
+return {at, redis.call('ZCARD', KEYS[2]), 0, rank, found}
+",
+]);
 
-/// ARGV: id, neighbours. Answers the version, the size, the position (-1: none), that of the first line, how many have more
-/// points than that, and the lines.
-static FIND: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(&format!(
-        "{CHECK} local reached = redis.call('HGET', KEYS[2], ARGV[1]) \
-         if not reached then return {{v[1], n, -1, 0, 0, {{}}}} end \
-         local position = redis.call('ZRANK', KEYS[1], reached .. ARGV[1]) \
-         local from = math.max(position - tonumber(ARGV[2]), 0) \
-         local lines = redis.call('ZRANGE', KEYS[1], from, position + tonumber(ARGV[2]), 'WITHSCORES') \
-         local above = redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. lines[2]) \
-         return {{v[1], n, position, from, above, lines}}"
-    ))
-});
+static FIND: Script = Script::new(&[
+    AT,
+    LINES,
+    "
+local at = version(KEYS[1], KEYS[2])
+if not at then return false end
+local size = redis.call('ZCARD', KEYS[2])
+local score = redis.call('HGET', KEYS[1], ARGV[1])
+if not score then return {at, size, 0, 0, {}} end
+local position = redis.call('ZRANK', KEYS[2], string.sub(score, 1, 8) .. ARGV[1])
+if not position then return false end
+local from = math.max(0, position - ARGV[2])
+local rank, found = lines(KEYS[2], from, position + ARGV[2])
+return {at, size, position, rank, found}
+",
+]);
 
-/// ARGV: from, to, whether it is the last part, and then id, reached (empty: off), score of each. The version is raised with
-/// the last part only.
-static APPLY: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(&format!(
-        "{CHECK} if tonumber(ARGV[1]) > tonumber(v[1]) then return 'gap' end \
-         if tonumber(ARGV[2]) < tonumber(v[1]) then return 'stale' end \
-         for i = 4, #ARGV, 3 do \
-           local id, reached = ARGV[i], ARGV[i + 1] \
-           local before = redis.call('HGET', KEYS[2], id) \
-           if before then redis.call('ZREM', KEYS[1], before .. id) n = n - 1 end \
-           if reached ~= '' then \
-             redis.call('ZADD', KEYS[1], ARGV[i + 2], reached .. id) redis.call('HSET', KEYS[2], id, reached) n = n + 1 \
-           elseif before then redis.call('HDEL', KEYS[2], id) end \
-         end \
-         redis.call('HSET', KEYS[3], 'n', n) \
-         if ARGV[3] == '1' then redis.call('HSET', KEYS[3], 'at', ARGV[2]) end \
-         local left = redis.call('PTTL', KEYS[3]) \
-         if left > 0 then redis.call('PEXPIRE', KEYS[1], left) redis.call('PEXPIRE', KEYS[2], left) end \
-         return 'done'"
-    ))
-});
+/// Says what `Versions` says.
+static APPLY: Script = Script::new(&[
+    AT,
+    PUT,
+    "
+local at = version(KEYS[1], KEYS[2])
+if not at then return 'missing' end
+if tonumber(ARGV[1]) > tonumber(at) then return 'gap' end
+local begun = redis.call('HMGET', KEYS[1], 'to', 'by')
+local is_overtaken = ARGV[4] == '0' and begun[2] ~= ARGV[3]
+if tonumber(ARGV[2]) < tonumber(begun[1]) or is_overtaken then return 'stale' end
+put(KEYS[1], KEYS[2], 6)
+if ARGV[5] == '1' then
+    redis.call('HSET', KEYS[1], 'at', ARGV[2], 'to', ARGV[2], 'by', '')
+else
+    redis.call('HSET', KEYS[1], 'to', ARGV[2], 'by', ARGV[3])
+end
+-- A set that was empty in between has lost its end.
+redis.call('PEXPIRE', KEYS[2], math.max(1, redis.call('PTTL', KEYS[1])))
+return 'done'
+",
+]);
 
-/// ARGV: token, milliseconds.
-static RENEW: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) return 1 end return 0",
-    )
-});
+/// What is half made ends with the lease. A length other than the builder knows: some of it was thrown away.
+static ADD: Script = Script::new(&[
+    PUT,
+    "
+local size = tonumber(ARGV[3])
+local is_whole = redis.call('HLEN', KEYS[2]) == size and redis.call('ZCARD', KEYS[3]) == size
+if redis.call('GET', KEYS[1]) ~= ARGV[1] or not is_whole then return false end
+put(KEYS[2], KEYS[3], 4)
+for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[2]) end
+return redis.call('HLEN', KEYS[2])
+",
+]);
 
-/// KEYS: board, hash, version, lease, and the half-made board and hash. ARGV: token, version, entrants, milliseconds.
-static FINISH: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "local at = redis.call('HGET', KEYS[3], 'at') \
-         local n = tonumber(ARGV[3]) \
-         local ours = redis.call('GET', KEYS[4]) == ARGV[1] \
-         if ours then redis.call('DEL', KEYS[4]) end \
-         if not ours or (at and tonumber(at) > tonumber(ARGV[2])) or redis.call('ZCARD', KEYS[5]) ~= n then \
-           redis.call('UNLINK', KEYS[5], KEYS[6]) return 0 end \
-         redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3]) \
-         if n > 0 then \
-           redis.call('RENAME', KEYS[5], KEYS[1]) redis.call('RENAME', KEYS[6], KEYS[2]) \
-           redis.call('PEXPIRE', KEYS[1], ARGV[4]) redis.call('PEXPIRE', KEYS[2], ARGV[4]) \
-         end \
-         redis.call('HSET', KEYS[3], 'at', ARGV[2], 'n', n) redis.call('PEXPIRE', KEYS[3], ARGV[4]) \
-         return 1",
-    )
-});
+/// The old board is unlinked first, as renaming over a million entries would free them all while everybody waits.
+static FINISH: Script = Script::new(&[
+    AT,
+    "
+local size = tonumber(ARGV[2])
+local is_whole = redis.call('HLEN', KEYS[2]) == size and redis.call('ZCARD', KEYS[3]) == size
+if redis.call('GET', KEYS[1]) ~= ARGV[1] or not is_whole then return 0 end
+redis.call('DEL', KEYS[1])
+local other = version(KEYS[4], KEYS[5])
+if other and tonumber(other) > tonumber(ARGV[3]) then
+    redis.call('UNLINK', KEYS[2], KEYS[3])
+    return 0
+end
+redis.call('UNLINK', KEYS[4], KEYS[5])
+redis.call('HSET', KEYS[2], 'at', ARGV[3], 'to', ARGV[3], 'by', '')
+redis.call('RENAME', KEYS[2], KEYS[4])
+if size > 0 then redis.call('RENAME', KEYS[3], KEYS[5]) end
+redis.call('PEXPIRE', KEYS[4], ARGV[4])
+redis.call('PEXPIRE', KEYS[5], ARGV[4])
+return 1
+",
+]);
+
+static KEEP: Script = Script::new(&["for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[1]) end"]);
 
 #[derive(Clone)]
 pub struct RedisBoards {
-    redis: RedisCache,
+    redis: Redis,
 }
 
-/// What a sorted set answers: members and scores in turn.
-type Raw = Vec<(Vec<u8>, f64)>;
-
-/// Sorted as bytes as the numbers are.
-fn sortable(reached_at: i64) -> [u8; 8] {
-    (reached_at.cast_unsigned() ^ (1 << 63)).to_be_bytes()
-}
-
-fn member(id: Uuid, score: Score) -> Vec<u8> {
-    [&sortable(score.reached_at)[..], id.as_bytes()].concat()
-}
-
-/// The lines of an answer whose first one has so many above it.
-fn lines(raw: Raw, from: u64, above: u64) -> Option<Vec<Line>> {
-    let mut lines: Vec<Line> = Vec::with_capacity(raw.len());
-    for (position, (member, score)) in (from..).zip(raw) {
-        let (reached, id) = member.split_first_chunk::<8>()?;
-        #[expect(clippy::cast_possible_truncation, reason = "whole numbers below 2^53")]
-        let points = -score as i64;
-        let rank = match lines.last() {
-            Some(last) if last.score.points == points => last.rank,
-            Some(_) => position + 1,
-            None => above + 1,
-        };
-        lines.push(Line {
-            id: Uuid::from_slice(id).ok()?,
-            score: Score {
-                points,
-                reached_at: (u64::from_be_bytes(*reached) ^ (1 << 63)).cast_signed(),
-            },
-            rank,
-            position,
-        });
-    }
-    Some(lines)
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
+/// Version, size, position, rank of the first line, lines.
+type Answer = (i64, u64, u64, u64, Vec<(Vec<u8>, i64)>);
 
 impl RedisBoards {
-    pub fn new(redis: RedisCache) -> Self {
+    pub fn new(redis: Redis) -> Self {
         Self { redis }
     }
 
-    fn keys(&self, key: &BoardKey) -> [String; 3] {
-        ["lines", "entrants", "version"].map(|part| self.key(key, part))
-    }
-
-    fn key(&self, key: &BoardKey, part: &str) -> String {
-        format!("{{{}:board:{key}}}:{part}", self.redis.prefix())
-    }
-
-    async fn within<T>(
-        &self,
-        deadline: Duration,
-        call: impl Future<Output = RedisResult<T>>,
-    ) -> Result<T, Unavailable> {
-        self.redis.within(deadline, call).await.ok_or(Unavailable)
-    }
-
-    pub async fn page(&self, key: &BoardKey, from: u64, limit: u64) -> Result<Option<Page>, Unavailable> {
-        let call = async {
-            let mut call = PAGE.key(&self.keys(key)[..]);
-            call.arg(from).arg(limit);
-            let mut connection = self.redis.connection().await?;
-            call.invoke_async::<Option<(i64, u64, u64, Raw)>>(&mut connection)
-                .await
+    pub async fn page(&self, board: &BoardKey, from: u64, limit: u64) -> Result<Option<Page>, Unavailable> {
+        // Redis reads a last position below 0 as counted from the end.
+        let (first, last) = match limit {
+            0 => (1, 0),
+            _ => (index(from), index(from.saturating_add(limit - 1))),
         };
-        let Some((at, size, above, raw)) = self.within(self.redis.deadline(), call).await? else {
+        let answer: Option<Answer> = self.run(&PAGE, &self.keys(board), (first, last)).await?;
+        let Some((at, size, _, rank, found)) = answer else {
             return Ok(None);
         };
-        let lines = lines(raw, from, above).ok_or(Unavailable)?;
+        let lines = lines(from, rank, &found)?;
         Ok(Some(Page { at, size, lines }))
     }
 
     pub async fn find(
         &self,
-        key: &BoardKey,
+        board: &BoardKey,
         id: Uuid,
         neighbours: u64,
     ) -> Result<Option<Found>, Unavailable> {
-        let call = async {
-            let mut call = FIND.key(&self.keys(key)[..]);
-            call.arg(id.as_bytes()).arg(neighbours);
-            let mut connection = self.redis.connection().await?;
-            call.invoke_async::<Option<(i64, u64, i64, u64, u64, Raw)>>(&mut connection)
-                .await
-        };
-        let found = self.within(self.redis.deadline(), call).await?;
-        let Some((at, size, position, from, above, raw)) = found else {
+        let arguments = (id.as_bytes().as_slice(), index(neighbours));
+        let answer: Option<Answer> = self.run(&FIND, &self.keys(board), arguments).await?;
+        let Some((at, size, position, rank, found)) = answer else {
             return Ok(None);
         };
-        let around = lines(raw, from, above).ok_or(Unavailable)?;
-        let is_it = |line: &&Line| i64::try_from(line.position) == Ok(position);
+        let before = neighbours.min(position);
+        let around = lines(position - before, rank, &found)?;
+        let line = around
+            .iter()
+            .find(|line| line.position == position && line.id == id)
+            .copied();
         Ok(Some(Found {
             at,
             size,
-            line: around.iter().find(is_it).cloned(),
+            line,
             around,
         }))
     }
 
-    /// One after the other on one connection, all at once: each of its own slot.
-    pub async fn at(&self, keys: &[BoardKey]) -> Result<Vec<Option<i64>>, Unavailable> {
-        let one = |key: &BoardKey| {
-            let keys = self.keys(key);
-            async move {
-                let mut connection = self.redis.connection().await?;
-                AT.key(&keys[..])
-                    .invoke_async::<Option<i64>>(&mut connection)
-                    .await
-            }
-        };
-        let all = async {
-            join_all(keys.iter().map(one))
-                .await
-                .into_iter()
-                .collect::<RedisResult<Vec<_>>>()
-        };
-        self.within(self.redis.deadline(), all).await
+    pub async fn at(&self, boards: &[BoardKey]) -> Result<Vec<Option<i64>>, Unavailable> {
+        // Sent one after another over the one connection, or to the nodes that have them, before any is answered.
+        let find = async |board: &BoardKey| self.run(&FIND_AT, &self.keys(board), None::<u64>).await;
+        try_join_all(boards.iter().map(find)).await
     }
 
-    pub async fn apply(&self, key: &BoardKey, batch: &Batch) -> Result<Applied, Unavailable> {
-        let mut parts = batch.changes.chunks(AT_ONCE).peekable();
-        loop {
-            let part = parts.next().unwrap_or_default();
-            let is_last = parts.peek().is_none();
-            let applied = self.apply_part(key, batch, part, is_last).await?;
-            if is_last || applied != Applied::Done {
-                return Ok(applied);
-            }
+    pub(super) async fn apply(&self, board: &BoardKey, part: &Part<'_>) -> Result<Applied, Unavailable> {
+        let entrants = Entrants::of(part.changes.iter().copied());
+        let by = part.by.to_string();
+        let arguments = (
+            part.from,
+            part.to,
+            by,
+            u8::from(part.is_first),
+            u8::from(part.is_last),
+            entrants,
+        );
+        let applied: String = self.run(&APPLY, &self.keys(board), arguments).await?;
+        match applied.as_str() {
+            "done" => Ok(Applied::Done),
+            "stale" => Ok(Applied::Stale),
+            "gap" => Ok(Applied::Gap),
+            _ => Ok(Applied::Missing),
         }
     }
 
-    async fn apply_part(
-        &self,
-        key: &BoardKey,
-        batch: &Batch,
-        part: &[(Uuid, Option<Score>)],
-        is_last: bool,
-    ) -> Result<Applied, Unavailable> {
-        let call = async {
-            let mut call = APPLY.key(&self.keys(key)[..]);
-            call.arg(batch.from).arg(batch.to).arg(i32::from(is_last));
-            for (id, score) in part {
-                call.arg(id.as_bytes());
-                match score {
-                    Some(score) => call.arg(&sortable(score.reached_at)).arg(-score.points),
-                    None => call.arg("").arg(0),
-                };
-            }
-            let mut connection = self.redis.connection().await?;
-            call.invoke_async::<Option<String>>(&mut connection).await
-        };
-        let told = self.within(WRITING, call).await?;
-        Ok(match told.as_deref() {
-            None => Applied::Missing,
-            Some("gap") => Applied::Gap,
-            Some("stale") => Applied::Stale,
-            Some(_) => Applied::Done,
-        })
-    }
-
-    pub async fn begin(&self, key: &BoardKey) -> Result<Option<RedisBuilding>, Unavailable> {
-        let token = hex::encode(rand::random::<[u8; 16]>());
-        let call = async {
-            redis::cmd("SET")
-                .arg(self.key(key, "lease"))
-                .arg(&token)
+    pub async fn begin(&self, board: &BoardKey) -> Result<Option<RedisBuilding>, Unavailable> {
+        let holder = hex::encode(rand::random::<[u8; 16]>());
+        let [scores, order] = self.keys(board);
+        let lease = self.key(board, "lease");
+        let new = |name: &str| self.key(board, &format!("new:{holder}:{name}"));
+        let keys = [lease.clone(), new("scores"), new("order"), scores, order];
+        let take = async |mut redis| {
+            let mut set = redis::cmd("SET");
+            set.arg(lease)
+                .arg(&holder)
                 .arg("NX")
                 .arg("PX")
-                .arg(millis(LEASE))
-                .query_async::<Option<String>>(&mut self.redis.connection().await?)
-                .await
+                .arg(LEASE_S * 1000);
+            set.query_async::<Option<()>>(&mut redis).await
         };
-        let is_ours = self.within(self.redis.deadline(), call).await?.is_some();
-        Ok(is_ours.then(|| RedisBuilding {
-            boards: self.clone(),
-            key: key.clone(),
-            token,
-            entrants: 0,
+        let taken = self.redis.call(take).await.ok_or(Unavailable)?;
+        Ok(taken.map(|()| RedisBuilding {
+            redis: self.redis.clone(),
+            keys,
+            holder,
+            size: 0,
         }))
     }
 
-    pub async fn keep(&self, keys: &[BoardKey]) -> Result<(), Unavailable> {
-        for key in keys {
-            let call = async {
-                let mut pipe = redis::pipe();
-                for key in self.keys(key) {
-                    pipe.cmd("PEXPIRE").arg(key).arg(millis(KEPT)).ignore();
-                }
-                pipe.query_async::<()>(&mut self.redis.connection().await?).await
-            };
-            self.within(self.redis.deadline(), call).await?;
-        }
-        Ok(())
+    pub async fn keep(&self, boards: &[BoardKey]) {
+        let keep = async |board: &BoardKey| {
+            let kept: Result<(), _> = self.run(&KEEP, &self.keys(board), KEPT_S * 1000).await;
+            // Redis that is away has lost them anyway.
+            kept.is_ok()
+        };
+        join_all(boards.iter().map(keep)).await;
     }
 
-    pub async fn drop_board(&self, key: &BoardKey) -> Result<(), Unavailable> {
-        let call = async {
+    pub async fn forget(&self, board: &BoardKey) {
+        let [scores, order] = self.keys(board);
+        let keys = [scores, order, self.key(board, "lease")];
+        let unlink = async |mut redis| {
             redis::cmd("UNLINK")
-                .arg(&self.keys(key))
-                .query_async::<()>(&mut self.redis.connection().await?)
+                .arg(&keys)
+                .query_async::<()>(&mut redis)
                 .await
         };
-        self.within(self.redis.deadline(), call).await
+        self.redis.call(unlink).await;
+    }
+
+    async fn run<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        keys: &[String],
+        arguments: impl ToRedisArgs,
+    ) -> Result<T, Unavailable> {
+        let call = async |redis| script.run(redis, keys, arguments).await;
+        self.redis.call(call).await.ok_or(Unavailable)
+    }
+
+    fn keys(&self, board: &BoardKey) -> [String; 2] {
+        ["scores", "order"].map(|name| self.key(board, name))
+    }
+
+    /// What stands in braces decides the slot.
+    fn key(&self, board: &BoardKey, name: &str) -> String {
+        format!(
+            "{{{}}}:{name}",
+            self.redis.key(&format!("board:{}", board.as_str()))
+        )
     }
 }
 
-/// A board that is being made.
 pub struct RedisBuilding {
-    boards: RedisBoards,
-    key: BoardKey,
-    token: String,
-    entrants: u64,
+    redis: Redis,
+    /// The lease, the new board's two, the board's two.
+    keys: [String; 5],
+    holder: String,
+    size: u64,
 }
 
 impl RedisBuilding {
-    fn keys(&self) -> [String; 2] {
-        ["lines", "entrants"].map(|part| self.boards.key(&self.key, &format!("{}:{part}", self.token)))
-    }
-
-    /// No entrant twice.
-    pub async fn add(&mut self, entrants: &[(Uuid, Score)]) -> Result<(), Unavailable> {
-        let [lines, hash] = self.keys();
-        for some in entrants.chunks(AT_ONCE) {
-            let mut pipe = redis::pipe();
-            let (mut add, mut set) = (redis::cmd("ZADD"), redis::cmd("HSET"));
-            add.arg(&lines);
-            set.arg(&hash);
-            for (id, score) in some {
-                add.arg(-score.points).arg(member(*id, *score));
-                set.arg(id.as_bytes()).arg(&sortable(score.reached_at));
-            }
-            pipe.add_command(add).ignore();
-            pipe.add_command(set).ignore();
-            for key in [&lines, &hash] {
-                pipe.cmd("PEXPIRE").arg(key).arg(millis(HALF_MADE)).ignore();
-            }
-            let call = async {
-                let mut connection = self.boards.redis.connection().await?;
-                pipe.query_async::<()>(&mut connection).await
-            };
-            self.boards.within(WRITING, call).await?;
-            self.entrants += u64::try_from(some.len()).unwrap_or_default();
-        }
-        let call = async {
-            let mut call = RENEW.key(self.boards.key(&self.key, "lease"));
-            call.arg(&self.token).arg(millis(LEASE));
-            let mut connection = self.boards.redis.connection().await?;
-            call.invoke_async::<bool>(&mut connection).await
+    pub async fn add(&mut self, entrants: &[(Uuid, Score)]) -> Result<bool, Unavailable> {
+        let [lease, scores, order, ..] = &self.keys;
+        let keys = [lease.clone(), scores.clone(), order.clone()];
+        // Without entrants the lease alone is renewed.
+        let parts = match entrants {
+            [] => vec![entrants],
+            some => some.chunks(PART).collect(),
         };
-        let is_ours = self.boards.within(self.boards.redis.deadline(), call).await?;
-        if is_ours { Ok(()) } else { Err(Unavailable) }
+        for part in parts {
+            let entrants = Entrants::of(part.iter().map(|(id, score)| (*id, Some(*score))));
+            let arguments = (&self.holder, LEASE_S * 1000, self.size, entrants);
+            let call = async |redis| ADD.run::<Option<u64>>(redis, &keys, arguments).await;
+            match self.redis.call_within(BUILD, call).await.ok_or(Unavailable)? {
+                Some(size) => self.size = size,
+                None => return Ok(false),
+            }
+        }
+        Ok(true)
     }
 
     pub async fn finish(self, at: i64) -> Result<bool, Unavailable> {
-        let call = async {
-            let mut call = FINISH.key(&self.boards.keys(&self.key)[..]);
-            call.key(self.boards.key(&self.key, "lease"))
-                .key(&self.keys()[..]);
-            call.arg(&self.token).arg(at).arg(self.entrants).arg(millis(KEPT));
-            let mut connection = self.boards.redis.connection().await?;
-            call.invoke_async::<bool>(&mut connection).await
+        let arguments = (&self.holder, self.size, at, KEPT_S * 1000);
+        let call = async |redis| FINISH.run(redis, &self.keys, arguments).await;
+        self.redis.call_within(BUILD, call).await.ok_or(Unavailable)
+    }
+}
+
+/// The changes as `PUT` reads them; of one who comes twice only the last.
+struct Entrants(Vec<(Uuid, Option<Score>)>);
+
+impl Entrants {
+    fn of(changes: impl DoubleEndedIterator<Item = (Uuid, Option<Score>)>) -> Self {
+        let mut seen = HashSet::new();
+        Self(changes.rev().filter(|(id, _)| seen.insert(*id)).collect())
+    }
+}
+
+impl ToRedisArgs for Entrants {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        for (id, score) in &self.0 {
+            out.write_arg(id.as_bytes());
+            match score.map(Score::bounded) {
+                Some(score) => {
+                    out.write_arg(&sortable(score.reached_at));
+                    out.write_arg_fmt(-score.points);
+                }
+                None => {
+                    out.write_arg(b"");
+                    out.write_arg(b"");
+                }
+            }
+        }
+    }
+}
+
+/// Bytes that sort as the numbers do.
+fn sortable(number: i64) -> [u8; 8] {
+    (number ^ i64::MIN).to_be_bytes()
+}
+
+fn lines(from: u64, first_rank: u64, found: &[(Vec<u8>, i64)]) -> Result<Vec<Line>, Unavailable> {
+    let entrant = |(member, against): &(Vec<u8>, i64)| {
+        let (reached_at, id) = member.split_first_chunk::<8>()?;
+        let score = Score {
+            points: -against,
+            reached_at: i64::from_be_bytes(*reached_at) ^ i64::MIN,
         };
-        self.boards.within(WRITING, call).await
+        Some((Uuid::from_slice(id).ok()?, score))
+    };
+    let entrants: Option<Vec<(Uuid, Score)>> = found.iter().map(entrant).collect();
+    Ok(Line::run(
+        from,
+        first_rank,
+        entrants.ok_or(Unavailable)?.into_iter(),
+    ))
+}
+
+/// A number that Redis counts with exactly.
+fn index(number: u64) -> u64 {
+    number.min(1 << 40)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_sort_as_their_bytes_do() {
+        let times = [
+            i64::MIN,
+            -1_000_000,
+            -1,
+            0,
+            1,
+            255,
+            256,
+            1_795_000_000_000_000,
+            i64::MAX,
+        ];
+        assert!(times.is_sorted_by_key(|time| sortable(*time)));
+    }
+
+    #[test]
+    fn of_one_who_comes_twice_the_last_is_sent() {
+        let score = |points| {
+            Some(Score {
+                points,
+                reached_at: 0,
+            })
+        };
+        let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let sent = Entrants::of([(one, score(1)), (other, score(2)), (one, score(3))].into_iter()).0;
+        assert_eq!(sent, [(one, score(3)), (other, score(2))]);
+        assert_eq!(sent.to_vec().len() * 3, Entrants(sent).to_redis_args().len());
     }
 }

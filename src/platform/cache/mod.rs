@@ -6,11 +6,11 @@ mod redis_cache;
 
 use tokio::sync::broadcast;
 
-use crate::platform::boards::{Boards, RedisBoards};
 use crate::platform::config::CacheConfig;
 use crate::platform::limits::{Limit, Tally};
+use crate::platform::redis::Redis;
 use memory::MemoryCache;
-pub use redis_cache::RedisCache;
+use redis_cache::RedisCache;
 
 #[derive(Clone)]
 pub enum Cache {
@@ -24,12 +24,15 @@ pub struct News(pub String);
 
 impl Cache {
     /// Opens the cache the settings name. A Redis that is not there yet is tried again later, never waited for.
-    pub fn open(config: &CacheConfig) -> Result<Self, redis::RedisError> {
+    pub fn open(config: &CacheConfig) -> Self {
         let memory = MemoryCache::default();
-        Ok(match &config.url {
+        match &config.redis {
             None => Self::Memory(memory),
-            Some(url) => Self::Redis(Box::new(RedisCache::open(url, config, memory)?)),
-        })
+            Some(topology) => {
+                let redis = Redis::open(topology.clone(), &config.prefix, config.deadline);
+                Self::Redis(Box::new(RedisCache::open(redis, memory)))
+            }
+        }
     }
 
     /// Adds a try to a limit's counter if it is within the quota. Of equal `item`s only the first adds,
@@ -97,14 +100,6 @@ impl Cache {
         match self {
             Self::Memory(_) => true,
             Self::Redis(redis) => redis.is_up().await,
-        }
-    }
-
-    /// Where replicas keep boards together; none: there is only this process.
-    pub fn boards(&self) -> Option<Boards> {
-        match self {
-            Self::Memory(_) => None,
-            Self::Redis(redis) => Some(Boards::Redis(Box::new(RedisBoards::new(redis.as_ref().clone())))),
         }
     }
 

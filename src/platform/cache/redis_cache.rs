@@ -1,114 +1,60 @@
 //! The Redis side. Whatever Redis does not answer in time, the in-process side answers.
 
-use std::future::Future;
-use std::sync::Arc;
-use std::time::Duration;
-
-use futures_util::StreamExt;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, RedisResult, Script};
-use tokio::sync::{OnceCell, broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc};
 
 use super::News;
 use super::memory::MemoryCache;
-use crate::platform::config::CacheConfig;
 use crate::platform::limits::{Limit, Tally};
+use crate::platform::redis::{Redis, Script};
 
 /// Look, increment and expiry in one step: a quota is never overrun, and no counter is left without its end.
-const TAKE: &str = "local n = tonumber(redis.call('GET', KEYS[1]) or '0') \
+static TAKE: Script = Script::new(&["local n = tonumber(redis.call('GET', KEYS[1]) or '0') \
     if n >= tonumber(ARGV[1]) then return {0, 0, redis.call('PTTL', KEYS[1])} end \
     if redis.call('INCR', KEYS[1]) == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end \
-    return {1, 1, redis.call('PTTL', KEYS[1])}";
-const TAKE_ITEM: &str = "local left = redis.call('PTTL', KEYS[1]) \
+    return {1, 1, redis.call('PTTL', KEYS[1])}"]);
+static TAKE_ITEM: Script = Script::new(&["local left = redis.call('PTTL', KEYS[1]) \
     if redis.call('SISMEMBER', KEYS[1], ARGV[3]) == 1 then return {1, 0, left} end \
     if redis.call('SCARD', KEYS[1]) >= tonumber(ARGV[1]) then return {0, 0, left} end \
     redis.call('SADD', KEYS[1], ARGV[3]) \
     if left < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end \
-    return {1, 1, redis.call('PTTL', KEYS[1])}";
+    return {1, 1, redis.call('PTTL', KEYS[1])}"]);
 /// In the item's place stands something that nobody tries; first in, then out, because an empty set loses its end.
-const SPEND: &str = "if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 1 then \
-    redis.call('SADD', KEYS[1], ARGV[2]) redis.call('SREM', KEYS[1], ARGV[1]) end";
-const GIVE_BACK: &str = "local n = tonumber(redis.call('GET', KEYS[1]) or '0') \
-    if n > 1 then redis.call('DECR', KEYS[1]) else redis.call('DEL', KEYS[1]) end";
-
-/// Callers have deadlines of their own; after this the connection itself gives up waiting.
-const LONGEST_CALL: Duration = Duration::from_secs(2);
+static SPEND: Script = Script::new(&["if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 1 then \
+    redis.call('SADD', KEYS[1], ARGV[2]) redis.call('SREM', KEYS[1], ARGV[1]) end"]);
+static GIVE_BACK: Script = Script::new(&["local n = tonumber(redis.call('GET', KEYS[1]) or '0') \
+    if n > 1 then redis.call('DECR', KEYS[1]) else redis.call('DEL', KEYS[1]) end"]);
 
 #[derive(Clone)]
 pub struct RedisCache {
-    client: Client,
-    manager: Arc<OnceCell<ConnectionManager>>,
-    deadline: Duration,
-    prefix: String,
+    redis: Redis,
     fallback: MemoryCache,
     outbox: mpsc::Sender<News>,
 }
 
 impl RedisCache {
-    pub fn open(url: &str, config: &CacheConfig, fallback: MemoryCache) -> RedisResult<Self> {
-        let client = Client::open(url)?;
+    pub fn open(redis: Redis, fallback: MemoryCache) -> Self {
         let (outbox, to_send) = mpsc::channel(4096);
         let cache = Self {
-            client,
-            manager: Arc::default(),
-            deadline: config.deadline,
-            prefix: config.prefix.clone(),
+            redis,
             fallback,
             outbox,
         };
         tokio::spawn(cache.clone().send_news(to_send));
         tokio::spawn(cache.clone().receive_news());
-        Ok(cache)
+        cache
     }
 
-    pub async fn connection(&self) -> RedisResult<ConnectionManager> {
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(self.deadline))
-            .set_response_timeout(Some(self.deadline.max(LONGEST_CALL)))
-            .set_number_of_retries(1);
-        let connect = || ConnectionManager::new_with_config(self.client.clone(), config);
-        self.manager.get_or_try_init(connect).await.cloned()
-    }
-
-    pub fn deadline(&self) -> Duration {
-        self.deadline
-    }
-
-    pub fn prefix(&self) -> &str {
-        &self.prefix
+    /// The connection, for others that keep something in Redis.
+    pub fn redis(&self) -> &Redis {
+        &self.redis
     }
 
     fn counter(&self, key: &str) -> String {
-        format!("{}:count:{key}", self.prefix)
+        self.redis.key(&format!("count:{key}"))
     }
 
     fn channel(&self) -> String {
-        format!("{}:news", self.prefix)
-    }
-
-    /// None when Redis fails or is slower than the deadline, connecting included.
-    async fn in_time<T>(&self, call: impl Future<Output = RedisResult<T>>) -> Option<T> {
-        self.within(self.deadline, call).await
-    }
-
-    /// The same with another deadline.
-    pub async fn within<T>(
-        &self,
-        deadline: Duration,
-        call: impl Future<Output = RedisResult<T>>,
-    ) -> Option<T> {
-        match tokio::time::timeout(deadline, call).await {
-            Ok(Ok(value)) => Some(value),
-            Ok(Err(error)) => {
-                tracing::debug!(%error, "redis");
-                metrics::counter!("zhibu_redis_failures").increment(1);
-                None
-            }
-            Err(_) => {
-                metrics::counter!("zhibu_redis_timeouts").increment(1);
-                None
-            }
-        }
+        self.redis.key("news")
     }
 
     /// Counted here as well, so that losing Redis in the middle does not hand out fresh tries.
@@ -117,16 +63,12 @@ impl RedisCache {
         if !local.is_within && !local.is_full {
             return local;
         }
-        let call = async {
-            let script = Script::new(if item.is_some() { TAKE_ITEM } else { TAKE });
-            let mut call = script.key(self.counter(key));
-            call.arg(limit.quota)
-                .arg(u64::try_from(limit.window.as_millis()).unwrap_or(u64::MAX));
-            if let Some(item) = item {
-                call.arg(item);
-            }
-            let (is_within, is_new, left_ms): (bool, bool, i64) =
-                call.invoke_async(&mut self.connection().await?).await?;
+        let script = if item.is_some() { &TAKE_ITEM } else { &TAKE };
+        let window_ms = u64::try_from(limit.window.as_millis()).unwrap_or(u64::MAX);
+        let keys = [self.counter(key)];
+        let call = async |redis| {
+            let arguments = (limit.quota, window_ms, item);
+            let (is_within, is_new, left_ms): (bool, bool, i64) = script.run(redis, &keys, arguments).await?;
             Ok(Tally {
                 is_within,
                 is_new,
@@ -134,7 +76,7 @@ impl RedisCache {
                 left_s: seconds(left_ms).max(1),
             })
         };
-        let Some(shared) = self.in_time(call).await else {
+        let Some(shared) = self.redis.call(call).await else {
             return local;
         };
         if local.is_new && !shared.is_within {
@@ -151,12 +93,11 @@ impl RedisCache {
         if !local.is_within {
             return local;
         }
-        let call = async {
-            let key = self.counter(key);
+        let key = self.counter(key);
+        let call = async |mut redis| {
             let mut pipe = redis::pipe();
             pipe.get(&key).pttl(&key);
-            let (count, left_ms): (Option<u32>, i64) =
-                pipe.query_async(&mut self.connection().await?).await?;
+            let (count, left_ms): (Option<u32>, i64) = pipe.query_async(&mut redis).await?;
             Ok(Tally {
                 is_within: count.unwrap_or(0) < limit.quota,
                 is_new: false,
@@ -164,56 +105,27 @@ impl RedisCache {
                 left_s: seconds(left_ms),
             })
         };
-        self.in_time(call).await.unwrap_or(local)
+        self.redis.call(call).await.unwrap_or(local)
     }
 
     pub async fn give_back(&self, limit: &Limit, key: &str, item: Option<u64>) {
         self.fallback.give_back(limit, key, item);
-        let call = async {
-            let (mut connection, key) = (self.connection().await?, self.counter(key));
-            match item {
-                Some(item) => {
-                    redis::cmd("SREM")
-                        .arg(key)
-                        .arg(item)
-                        .query_async::<()>(&mut connection)
-                        .await
-                }
-                None => {
-                    Script::new(GIVE_BACK)
-                        .key(key)
-                        .invoke_async::<()>(&mut connection)
-                        .await
-                }
-            }
-        };
-        self.in_time(call).await;
+        let key = self.counter(key);
+        match item {
+            Some(item) => self.send(redis::cmd("SREM").arg(key).arg(item)).await,
+            None => self.run(&GIVE_BACK, key, None::<u64>).await,
+        }
     }
 
     pub async fn spend(&self, limit: &Limit, key: &str, item: u64) {
         self.fallback.spend(limit, key, item);
-        let call = async {
-            let spent = format!("spent:{}", rand::random::<u64>());
-            Script::new(SPEND)
-                .key(self.counter(key))
-                .arg(item)
-                .arg(spent)
-                .invoke_async::<()>(&mut self.connection().await?)
-                .await
-        };
-        self.in_time(call).await;
+        let spent = format!("spent:{}", rand::random::<u64>());
+        self.run(&SPEND, self.counter(key), (item, spent)).await;
     }
 
     pub async fn forget(&self, limit: &Limit, key: &str) {
         self.fallback.forget(limit, key);
-        let call = async {
-            let key = self.counter(key);
-            redis::cmd("DEL")
-                .arg(key)
-                .query_async::<()>(&mut self.connection().await?)
-                .await
-        };
-        self.in_time(call).await;
+        self.send(redis::cmd("DEL").arg(self.counter(key))).await;
     }
 
     pub fn announce(&self, news: News) {
@@ -227,43 +139,30 @@ impl RedisCache {
     }
 
     pub async fn is_up(&self) -> bool {
-        let call = async {
-            redis::cmd("PING")
-                .query_async::<String>(&mut self.connection().await?)
-                .await
-        };
-        self.in_time(call).await.is_some()
+        let ping = async |mut redis| redis::cmd("PING").query_async::<()>(&mut redis).await;
+        self.redis.call(ping).await.is_some()
+    }
+
+    async fn send(&self, command: &redis::Cmd) {
+        let call = async |mut redis| command.query_async::<()>(&mut redis).await;
+        self.redis.call(call).await;
+    }
+
+    async fn run(&self, script: &Script, key: String, arguments: impl redis::ToRedisArgs) {
+        let call = async |redis| script.run::<()>(redis, &[key], arguments).await;
+        self.redis.call(call).await;
     }
 
     async fn send_news(self, mut outbox: mpsc::Receiver<News>) {
         while let Some(news) = outbox.recv().await {
-            let call = async {
-                let mut connection = self.connection().await?;
-                redis::cmd("PUBLISH")
-                    .arg(self.channel())
-                    .arg(&news.0)
-                    .query_async::<()>(&mut connection)
-                    .await
-            };
-            self.in_time(call).await;
+            self.send(redis::cmd("PUBLISH").arg(self.channel()).arg(&news.0))
+                .await;
         }
     }
 
-    /// One subscription for the whole process, taken up again whenever it breaks.
     async fn receive_news(self) {
-        loop {
-            if let Ok(mut pubsub) = self.client.get_async_pubsub().await
-                && pubsub.subscribe(self.channel()).await.is_ok()
-            {
-                let mut messages = pubsub.into_on_message();
-                while let Some(message) = messages.next().await {
-                    if let Ok(text) = message.get_payload::<String>() {
-                        self.fallback.announce(News(text));
-                    }
-                }
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
+        let hear = |text| self.fallback.announce(News(text));
+        self.redis.listen(&self.channel(), hear).await;
     }
 }
 

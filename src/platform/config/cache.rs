@@ -5,11 +5,12 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{ConfigError, within, wrong};
+use crate::platform::redis::{Topology, WrongAddress};
 
 #[derive(Debug, Clone)]
 pub struct CacheConfig {
-    /// `redis://…` or `rediss://…`; none means in this process.
-    pub url: Option<String>,
+    /// None means in this process.
+    pub redis: Option<Topology>,
     /// Before every key and channel.
     pub prefix: String,
     pub deadline: Duration,
@@ -25,13 +26,13 @@ pub(super) struct RawCache {
 
 impl RawCache {
     pub(super) fn validate(self) -> Result<CacheConfig, ConfigError> {
-        let url = match self.url.as_str() {
+        let redis = match self.url.as_str() {
             "" => None,
-            u if u.starts_with("redis://") || u.starts_with("rediss://") => Some(self.url),
-            _ => {
-                let allowed = "redis://host:port or rediss://…, or empty for in-process";
-                return Err(wrong("cache.url", "…", allowed));
-            }
+            // The address itself may hold a password.
+            url => Some(
+                url.parse()
+                    .map_err(|e: WrongAddress| wrong("cache.url", "…", e.to_string()))?,
+            ),
         };
         within("cache.deadline_ms", self.deadline_ms, 10..=5_000, "milliseconds")?;
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
@@ -40,7 +41,7 @@ impl RawCache {
             return Err(wrong("cache.prefix", self.prefix, allowed));
         }
         Ok(CacheConfig {
-            url,
+            redis,
             prefix: self.prefix,
             deadline: Duration::from_millis(self.deadline_ms),
         })

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::HttpResponse;
 use bytes::Bytes;
 use futures_util::stream;
 use tokio::sync::watch;
@@ -31,23 +31,18 @@ pub trait Watcher {
     }
 }
 
-/// The frames of a thing to one who may watch it now. The first comes at once, unless `Last-Event-ID` says that it was seen.
+/// The frames of a thing to one who may watch it now. The first comes at once: it is the whole state, so nothing is missed by who
+/// comes back, whatever they saw last.
 pub fn live_stream<W: Watcher + 'static>(
-    request: &HttpRequest,
     mut frames: Latest,
     stopping: watch::Receiver<bool>,
     watcher: W,
 ) -> HttpResponse {
     frames.mark_changed();
-    let seen = request.headers().get("last-event-id");
-    let seen = seen
-        .and_then(|id| id.to_str().ok())
-        .and_then(|id| id.parse().ok());
     let listener = Listener {
         frames,
         stopping,
         watcher,
-        seen,
         spoke_at: Instant::now(),
         checked_at: Instant::now(),
     };
@@ -59,7 +54,6 @@ struct Listener<W> {
     frames: Latest,
     stopping: watch::Receiver<bool>,
     watcher: W,
-    seen: Option<i64>,
     spoke_at: Instant,
     checked_at: Instant,
 }
@@ -75,10 +69,7 @@ impl<W: Watcher> Listener<W> {
                 return None;
             }
             let text = match changed {
-                Ok(Ok(())) => match self.frame() {
-                    Some(text) => text,
-                    None => continue,
-                },
+                Ok(Ok(())) => self.frame(),
                 Ok(Err(_)) => return None,
                 Err(_) if self.spoke_at.elapsed() < HEARTBEAT => {
                     if self.watcher.is_asked_in_silence() && !self.may_watch().await {
@@ -96,12 +87,10 @@ impl<W: Watcher> Listener<W> {
         }
     }
 
-    /// None for what the listener has seen before it came back.
-    fn frame(&mut self) -> Option<Bytes> {
+    fn frame(&mut self) -> Bytes {
         match self.frames.borrow_and_update().as_deref() {
-            None => Some(Bytes::from_static(b": starting\n\n")),
-            Some(frame) if self.seen.take() == Some(frame.id) => None,
-            Some(frame) => Some(frame.text()),
+            None => Bytes::from_static(b": starting\n\n"),
+            Some(frame) => frame.text(),
         }
     }
 

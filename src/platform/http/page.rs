@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{Datelike, NaiveDate};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -100,10 +101,14 @@ pub fn cursor_of(key: &impl Serialize) -> Option<String> {
     Some(URL_SAFE_NO_PAD.encode(json))
 }
 
-/// A cursor of ours holds no escaped control character, which no database takes as text.
+/// A cursor of ours holds no escaped control character, which no database takes as text, and no day that PostgreSQL does not know.
 fn key_of<K: DeserializeOwned>(json: &[u8]) -> Option<K> {
     let text = std::str::from_utf8(json).ok()?;
-    if text.contains("\\u00") {
+    let is_odd_day = |part: &str| {
+        let day: Result<NaiveDate, _> = part.parse();
+        day.is_ok_and(|day| !(1..=9999).contains(&day.year()))
+    };
+    if text.contains("\\u00") || text.split('"').any(is_odd_day) {
         None
     } else {
         serde_json::from_str(text).ok()

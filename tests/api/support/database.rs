@@ -18,9 +18,14 @@ pub fn give_database(config: &mut Config) -> Option<PostgresDatabase> {
     };
     let database = PostgresDatabase::make(&admin_url, Some(&migrated_database(&admin_url)));
     config.database.url = Some(database.url.clone());
-    config.cache.url = std::env::var("ZHIBU_TEST_REDIS_URL").ok();
+    config.cache.redis = redis_url().map(|url| url.parse().unwrap());
     config.cache.prefix = database.name.clone();
     Some(database)
+}
+
+/// The server the suite uses where it runs on PostgreSQL.
+pub fn redis_url() -> Option<String> {
+    std::env::var("ZHIBU_TEST_REDIS_URL").ok()
 }
 
 /// Another for each build of the tests, and so for each change of the migrations.

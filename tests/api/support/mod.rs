@@ -5,12 +5,14 @@ mod client;
 mod crowd;
 mod data;
 mod database;
+mod redis_servers;
 
 pub use app::{TestApp, http_client};
 pub use client::{CANARY, Reply};
 pub use crowd::Person;
 pub use data::{PASSWORD, Tenant, member_body, new_uuid};
-pub use database::PostgresDatabase;
+pub use database::{PostgresDatabase, redis_url};
+pub use redis_servers::{Process, redis_process};
 
 /// A Python with the foreign clients and readers that some tests ask; `scripts/test.sh` makes one.
 pub fn python() -> Option<String> {
