@@ -487,6 +487,30 @@ async fn a_board_that_is_gone_is_made_anew_by_whoever_looks_however_many() {
     stop.stop(false).await;
 }
 
+/// Numbers of changes go on above those that were forgotten: else what comes next would look old.
+#[actix_web::test]
+async fn what_is_forgotten_of_moves_hides_no_points_that_come_after() {
+    let t = TestApp::start_for_days().await;
+    let (tenant, people) = open(&t, 1).await;
+    give(&t, &tenant, &people[0].id, 10).await;
+    for _ in 0..5 {
+        set_mode(&t, &tenant, &tenant.root, "off").await;
+        set_mode(&t, &tenant, &tenant.root, "open").await;
+    }
+    follow(&t).await;
+    let all = async || standing(&board(&t, &tenant.admin, &tenant.root, "span=all").await);
+    assert_eq!(all().await, [line(1, "群眾0000", 10)]);
+    t.advance_s(2 * 86_400);
+    let now = t.now();
+    let forget = move |conn: &mut _| leaderboards::forget_moves(conn, now);
+    assert!(t.app.db.write(forget).await.unwrap() > 0);
+    for points in [10, 20, 30] {
+        give(&t, &tenant, &people[0].id, points).await;
+        follow(&t).await;
+    }
+    assert_eq!(all().await, [line(1, "群眾0000", 70)]);
+}
+
 #[actix_web::test]
 async fn a_ranking_is_watched_live_by_those_to_whom_it_is_shown_for_as_long_as_it_is() {
     let t = TestApp::start().await;

@@ -240,6 +240,32 @@ async fn what_is_taken_back_takes_its_points_along_for_the_day_of_the_deed() {
 }
 
 #[actix_web::test]
+async fn what_was_earned_at_an_event_that_is_cancelled_is_taken_back_with_it() {
+    let t = TestApp::start_with(|config| {
+        config.auth.access_token_s = 30 * 86_400;
+        config.sharing.moderated = false;
+    })
+    .await;
+    let tenant = t.tenant().await;
+    let event = served(&t, &tenant, 60).await;
+    let confirm = format!("/events/{event}/service-hours/confirm");
+    t.post(&confirm, &tenant.organizer_a, json!({ "all": true }))
+        .await
+        .expect(200);
+    share(&t, &tenant.member_a, &event, "event").await.expect(201);
+    let points = mine(&t, &tenant.member_a).await;
+    assert_eq!(journal(&points).len(), 3);
+    assert!(total(&points, "all") >= 9);
+    let cancel = format!("/events/{event}/cancel");
+    t.post(&cancel, &tenant.admin, json!({ "reason": "停電" }))
+        .await
+        .expect(200);
+    let points = mine(&t, &tenant.member_a).await;
+    assert_eq!((journal(&points).len(), total(&points, "all")), (6, 0));
+    assert_eq!(disagreements(&t).await, Vec::<String>::new());
+}
+
+#[actix_web::test]
 async fn a_reflection_is_worth_something_while_it_is_shown() {
     let t = TestApp::start_with(|config| config.sharing.moderated = true).await;
     let tenant = t.tenant().await;
@@ -306,13 +332,15 @@ async fn an_absence_that_is_made_up_gives_points_until_somebody_was_there_after_
     assert_eq!(total(&mine(&t, token).await, "all"), 4);
     let by_hand =
         json!({ "member_id": tenant.member_a_id, "reason": "當時在場", "client_event_id": new_uuid() });
-    t.post(
-        &format!("/events/{event}/check-ins"),
-        &tenant.organizer_a,
-        by_hand,
-    )
-    .await
-    .expect(201);
+    let present = t
+        .post(
+            &format!("/events/{event}/check-ins"),
+            &tenant.organizer_a,
+            by_hand,
+        )
+        .await
+        .expect(201)
+        .id();
     let points = mine(&t, token).await;
     let of_rule = |rule: &str| -> i64 {
         let entries = journal(&points);
@@ -326,6 +354,12 @@ async fn an_absence_that_is_made_up_gives_points_until_somebody_was_there_after_
         (of_rule("make_up"), total(&points, "all")),
         (0, 2 + of_rule("check_in_late"))
     );
+    // Taken back, it was made up after all.
+    let annul = format!("/check-ins/{present}/annul");
+    t.post(&annul, &tenant.organizer_a, json!({ "reason": "記錯人" }))
+        .await
+        .expect(200);
+    assert_eq!(total(&mine(&t, token).await, "all"), 4);
     assert_eq!(disagreements(&t).await, Vec::<String>::new());
 }
 
@@ -624,6 +658,16 @@ async fn trying_other_rules_tells_what_they_would_have_made_of_the_past_and_writ
     t.post(&path, &tenant.member_a, body(7, None))
         .await
         .refused(403, "forbidden");
+    // What was earned earlier in the week counts for its limit: ten of twelve.
+    t.advance_s(86_400);
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    check_in(&t, &tenant, &event, &people[1].token).await.expect(201);
+    let mut later = body(5, None);
+    later["from_day"] = json!("2026-11-25");
+    later["rules"][0]["scheme"]["week_max"] = json!(12);
+    let tried = t.post(&path, &tenant.admin, later).await.expect(200).json;
+    let limited = json!([{ "rule": "check_in_on_time", "points": 5, "would_be": 2 }]);
+    assert_eq!(tried["rules"], limited);
     let mut years = body(7, None);
     years["from_day"] = json!("2025-01-01");
     t.post(&path, &tenant.admin, years)
