@@ -114,7 +114,6 @@ async fn seed(
             .write_long(move |conn| insert_points(conn, now, root.0))
             .await?;
         std::fs::write(folder.join("root.txt"), root.to_string())?;
-        std::fs::write(folder.join("branch.txt"), branch.to_string())?;
         let some: Vec<_> = ids.into_iter().take(20_000).collect();
         return write_tokens(&app, &folder, root, &some, admin);
     }

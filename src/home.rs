@@ -111,9 +111,8 @@ fn view_home(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<(HomeView, Option<
     }
     view.upcoming.truncate(10);
     view.points = Some(points::my_totals(conn, ctx)?.into());
-    let home = members::briefs(conn, &[me])?.remove(&me);
-    let shown = match home {
-        Some(person) => leaderboards::own_month(conn, ctx, person.organization_id)?,
+    let shown = match &view.member {
+        Some(member) => leaderboards::own_month(conn, ctx, member.organization_id)?,
         None => None,
     };
     Ok((view, shown))

@@ -32,13 +32,9 @@ pub fn check_ins(conn: &mut DbConnection, ids: &Ids, now: Instant, rows: &[Check
             _ => Rule::CheckInOnTime,
         };
         let deed = Deed {
-            member: row.member_id,
-            rule,
             source: AnyId(row.id.0),
-            subject: AnyId(row.event_id.0),
-            minutes: 0,
-            occurred_at: row.own_time(),
             is_new: true,
+            ..Deed::of(rule, row.member_id, row.event_id, row.own_time())
         };
         deeds.push(deed);
         if theme_days.contains(&row.event_id) {
@@ -72,13 +68,17 @@ pub fn were_present(conn: &mut DbConnection, ids: &Ids, now: Instant, rows: &[&C
 
 /// What did not take place was attended, made up, served at and reflected on by nobody. The caller holds the event's row, whose
 /// roster is frozen.
-pub fn event_cancelled(conn: &mut DbConnection, ctx: &Ctx, event: EventId) -> AppResult<()> {
-    let came = store::list_event_check_ins(conn, event)?;
-    let expected = store::list_roster(conn, event)?;
+pub fn event_cancelled(conn: &mut DbConnection, ctx: &Ctx, event: &EventRow) -> AppResult<()> {
+    let came = store::list_event_check_ins(conn, event.id)?;
+    // Before it has begun nothing else can have been earned at it.
+    if came.is_empty() && ctx.now < event.starts_at {
+        return Ok(());
+    }
+    let expected = store::list_roster(conn, event.id)?;
     let came = came.iter().map(|row| row.member_id);
     let people: BTreeSet<MemberId> = came.chain(expected.iter().map(|row| row.member_id)).collect();
     let people: Vec<MemberId> = people.into_iter().collect();
-    points::reverse_all_at(conn, &ctx.ids, ctx.now, &people, AnyId(event.0))
+    points::reverse_all_at(conn, &ctx.ids, ctx.now, &people, AnyId(event.id.0))
 }
 
 /// What lessons that were just completed are worth as answers to absences: from events that are over, for whoever was expected
@@ -113,17 +113,17 @@ pub fn make_up_set(
     conn: &mut DbConnection,
     ctx: &Ctx,
     event: &EventRow,
+    before: Option<&MakeUpRow>,
     now_set: Option<&MakeUpRow>,
 ) -> AppResult<()> {
     roster::freeze_if_due(conn, &ctx.ids, ctx.now, event.id)?;
     let event = &events::find_event(conn, event.id)?;
     let expected = roster::current(conn, event)?;
     let expected: Vec<MemberId> = expected.iter().map(|entry| entry.member_id).collect();
-    let before: Vec<_> = expected
-        .iter()
-        .map(|member| (*member, AnyId(event.id.0)))
-        .collect();
-    points::reverse(conn, &ctx.ids, ctx.now, &before)?;
+    if before.is_some() {
+        let given = expected.iter().map(|member| (*member, AnyId(event.id.0)));
+        points::reverse(conn, &ctx.ids, ctx.now, &given.collect::<Vec<_>>())?;
+    }
     let Some(now_set) = now_set else { return Ok(()) };
     credit_studied(conn, ctx, event, now_set.lesson_id, &expected)
 }
@@ -168,16 +168,7 @@ fn make_up_deeds(conn: &mut DbConnection, made_up: &[(EventId, MemberId, Instant
         };
         expected.contains(&pair) && !came.contains(&pair)
     });
-    let deeds = away
-        .map(|(event, member, at)| Deed {
-            member: *member,
-            rule: Rule::MakeUp,
-            source: AnyId(event.0),
-            subject: AnyId(event.0),
-            minutes: 0,
-            occurred_at: *at,
-            is_new: false,
-        })
-        .collect();
-    Ok(deeds)
+    Ok(away
+        .map(|(event, member, at)| Deed::of(Rule::MakeUp, *member, *event, *at))
+        .collect())
 }

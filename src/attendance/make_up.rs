@@ -54,7 +54,7 @@ pub fn set_make_up(
         detail,
     );
     audit::record(conn, ctx, entry)?;
-    credit::make_up_set(conn, ctx, &event, row.as_ref())?;
+    credit::make_up_set(conn, ctx, &event, before.as_ref(), row.as_ref())?;
     Ok(row)
 }
 

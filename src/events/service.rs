@@ -243,7 +243,7 @@ pub fn cancel_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId, reason: &st
     event.row.cancel_reason = Some(reason.to_owned());
     let detail = json!({ "reason": reason });
     let event = finish(conn, ctx, event, Status::Cancelled, "event.cancel", detail)?;
-    crate::attendance::event_cancelled(conn, ctx, id)?;
+    crate::attendance::event_cancelled(conn, ctx, &event.row)?;
     if was_called {
         tell(
             conn,

@@ -341,15 +341,7 @@ fn credit_author(conn: &mut DbConnection, ctx: &Ctx, row: &LessonRow) -> AppResu
     if !members::briefs(conn, &[author])?.contains_key(&author) {
         return Ok(());
     }
-    let deed = Deed {
-        member: author,
-        rule: Rule::LectureGiven,
-        source: AnyId(row.id.0),
-        subject: AnyId(row.id.0),
-        minutes: 0,
-        occurred_at: ctx.now,
-        is_new: false,
-    };
+    let deed = Deed::of(Rule::LectureGiven, author, row.id, ctx.now);
     points::award(conn, &ctx.ids, ctx.now, &[deed])
 }
 

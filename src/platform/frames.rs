@@ -22,18 +22,16 @@ const REFRESH: Duration = Duration::from_secs(10);
 /// All that is shown of a thing, written once for everybody: each replaces the one before.
 #[derive(Debug)]
 pub struct Frame {
-    /// Of the server-sent event: grows with what it tells.
-    pub id: i64,
     data: String,
     text: Bytes,
 }
 
 impl Frame {
-    /// `event` is the name by which a page listens.
+    /// `event` is the name by which a page listens, `id` grows with what the frame tells.
     pub fn of(event: &str, id: i64, shown: &impl Serialize) -> AppResult<Self> {
         let data = serde_json::to_string(shown).map_err(|error| AppError::internal(error.to_string()))?;
         let text = Bytes::from(format!("id: {id}\nevent: {event}\ndata: {data}\n\n"));
-        Ok(Self { id, data, text })
+        Ok(Self { data, text })
     }
 
     /// One server-sent event.

@@ -32,6 +32,22 @@ pub struct Deed {
     pub is_new: bool,
 }
 
+impl Deed {
+    /// Once for an event, lesson, plan or award, which is its record too; it may have been asked for before.
+    pub fn of(rule: Rule, member: MemberId, subject: impl Into<uuid::Uuid>, occurred_at: Instant) -> Self {
+        let subject = AnyId(subject.into());
+        Self {
+            member,
+            rule,
+            source: subject,
+            subject,
+            minutes: 0,
+            occurred_at,
+            is_new: false,
+        }
+    }
+}
+
 type Key = (MemberId, AnyId, Rule);
 
 /// Gives the points of a batch, in its order, each limited by what is earned before it. What is given already is not given
@@ -90,15 +106,7 @@ pub fn award_by_hand(
     let Some(turn) = Last::load(conn, [(member, award)].into_iter())?.next_award(key) else {
         return Ok(());
     };
-    let deed = Deed {
-        member,
-        rule: Rule::ManualAward,
-        source: award,
-        subject: award,
-        minutes: 0,
-        occurred_at: now,
-        is_new: false,
-    };
+    let deed = Deed::of(Rule::ManualAward, member, award.0, now);
     let mut row = new_row(ids, now, person, &deed);
     (row.turn, row.points) = (turn, points);
     write(conn, vec![row])

@@ -14,7 +14,7 @@ use crate::audit::{self, Entry};
 use crate::lessons::{self, LessonId, LessonPlace};
 use crate::members;
 use crate::organizations::Right;
-use crate::platform::db::{AnyId, DbConnection, Instant, Json};
+use crate::platform::db::{DbConnection, Instant, Json};
 use crate::platform::error::{AppError, AppResult, Code, Permitted};
 use crate::platform::text::Problems;
 use crate::points::{self, Deed, Rule};
@@ -360,15 +360,7 @@ pub fn hand_in(
     if attempt.row.passed {
         let row = &attempt.row;
         let (member, tenant, lesson) = (row.member_id, row.tenant_id, row.lesson_id);
-        let deed = Deed {
-            member,
-            rule: Rule::QuizPassed,
-            source: AnyId(lesson.0),
-            subject: AnyId(lesson.0),
-            minutes: 0,
-            occurred_at,
-            is_new: false,
-        };
+        let deed = Deed::of(Rule::QuizPassed, member, lesson, occurred_at);
         study::quiz_passed(conn, &ctx.ids, ctx.now, member, tenant, lesson, occurred_at)?;
         points::award(conn, &ctx.ids, ctx.now, &[deed])?;
     }

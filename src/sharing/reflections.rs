@@ -282,13 +282,8 @@ fn credit(conn: &mut DbConnection, ctx: &Ctx, row: &ReflectionRow) -> AppResult<
         return points::reverse(conn, &ctx.ids, ctx.now, &[(row.author_id, source)]);
     };
     let deed = Deed {
-        member: row.author_id,
-        rule: Rule::ReflectionShared,
         source,
-        subject: AnyId(row.event_id.0),
-        minutes: 0,
-        occurred_at: published_at,
-        is_new: false,
+        ..Deed::of(Rule::ReflectionShared, row.author_id, row.event_id, published_at)
     };
     points::award(conn, &ctx.ids, ctx.now, &[deed])
 }

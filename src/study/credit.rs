@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use super::store::CompletionRow;
 use crate::attendance;
 use crate::lessons::{CourseVersion, LessonId};
-use crate::members::MemberId;
-use crate::platform::db::{AnyId, DbConnection, Instant};
+use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::AppResult;
 use crate::platform::ids::Ids;
 use crate::points::{self, Deed, Rule};
@@ -20,15 +19,6 @@ pub fn completions(
     rows: &[CompletionRow],
     versions: &HashMap<LessonId, Vec<CourseVersion>>,
 ) -> AppResult<()> {
-    let deed = |member: MemberId, rule: Rule, id: AnyId, at: Instant| Deed {
-        member,
-        rule,
-        source: id,
-        subject: id,
-        minutes: 0,
-        occurred_at: at,
-        is_new: true,
-    };
     let completed: Vec<_> = rows
         .iter()
         .map(|row| (row.member_id, row.lesson_id, row.occurred_at))
@@ -39,25 +29,21 @@ pub fn completions(
     for row in rows {
         let versions = versions.get(&row.lesson_id).into_iter().flatten();
         let version = versions.clone().find(|version| version.number == row.number);
-        let lesson = deed(
-            row.member_id,
-            Rule::LessonCompleted,
-            AnyId(row.lesson_id.0),
-            row.occurred_at,
-        );
         deeds.push(Deed {
             minutes: version.map_or(0, minutes_of),
-            ..lesson
+            is_new: true,
+            ..Deed::of(
+                Rule::LessonCompleted,
+                row.member_id,
+                row.lesson_id,
+                row.occurred_at,
+            )
         });
     }
     let completed: Vec<_> = rows.iter().map(|row| (row.member_id, row.lesson_id)).collect();
     for done in study_plans::finished_by(conn, now, &completed)? {
-        let plan = deed(done.member, Rule::PlanFinished, AnyId(done.plan.0), done.at);
-        // It may have had other lessons, and been finished before.
-        deeds.push(Deed {
-            is_new: false,
-            ..plan
-        });
+        // It may have had other lessons, and been finished before: then nothing is given.
+        deeds.push(Deed::of(Rule::PlanFinished, done.member, done.plan, done.at));
     }
     deeds.extend(made_up);
     points::award(conn, ids, now, &deeds)

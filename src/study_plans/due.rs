@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::StudyPlanId;
 use super::rules;
-use super::service::{asked, with_all_lessons};
+use super::service::{FullPlan, asked, with_all_lessons};
 use super::store::{self, PlanRow};
 use crate::app::Ctx;
 use crate::lessons::{self, LessonId};
@@ -157,15 +157,7 @@ pub fn finished_by(
             if !is_asked || excused.contains(&(plan.row.id, member)) {
                 continue;
             }
-            let times = plan
-                .lessons
-                .iter()
-                .map(|planned| studied.completed.get(&(member, planned.id)));
-            let Some(Some(at)) = times
-                .map(Option::<&Instant>::copied)
-                .collect::<Option<Vec<_>>>()
-                .map(|times| times.into_iter().max())
-            else {
+            let Some(at) = done_at(plan, member, &studied) else {
                 continue;
             };
             let due_at = match at < plan.row.due_at {
@@ -185,4 +177,11 @@ pub fn finished_by(
         }
     }
     Ok(finished)
+}
+
+/// When the last of a plan's lessons was completed; none while one is not.
+fn done_at(plan: &FullPlan, member: MemberId, studied: &study::Studied) -> Option<Instant> {
+    let lessons = plan.lessons.iter();
+    let times = lessons.map(|lesson| studied.completed.get(&(member, lesson.id)).copied());
+    times.collect::<Option<Vec<_>>>()?.into_iter().max()
 }

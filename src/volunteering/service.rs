@@ -95,13 +95,10 @@ pub fn confirm_hours(
 
 fn deed_of(row: &HoursRow, began_at: Instant) -> Deed {
     Deed {
-        member: row.member_id,
-        rule: Rule::VolunteerHour,
         source: AnyId(row.id.0),
-        subject: AnyId(row.event_id.0),
         minutes: row.minutes,
-        occurred_at: began_at,
         is_new: true,
+        ..Deed::of(Rule::VolunteerHour, row.member_id, row.event_id, began_at)
     }
 }
 

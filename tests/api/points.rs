@@ -704,16 +704,10 @@ async fn points_by_hand_take_a_reason_and_a_second_person() {
         .await
         .refused(422, "invalid_fields");
     let own = t.get("/me", &tenant.secretary_a).await.expect(200);
-    let own = own.json["member"]["id"].as_str().unwrap_or_default().to_owned();
-    if !own.is_empty() {
-        t.post(
-            &format!("/members/{own}/point-awards"),
-            &tenant.secretary_a,
-            body.clone(),
-        )
+    let own = format!("/members/{}/point-awards", own.text("/member/id"));
+    t.post(&own, &tenant.secretary_a, body.clone())
         .await
         .refused(403, "own_award");
-    }
     let award = proposed(&t, &tenant).await;
     let act = async |token: &str, award: &str, verb: &str| {
         t.act(&format!("/point-awards/{award}/{verb}"), token).await
