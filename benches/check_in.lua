@@ -1,5 +1,5 @@
 -- wrk script: a distinct member and token for each request. Arguments: FOLDER KIND CODE, KIND one of health, verify,
--- check_in, progress, sign_up, my_place, search, board, my_rank; CODE is the event's, or the id of the lesson, of the theme day or of the organization; search takes its words from FOLDER/queries.txt.
+-- check_in, progress, sign_up, my_place, search, board, my_rank, home; CODE is the event's, or the id of the lesson, of the theme day or of the organization; search takes its words from FOLDER/queries.txt.
 local threads = 0
 
 function setup(thread)
@@ -55,6 +55,7 @@ function request()
     return wrk.format("GET", "/api/v1/events/" .. code .. "/sign-ups/mine", headers)
   end
   if kind == "board" then return wrk.format("GET", "/api/v1/leaderboards/" .. code, headers) end
+  if kind == "home" then return wrk.format("GET", "/api/v1/home", headers) end
   if kind == "my_rank" then return wrk.format("GET", "/api/v1/leaderboards/" .. code .. "/me", headers) end
   local body = string.format('{"code":"%s","client_event_id":"%s","occurred_at":"%s"}', code, uuid(), when)
   return wrk.format("POST", "/api/v1/check-ins", headers, body)

@@ -23,7 +23,7 @@ nginx_pid=""
 finish() { stop_server; [ -z "$nginx_pid" ] || kill "$nginx_pid" 2>/dev/null || true; services_stop; rm -rf "$work"; }
 trap finish EXIT
 SERVICES_PARENT="$work" services_start
-export ZHIBU_SECRET_KEY="a key for the benchmark only, long enough" ZHIBU_LISTEN=127.0.0.1:0 RUST_LOG=warn
+export ZHIBU_SECRET_KEY="a key for the benchmark only, long enough" ZHIBU_LISTEN=127.0.0.1:0 RUST_LOG=warn,zhibu::leaderboards=info
 
 ticks() { awk '{print $14 + $15}' "/proc/$1/stat"; }
 all_ticks() {
@@ -149,9 +149,17 @@ search() { # sqlite|postgres: words of two signs in so many lessons, the first p
   next_database
 }
 
-boards() { # sqlite|postgres: everybody looks at the board of all, and for themselves on it
+show() { # own_rank|open: what the tree's leaderboards show
+  curl -sf -X PATCH "$url/api/v1/organizations/$(cat "$folder/root.txt")" -H "Authorization: Bearer $(cat "$folder/admin.txt")" \
+    -H 'If-Match: *' -H 'Content-Type: application/json' -d "{\"settings\": {\"leaderboards\": \"$1\"}}" >/dev/null
+  # Permits follow within a second.
+  sleep 1.5
+}
+
+boards() { # sqlite|postgres: everybody looks at the board of all, for themselves on it, and at their first screen
   local size folder begun
-  for size in 10000 100000 1000000; do
+  ulimit -n "$(ulimit -Hn)"
+  for size in ${BENCH_BOARDS:-10000 100000 1000000}; do
     folder="$work/$1-boards-$size"
     prepare "$1-boards-$size" "$size" points
     [ -z "${DATABASE_URL:-}" ] || psql -q "$DATABASE_URL" -c 'VACUUM ANALYZE'
@@ -161,7 +169,26 @@ boards() { # sqlite|postgres: everybody looks at the board of all, and for thems
     echo "board of $size made in $(($(date +%s%3N) - begun)) ms"
     scenario "(a) $1 healthz" health 64 "$folder"
     scenario "(m) $1 top 50 of $size" board 64 "$folder"
-    scenario "(n) $1 my rank among $size" my_rank 64 "$folder"
+    scenario "(n) $1 my rank and neighbours among $size" my_rank 64 "$folder"
+    show own_rank
+    scenario "(n) $1 my rank alone among $size" my_rank 64 "$folder"
+    show open
+    scenario "(o) $1 first screen, made" home 64 "$folder"
+    # Five hundred phones that look again and again.
+    mkdir -p "$folder/again"
+    head -n 500 "$folder/tokens.txt" >"$folder/again/tokens.txt"
+    scenario "(o) $1 first screen, kept" home 64 "$folder/again"
+    echo "(p) $1 $(python3 benches/board_effects.py visible "$url" "$folder")"
+    (sleep 1 && python3 benches/board_effects.py move "$url" "$folder") &
+    seconds=$((seconds + size / 40000)) scenario "(q) $1 top 50 while $size are ranked anew" board 64 "$folder"
+    wait $!
+    until [ "$(grep -c 'a leaderboard is made' "$work/out.txt" "$work/err.txt" | awk -F: '{n += $2} END {print n}')" -gt 1 ]; do sleep 0.5; done
+    echo "ranked anew in $(cat "$work/out.txt" "$work/err.txt" | grep 'a leaderboard is made' | tail -n 1 | sed 's/.*took_ms[":= ]*\([0-9]*\).*/\1/') ms"
+    if [ "$size" = 10000 ]; then
+      stop_server
+      start_server "$1-boards-$size"
+      echo "(r) $1 $(python3 benches/board_effects.py watch "$url" "$folder" 10000 "$server_pid")"
+    fi
     stop_server
     next_database
   done

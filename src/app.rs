@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use crate::attendance::{self, CheckInLane, LiveHub};
 use crate::auth::{Actor, Auth};
 use crate::devices::RoomDevice;
+use crate::home::{HomeParts, Homes};
 use crate::leaderboards::{Keeper, LiveBoards, Pages, Permits};
 use crate::media::Media;
 use crate::notices::{self, NoticeHub};
@@ -42,6 +43,7 @@ pub struct App {
     /// Who may see which ranking, and pages of them that many look at.
     pub permits: Permits,
     pub pages: Pages,
+    pub homes: Homes<HomeParts>,
     pub notices: NoticeHub,
     pub queue: JobQueue,
     pub media: Media,
@@ -124,6 +126,7 @@ impl App {
             live_boards,
             permits: Permits::default(),
             pages: Pages::default(),
+            homes: Homes::default(),
             roster_turns: Arc::new(Semaphore::new(ROSTERS_AT_ONCE)),
         })
     }

@@ -21,8 +21,8 @@ use crate::platform::http::{
 use crate::platform::jobs::Jobs;
 use crate::platform::limits::Limit;
 use crate::{
-    attendance, audit, auth, event_templates, guests, leaderboards, media, notices, openapi, points, routes,
-    sign_ups, webhooks,
+    attendance, audit, auth, event_templates, guests, home, leaderboards, media, notices, openapi, points,
+    routes, sign_ups, webhooks,
 };
 
 /// A running server: its address, what runs it, and what must outlive it.
@@ -117,6 +117,7 @@ fn start_jobs(app: &web::Data<App>) -> Jobs {
     event_templates::jobs(&mut jobs, app);
     webhooks::jobs(&mut jobs, app);
     leaderboards::jobs(&mut jobs, app);
+    home::jobs(&mut jobs, app);
     if let Some(pace) = app.config.jobs.pace {
         app.queue.start(&mut jobs, pace);
     }

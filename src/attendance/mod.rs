@@ -28,7 +28,7 @@ pub use live::{LiveHub, news_of};
 pub use roster::{called, expected, freeze_due_rosters, freeze_if_due, freeze_now, takes_part};
 pub use rules::Source;
 pub use service::{open_for_check_in, record_past};
-pub use sheet::{Attended, attended, came, is_over, mine};
+pub use sheet::{Attended, Mine, attended, came, is_over, mine};
 
 use std::time::Duration;
 

@@ -12,7 +12,7 @@ use crate::platform::error::{AppResult, Code};
 use crate::platform::page::{Found, Page};
 
 /// An event and what it counts as.
-type Listed = (EventRow, Vec<Form>);
+pub type Listed = (EventRow, Vec<Form>);
 
 /// What a client may narrow the list of events to.
 #[derive(Debug, Clone, Default)]

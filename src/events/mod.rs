@@ -16,7 +16,7 @@ mod sync;
 pub use admission::{Admission, admit_by_sign_up, called_among, hold_to_manage, keep_check_in_open};
 pub use commands::{CreateEvent, Expected, PublishEvent, check_expected};
 pub use http::{EventView, configure, configure_feeds};
-pub use lists::{list_mine_from_now, list_open};
+pub use lists::{Listed, list_mine_from_now, list_open};
 pub use rules::{Form, Status, Window};
 pub use service::{
     briefs, calls_my_people, close_event, create_event, find_event, forms_of, has_unfinished, is_attendee,

@@ -31,7 +31,7 @@ pub async fn close_periods(app: &App) -> AppResult<()> {
             Ok(is_new)
         };
         if app.db.write_long(close).await? {
-            app.permits.forget();
+            app.permits.forget(tree);
             tracing::info!(tenant = %tree, span = period.span.as_str(), starts_on = %period.starts_on, "standings are final");
         }
     }

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant as Moment};
 
+use moka::future::Cache as MokaCache;
 use tokio::sync::{Semaphore, watch};
 
 use super::rules::{Board, Unit};
@@ -16,7 +17,7 @@ use crate::platform::boards::{Applied, Batch, BoardKey, Boards, Building, Found,
 use crate::platform::cache::{Cache, News};
 use crate::platform::clock::Clock;
 use crate::platform::db::{AnyId, Db, DbConnection, Instant};
-use crate::platform::error::{AppError, AppResult};
+use crate::platform::error::{AppError, AppResult, Code};
 use crate::points;
 
 /// How long a reader waits for a board that is being made.
@@ -35,6 +36,8 @@ const MOST_CHANGES: i32 = 20_000;
 const FINAL: i64 = (1 << 53) - 1;
 /// Scores that are handed over at a time.
 const SCORES: usize = 5_000;
+/// Answers that are remembered.
+const MOST_TOLD: u64 = 50_000;
 /// Boards that a process makes at a time.
 const MAKINGS: usize = 2;
 /// How often whoever makes a board says so: well below the lease.
@@ -55,6 +58,8 @@ struct Inner {
     sides: Vec<Side>,
     /// Turns at making a board.
     makings: Semaphore,
+    /// What was told last, and when: while a board that was lost is made anew it is better than nothing.
+    told: MokaCache<(Board, Ask), (Told, Instant)>,
 }
 
 /// One place where boards are kept.
@@ -83,12 +88,13 @@ pub struct Reading<T> {
     pub stale_since: Option<Instant>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Ask {
     Page { from: u64, limit: u64 },
     Find { id: uuid::Uuid, neighbours: u64 },
 }
 
+#[derive(Clone)]
 enum Told {
     Page(Page),
     Found(Found),
@@ -123,6 +129,10 @@ impl Keeper {
             cache,
             sides,
             makings: Semaphore::new(MAKINGS),
+            told: MokaCache::builder()
+                .max_capacity(MOST_TOLD)
+                .time_to_live(WATCHED)
+                .build(),
         }))
     }
 
@@ -147,17 +157,39 @@ impl Keeper {
     /// `find` for what must not wait: none where the board is not there yet.
     pub async fn glance(&self, board: &Board, id: uuid::Uuid) -> Option<Found> {
         let ask = Ask::Find { id, neighbours: 0 };
-        match self.ask_for(board, ask, HURRY).await.ok()?.found {
+        match self.ask_sides(board, ask, HURRY).await.ok()?.found {
             Told::Found(found) => Some(found),
             Told::Page(_) => None,
         }
     }
 
+    /// Soon, or as it was told last, or else as soon as the board is made.
     async fn ask(&self, board: &Board, ask: Ask) -> AppResult<Reading<Told>> {
-        self.ask_for(board, ask, PATIENCE).await
+        match self.ask_sides(board, ask, HURRY).await {
+            Ok(reading) => {
+                self.remember(board, ask, &reading).await;
+                Ok(reading)
+            }
+            Err(error) if error.code() != Code::Unavailable => Err(error),
+            Err(_) => match self.0.told.get(&(board.clone(), ask)).await {
+                Some((found, told_at)) => Ok(Reading {
+                    found,
+                    stale_since: Some(told_at),
+                }),
+                None => self.ask_sides(board, ask, PATIENCE - HURRY).await,
+            },
+        }
     }
 
-    async fn ask_for(&self, board: &Board, ask: Ask, patience: Duration) -> AppResult<Reading<Told>> {
+    /// Boards in this process are lost with it only.
+    async fn remember(&self, board: &Board, ask: Ask, reading: &Reading<Told>) {
+        if self.0.sides.len() > 1 && reading.stale_since.is_none() {
+            let told = (reading.found.clone(), self.0.clock.now());
+            self.0.told.insert((board.clone(), ask), told).await;
+        }
+    }
+
+    async fn ask_sides(&self, board: &Board, ask: Ask, patience: Duration) -> AppResult<Reading<Told>> {
         let key = board.key();
         for (n, side) in self.0.sides.iter().enumerate() {
             if side.is_away() {
@@ -256,8 +288,13 @@ impl Keeper {
                 return Err(AppError::unavailable());
             }
         };
+        let begun = Moment::now();
         match self.fill(building, board).await? {
-            Ok(true) => self.0.cache.announce(news_of(&key)),
+            Ok(true) => {
+                let took_ms = begun.elapsed().as_millis();
+                tracing::info!(board = key.as_str(), took_ms, "a leaderboard is made");
+                self.0.cache.announce(news_of(&key));
+            }
             Ok(false) => tracing::debug!(board = key.as_str(), "another replica has made a leaderboard"),
             Err(Unavailable) => {
                 side.goes_away();

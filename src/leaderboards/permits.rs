@@ -1,9 +1,12 @@
 //! Who may see which ranking, remembered until something changes on which that depends: where people belong, roles, the tree
 //! and its settings. Each change leaves a row of `leaderboard_moves`, which `look` finds with the boards' following.
+//!
+//! What is shown where is the same for everybody, and looked up once; where somebody may look is looked up once for each
+//! account, and not at all for the board of their whole tree, which everybody sees.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant as Moment};
 
 use moka::future::Cache;
@@ -12,11 +15,13 @@ use super::service::{self, Shown, Wanted};
 use super::store;
 use crate::app::App;
 use crate::auth::{AccountId, Actor};
-use crate::platform::db::{Db, DbConnection, Instant};
-use crate::platform::error::AppResult;
+use crate::organizations::{Access, OrganizationId};
+use crate::platform::db::{Db, DbConnection};
+use crate::platform::error::{AppError, AppResult};
 use crate::points;
 
-const MOST: u64 = 200_000;
+const MOST_BOARDS: u64 = 10_000;
+const MOST_ACCOUNTS: u64 = 200_000;
 const KEPT: Duration = Duration::from_secs(60);
 /// What was not looked after for so long is asked anew: rights end within a second.
 const TRUST: Duration = Duration::from_millis(900);
@@ -25,35 +30,42 @@ const TRUST: Duration = Duration::from_millis(900);
 pub struct Permits(Arc<Inner>);
 
 struct Inner {
-    known: Cache<Key, Permit>,
-    /// Grows with each change.
-    changes: AtomicU64,
+    boards: Cache<Wanted, Kept<Shown>>,
+    accesses: Cache<AccountId, Kept<Access>>,
+    /// How often something has changed in a tree.
+    changes: RwLock<HashMap<OrganizationId, u64>>,
     /// Up to which number moves were looked at.
     at: AtomicI64,
     looked_at: Mutex<Option<Moment>>,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Key {
-    account: AccountId,
-    wanted: Wanted,
-    is_own: bool,
+struct Kept<T> {
+    what: Arc<T>,
+    /// How much had changed before it was looked up.
+    changes: u64,
 }
 
-#[derive(Clone)]
-struct Permit {
-    shown: Arc<Shown>,
-    /// The end of the tree's day: then other periods are meant.
-    until: Instant,
-    /// How much had changed when it was looked up.
-    changes: u64,
+impl<T> Clone for Kept<T> {
+    fn clone(&self) -> Self {
+        Self {
+            what: self.what.clone(),
+            changes: self.changes,
+        }
+    }
 }
 
 impl Default for Permits {
     fn default() -> Self {
         Self(Arc::new(Inner {
-            known: Cache::builder().max_capacity(MOST).time_to_live(KEPT).build(),
-            changes: AtomicU64::new(0),
+            boards: Cache::builder()
+                .max_capacity(MOST_BOARDS)
+                .time_to_live(KEPT)
+                .build(),
+            accesses: Cache::builder()
+                .max_capacity(MOST_ACCOUNTS)
+                .time_to_live(KEPT)
+                .build(),
+            changes: RwLock::default(),
             at: AtomicI64::new(0),
             looked_at: Mutex::new(None),
         }))
@@ -61,35 +73,65 @@ impl Default for Permits {
 }
 
 impl Permits {
-    /// The ranking, if it is shown to the actor; `is_own`: the one on which they find themselves.
-    pub async fn show(&self, app: &App, actor: Actor, wanted: Wanted, is_own: bool) -> AppResult<Arc<Shown>> {
-        let key = Key {
-            account: actor.account,
-            wanted,
-            is_own,
+    /// The ranking, if the actor may look there; what its mode shows, and to whom, is the caller's to ask.
+    pub async fn find(&self, app: &App, actor: Actor, wanted: Wanted) -> AppResult<Arc<Shown>> {
+        // The system admin looks rarely, and at any tree.
+        let Some(tenant) = actor.tenant else {
+            let ctx = app.ctx(actor);
+            let find = move |conn: &mut DbConnection| service::find(conn, &ctx, wanted);
+            return app.db.read_fresh(find).await.map(Arc::new);
         };
-        let changes = self.0.changes.load(Ordering::Acquire);
-        if self.is_looked_after()
-            && let Some(permit) = self.0.known.get(&key).await
-            && permit.changes == changes
-            && app.clock.now() < permit.until
+        // What changes meanwhile may be missing in what is read now: then that is of no use.
+        let changes = self.changes(tenant);
+        let is_looked_after = self.is_looked_after();
+        let is_right = |kept: u64| is_looked_after && kept == changes;
+        let account = actor.account;
+        let board = self.0.boards.get(&wanted).await;
+        let board = board
+            .filter(|board| is_right(board.changes) && app.clock.now() < board.what.day_ends_at)
+            .map(|board| board.what);
+        if let Some(board) = &board
+            && board.board.top == tenant
         {
-            return Ok(permit.shown);
+            return Ok(board.clone());
+        }
+        let access = self.0.accesses.get(&account).await;
+        let access = access
+            .filter(|access| is_right(access.changes))
+            .map(|access| access.what);
+        if let (Some(board), Some(access)) = (&board, &access) {
+            return match access.sees(&board.path) {
+                true => Ok(board.clone()),
+                false => Err(AppError::not_found()),
+            };
         }
         let ctx = app.ctx(actor);
-        let look = move |conn: &mut DbConnection| match is_own {
-            true => service::show_own(conn, &ctx, wanted),
-            false => service::show(conn, &ctx, wanted),
+        let look = move |conn: &mut DbConnection| {
+            let access = match &access {
+                Some(access) => access.clone(),
+                None => Arc::new(Access::load(conn, &ctx)?),
+            };
+            let board = service::find_for(conn, &ctx, &access, wanted);
+            Ok((access, board))
         };
-        let shown = Arc::new(app.db.read_fresh(look).await?);
-        // What has changed meanwhile may be missing: then it is of no use.
-        let permit = Permit {
-            until: shown.day_ends_at,
-            shown: shown.clone(),
+        let (access, board) = app.db.read_fresh(look).await?;
+        let kept = Kept {
+            what: access,
             changes,
         };
-        self.0.known.insert(key, permit).await;
-        Ok(shown)
+        self.0.accesses.insert(account, kept).await;
+        let board = Arc::new(board?);
+        let kept = Kept {
+            what: board.clone(),
+            changes,
+        };
+        self.0.boards.insert(wanted, kept).await;
+        Ok(board)
+    }
+
+    fn changes(&self, tenant: OrganizationId) -> u64 {
+        let changes = self.0.changes.read().unwrap_or_else(PoisonError::into_inner);
+        changes.get(&tenant).copied().unwrap_or_default()
     }
 
     fn is_looked_after(&self) -> bool {
@@ -97,24 +139,25 @@ impl Permits {
         looked_at.is_some_and(|at| at.elapsed() < TRUST)
     }
 
-    /// Forgets everything if anything has changed. Called four times a second.
+    /// Forgets what is known of trees in which anything has changed. Called four times a second.
     pub async fn look(&self, db: &Db) -> AppResult<()> {
         let (began, from) = (Moment::now(), self.0.at.load(Ordering::Acquire));
         let read = move |conn: &mut DbConnection| {
             let to = points::settled_change_no(conn)?;
-            Ok((to, store::has_moves(conn, from)?))
+            Ok((to, store::list_moved_trees(conn, from)?))
         };
-        let (to, has_moves) = db.read_fresh(read).await?;
-        if has_moves {
-            self.forget();
+        let (to, moved) = db.read_fresh(read).await?;
+        for tenant in moved {
+            self.forget(tenant);
         }
         self.0.at.store(to, Ordering::Release);
         *self.0.looked_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(began);
         Ok(())
     }
 
-    pub fn forget(&self) {
-        self.0.changes.fetch_add(1, Ordering::AcqRel);
-        self.0.known.invalidate_all();
+    /// Something has changed in this tree.
+    pub fn forget(&self, tenant: OrganizationId) {
+        let mut changes = self.0.changes.write().unwrap_or_else(PoisonError::into_inner);
+        *changes.entry(tenant).or_default() += 1;
     }
 }

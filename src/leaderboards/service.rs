@@ -9,7 +9,7 @@ use super::rules::{Board, Period, Span, Unit};
 use super::store::{self, MoveRow, NameRow, PeriodRow};
 use crate::app::Ctx;
 use crate::members::{self, MemberId};
-use crate::organizations::{self, LeaderboardMode, OrganizationId, OrganizationRow};
+use crate::organizations::{self, Access, LeaderboardMode, OrganizationId, OrganizationRow};
 use crate::platform::db::{AnyId, DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code};
 use crate::platform::ids::Ids;
@@ -27,35 +27,35 @@ pub struct Wanted {
     pub on: Option<NaiveDate>,
 }
 
-/// A ranking that somebody may look at.
+/// A ranking, and what is shown of it.
 #[derive(Debug, Clone)]
 pub struct Shown {
     pub board: Board,
+    /// The organization's.
+    pub path: String,
     pub name: String,
     pub mode: LeaderboardMode,
     /// Since when its standings are final.
     pub final_at: Option<Instant>,
-    /// When the tree's day ends.
+    /// When the tree's day ends: then other periods are meant.
     pub day_ends_at: Instant,
 }
 
-/// The ranking, if it is shown to the actor.
-pub fn show(conn: &mut DbConnection, ctx: &Ctx, wanted: Wanted) -> AppResult<Shown> {
-    let shown = look_up(conn, ctx, wanted)?;
-    if wanted.unit.is_shown(shown.mode) {
-        Ok(shown)
-    } else {
-        Err(hidden(shown.mode))
+impl Shown {
+    /// Refused unless everybody who may look there is shown the lines.
+    pub fn require_lines(&self) -> AppResult<()> {
+        match self.board.unit.is_shown(self.mode) {
+            true => Ok(()),
+            false => Err(hidden(self.mode)),
+        }
     }
-}
 
-/// The ranking of members on which the actor finds themselves, if everybody may know their own rank there.
-pub fn show_own(conn: &mut DbConnection, ctx: &Ctx, wanted: Wanted) -> AppResult<Shown> {
-    ctx.actor.member()?;
-    let shown = look_up(conn, ctx, wanted)?;
-    match shown.mode {
-        LeaderboardMode::OwnRank | LeaderboardMode::Open => Ok(shown),
-        mode => Err(hidden(mode)),
+    /// Refused unless everybody may know where they stand themselves.
+    pub fn require_own_rank(&self) -> AppResult<()> {
+        match self.mode {
+            LeaderboardMode::OwnRank | LeaderboardMode::Open => Ok(()),
+            mode => Err(hidden(mode)),
+        }
     }
 }
 
@@ -66,8 +66,15 @@ fn hidden(mode: LeaderboardMode) -> AppError {
     }
 }
 
-fn look_up(conn: &mut DbConnection, ctx: &Ctx, wanted: Wanted) -> AppResult<Shown> {
-    let top = organizations::visible(conn, ctx, wanted.organization)?;
+/// The ranking, if the actor may look there.
+pub fn find(conn: &mut DbConnection, ctx: &Ctx, wanted: Wanted) -> AppResult<Shown> {
+    let access = Access::load(conn, ctx)?;
+    find_for(conn, ctx, &access, wanted)
+}
+
+/// `find` for somebody whose access is known.
+pub fn find_for(conn: &mut DbConnection, ctx: &Ctx, access: &Access, wanted: Wanted) -> AppResult<Shown> {
+    let top = organizations::visible_to(conn, access, wanted.organization)?;
     let mode = organizations::settings_of(conn, &top, &ctx.config.check_in)?.leaderboards;
     if mode == LeaderboardMode::Off {
         return Err(hidden(mode));
@@ -95,6 +102,7 @@ fn look_up(conn: &mut DbConnection, ctx: &Ctx, wanted: Wanted) -> AppResult<Show
             period,
             is_final: made.is_some(),
         },
+        path: top.path,
         name: top.name,
         mode,
         final_at: made.map(|row| row.final_at),
@@ -121,7 +129,8 @@ pub fn own_month(
         span: Span::Month,
         on: None,
     };
-    match show_own(conn, ctx, wanted) {
+    let found = find(conn, ctx, wanted).and_then(|shown| shown.require_own_rank().map(|()| shown));
+    match found {
         Ok(shown) => Ok(Some(shown)),
         Err(error) if [Code::LeaderboardOff, Code::LeaderboardHidden].contains(&error.code()) => Ok(None),
         Err(error) => Err(error),
@@ -164,7 +173,7 @@ pub fn list_final(
         span,
         on: None,
     };
-    let shown = look_up(conn, ctx, wanted)?;
+    let shown = find(conn, ctx, wanted)?;
     Ok(store::list_periods(
         conn,
         shown.board.tenant,

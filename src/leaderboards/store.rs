@@ -237,12 +237,13 @@ pub fn list_changes(conn: &mut DbConnection, since: i64, limit: i32) -> QueryRes
         .load(conn)
 }
 
-/// Has anybody moved under this number or a later one?
-pub fn has_moves(conn: &mut DbConnection, since: i64) -> QueryResult<bool> {
-    diesel::select(diesel::dsl::exists(
-        leaderboard_moves::table.filter(leaderboard_moves::change_no.ge(since)),
-    ))
-    .get_result(conn)
+/// The trees in which anything has moved since.
+pub fn list_moved_trees(conn: &mut DbConnection, since: i64) -> QueryResult<Vec<OrganizationId>> {
+    leaderboard_moves::table
+        .filter(leaderboard_moves::change_no.ge(since))
+        .select(leaderboard_moves::tenant_id)
+        .distinct()
+        .load(conn)
 }
 
 #[derive(Debug, Clone, Insertable)]

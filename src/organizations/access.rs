@@ -181,11 +181,19 @@ pub fn require_locked(
 
 /// The organization, if the actor may know that it exists.
 pub fn visible(conn: &mut DbConnection, ctx: &Ctx, id: OrganizationId) -> AppResult<OrganizationRow> {
-    let row = visible_or_archived(conn, ctx, id)?;
-    if row.archived_at.is_some() {
-        return Err(AppError::not_found());
-    }
-    Ok(row)
+    let access = Access::load(conn, ctx)?;
+    visible_to(conn, &access, id)
+}
+
+/// `visible` for somebody whose access is known.
+pub fn visible_to(
+    conn: &mut DbConnection,
+    access: &Access,
+    id: OrganizationId,
+) -> AppResult<OrganizationRow> {
+    store::find_ever(conn, id)?
+        .filter(|row| row.archived_at.is_none() && access.sees(&row.path))
+        .ok_or_else(AppError::not_found)
 }
 
 /// The same, for what has a past: an archived one too, for those who may see its people.

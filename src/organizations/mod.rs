@@ -10,7 +10,7 @@ mod store;
 
 pub use access::{
     Access, Reach, above, ids_with_right, reach, require, require_all, require_anywhere, require_ever,
-    require_held, require_locked, require_over, visible, visible_or_archived,
+    require_held, require_locked, require_over, visible, visible_or_archived, visible_to,
 };
 pub use http::configure;
 pub use roles::grant_role;

@@ -15,7 +15,7 @@ pub use changes::{mend_change_numbers, next_change_no, settled_change_no};
 pub use http::{PointTotalsView, configure};
 pub use journal::{Deed, award, reverse, reverse_all_at};
 pub use rules::{BEGINNING, Rule, first_of_month, first_of_quarter, first_of_week, first_of_year};
-pub use service::my_totals;
+pub use service::{Totals, my_totals};
 
 crate::id_types! {
     PointEntryId,

@@ -13,7 +13,7 @@ use crate::events::{self, EventId};
 use crate::lessons::{self, LessonId};
 use crate::members::{self, MemberId, Standing};
 use crate::organizations::{self, Right};
-use crate::platform::db::{AnyId, DbConnection};
+use crate::platform::db::{AnyId, DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult};
 use crate::platform::local_time;
 use crate::platform::page::{Found, Page};
@@ -88,13 +88,14 @@ pub fn member_points(
     })
 }
 
-/// One's own totals in the periods of today.
-pub fn my_totals(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<Totals> {
+/// One's own totals in the periods of today, and when that day ends.
+pub fn my_totals(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<(Totals, Instant)> {
     let member = ctx.actor.member()?;
     let tenant = ctx.actor.tenant.ok_or_else(AppError::not_found)?;
     let root = organizations::find_organization(conn, tenant)?;
     let zone = organizations::tree_zone(root.time_zone.as_deref());
-    totals(conn, member, local_time::local_date(ctx.now, zone))
+    let today = local_time::local_date(ctx.now, zone);
+    Ok((totals(conn, member, today)?, local_time::end_of_day(today, zone)))
 }
 
 /// What a member has in the periods of this day. No permission asked.

@@ -41,7 +41,7 @@ pub struct DueLesson {
 }
 
 /// How long something late stays on the first screen.
-const SHOWN_LATE_S: i64 = 180 * 86_400;
+pub const SHOWN_LATE_S: i64 = 180 * 86_400;
 
 /// What is due for me, the first to be due first; a lesson that two plans ask for once. What I cannot open is not due.
 pub fn due_lessons(conn: &mut DbConnection, ctx: &Ctx, most: usize) -> AppResult<Vec<DueLesson>> {

@@ -10,7 +10,7 @@ mod service;
 mod store;
 
 pub use commands::CreateStudyPlan;
-pub use due::{DueLesson, Finished, due_lessons, finished_by, titles};
+pub use due::{DueLesson, Finished, SHOWN_LATE_S, due_lessons, finished_by, titles};
 pub use http::{DueLessonView, configure};
 pub use service::{create_plan, publish_plan};
 

@@ -566,3 +566,23 @@ async fn redis_that_is_away_is_said_in_time() {
         }
     }
 }
+
+/// In Redis they are answered together.
+#[actix_web::test]
+async fn those_who_look_for_themselves_at_once_each_find_themselves() {
+    for side in sides() {
+        let entrants: Vec<_> = (0..500).map(|n| (id(n), score((n % 90) as i64))).collect();
+        build(&side.boards, &board(), &entrants, 1).await;
+        let (boards, board) = (&side.boards, board());
+        let look = async |n: u128| boards.find(&board, id(n), (n % 4) as u64).await.unwrap();
+        let at_once = futures_util::future::join_all((0..600).map(look)).await;
+        for (n, found) in (0..600).zip(at_once) {
+            let line = found.as_ref().unwrap().line;
+            assert_eq!(line.map(|line| line.id), (n < 500).then(|| id(n)), "{n}");
+            assert_eq!(found, look(n).await, "{n}");
+        }
+        side.lose_everything(&board).await;
+        let gone = futures_util::future::join_all((0..300).map(look)).await;
+        assert!(gone.iter().all(Option::is_none));
+    }
+}

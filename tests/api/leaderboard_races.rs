@@ -15,7 +15,7 @@ use zhibu::platform::clock::Clock;
 use zhibu::platform::db::{Backend, DbConnection, Instant, sql};
 
 use crate::leaderboards::{board, follow, give, set_mode, standing};
-use crate::points::disagreements;
+use crate::points::{disagreements, entry_like_the_first};
 use crate::process::{Server, beside};
 use crate::support::{Person, Tenant, TestApp};
 
@@ -306,6 +306,104 @@ async fn on_redis(redis: &OwnRedis) -> (TestApp, Tenant, Vec<Person>) {
     }
     agree(&t, &tenant).await;
     (t, tenant, people)
+}
+
+/// On PostgreSQL transactions end in another order than they begin.
+#[actix_web::test]
+async fn what_is_committed_late_is_on_the_board_though_later_changes_were_seen_before() {
+    let t = TestApp::start().await;
+    if t.app.db.backend() == Backend::Sqlite {
+        return;
+    }
+    let tenant = t.tenant().await;
+    set_mode(&t, &tenant, &tenant.root, "open").await;
+    let people = t.crowd(&tenant, 2).await;
+    for person in &people {
+        give(&t, &tenant, &person.id, 10).await;
+    }
+    agree(&t, &tenant).await;
+    let add = entry_like_the_first(&t, &people[0].id, 7);
+    let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    let (begun, has_begun) = tokio::sync::oneshot::channel::<i64>();
+    let (wait, begun) = (std::sync::Mutex::new(wait), std::sync::Mutex::new(Some(begun)));
+    let db = t.app.db.clone();
+    let late = tokio::spawn(async move {
+        let write = move |conn: &mut DbConnection| {
+            add(conn)?;
+            if let Some(begun) = begun.lock().unwrap().take() {
+                begun.send(zhibu::points::next_change_no(conn)?).unwrap();
+                wait.lock().unwrap().recv().unwrap();
+            }
+            Ok(())
+        };
+        db.write_long(write).await
+    });
+    let late_no = has_begun.await.unwrap();
+    give(&t, &tenant, &people[1].id, 5).await;
+    agree(&t, &tenant).await;
+    // Control: who remembered the newest number that they saw would never look at the late one.
+    let numbers = |conn: &mut DbConnection| {
+        use diesel::prelude::*;
+        use zhibu::platform::db::schema::point_entries;
+        let newest: Option<i64> = point_entries::table
+            .select(diesel::dsl::max(point_entries::change_no))
+            .first(conn)?;
+        Ok((newest.unwrap(), zhibu::points::settled_change_no(conn)?))
+    };
+    let (newest, settled) = t.app.db.read_fresh(numbers).await.unwrap();
+    assert!(
+        settled <= late_no && late_no < newest,
+        "{settled} {late_no} {newest}"
+    );
+    go_on.send(()).unwrap();
+    late.await.unwrap().unwrap();
+    agree(&t, &tenant).await;
+    assert_eq!(
+        standing(&board(&t, &tenant.admin, &tenant.root, "span=month").await)[0].2,
+        17
+    );
+}
+
+#[actix_web::test]
+async fn while_a_lost_board_cannot_be_made_it_is_shown_as_it_was_and_since_when() {
+    let Some(mut redis) = OwnRedis::start() else {
+        return;
+    };
+    let (t, tenant, people) = on_redis(&redis).await;
+    let board = format!("/leaderboards/{}", tenant.root);
+    let mine = format!("{board}/me");
+    let before = t.get(&mine, &people[0].token).await.expect(200).json;
+    let lines = t.get(&board, &tenant.admin).await.expect(200).json;
+    assert_eq!(
+        (&before["stale_since"], &before["me"]["rank"]),
+        (&Value::Null, &json!(1))
+    );
+    let told_at = t.in_s(0);
+    t.advance_s(3);
+    let rename = async |from: &'static str, to: &'static str| {
+        let rename = move |conn: &mut DbConnection| {
+            let statement = format!("ALTER TABLE {from} RENAME TO {to}");
+            Ok(diesel::sql_query(statement).execute(conn).map(|_| ())?)
+        };
+        t.app.db.write(rename).await.unwrap();
+    };
+    rename("point_totals", "point_totals_away").await;
+    redis.kill();
+    let now = t.get(&mine, &people[0].token).await.expect(200).json;
+    assert_eq!(now["stale_since"], told_at, "{now}");
+    assert_eq!(
+        (&now["me"], &now["neighbours"]),
+        (&before["me"], &before["neighbours"])
+    );
+    let page = t.get(&board, &tenant.admin).await.expect(200).json;
+    assert_eq!(page["items"], lines["items"]);
+    assert_eq!(page["stale_since"], told_at, "{page}");
+    // What nobody was told here is not made up.
+    let reply = t.get(&format!("{board}?span=day"), &tenant.admin).await;
+    reply.refused(503, "unavailable");
+    rename("point_totals_away", "point_totals").await;
+    redis.come_back();
+    heals(&t, &tenant).await;
 }
 
 /// Boards are right within a moment of their following, whatever Redis does.

@@ -23,6 +23,7 @@ mod event_templates;
 mod events;
 mod guard;
 mod guests;
+mod home;
 mod leaderboard_races;
 mod leaderboards;
 mod lesson_files;

@@ -4,9 +4,11 @@ use diesel::RunQueryDsl;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use zhibu::platform::db::{Backend, DbConnection};
+use zhibu::platform::error::AppResult;
 
 use crate::quizzes;
 use crate::sharing::{begun_event, decide, share};
+use crate::study::id_sql;
 use crate::study_plans::{lesson, published, study};
 use crate::support::{Person, Reply, Tenant, TestApp, new_uuid};
 use crate::volunteering::served;
@@ -455,6 +457,48 @@ async fn a_daily_limit_holds_when_everything_is_earned_at_once_on_two_servers() 
     }
     assert_eq!(disagreements(&t).await, Vec::<String>::new());
     stop.stop(false).await;
+}
+
+/// A writer of our own for controls: one more entry like the member's first, with these points and this number of changes.
+pub async fn add_entry(t: &TestApp, member: &str, points: i64) {
+    let add = entry_like_the_first(t, member, points);
+    t.app.db.write(move |conn| add(conn)).await.unwrap();
+}
+
+/// The same within somebody's transaction. Nobody holds the member.
+pub fn entry_like_the_first(
+    t: &TestApp,
+    member: &str,
+    points: i64,
+) -> impl Fn(&mut DbConnection) -> AppResult<()> + Clone + Send + 'static {
+    let (id, member) = (id_sql(t, &new_uuid()), id_sql(t, member));
+    move |conn| {
+        let change_no = zhibu::points::next_change_no(conn)?;
+        let entry = format!(
+            "INSERT INTO point_entries SELECT member_id, {id}, rule, 0, {id}, tenant_id, organization_id, subject_id, standing, \
+             minutes, {points}, NULL, day, occurred_at, recorded_at, {change_no} FROM point_entries WHERE member_id = {member} LIMIT 1"
+        );
+        diesel::sql_query(entry).execute(conn)?;
+        let totals = format!("UPDATE point_totals SET points = points + {points} WHERE member_id = {member}");
+        diesel::sql_query(totals).execute(conn)?;
+        Ok(())
+    }
+}
+
+#[actix_web::test]
+async fn control_who_reckons_a_limit_without_holding_the_member_gives_too_much() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    check_in(&t, &tenant, &event, &tenant.member_a).await.expect(201);
+    let earned = async || total(&mine(&t, &tenant.member_a).await, "today");
+    // Both reckon, and then both write: five of ten are left.
+    let left = [10 - earned().await, 10 - earned().await];
+    for points in left {
+        add_entry(&t, &tenant.member_a_id, points).await;
+    }
+    assert_eq!(disagreements(&t).await, Vec::<String>::new());
+    assert_eq!(earned().await, 15, "more than a day gives");
 }
 
 /// Invariant 8 at local midnight, on a day of 23 hours and on one of 25.

@@ -187,7 +187,8 @@ pub async fn list_leaderboard(
 ) -> AppResult<Rendered> {
     let query = query.0;
     let page = Page::<u64>::from_query(query.limit, query.cursor.as_deref(), None)?;
-    let shown = app.permits.show(&app, who.0, query.wanted(id.0), false).await?;
+    let shown = app.permits.find(&app, who.0, query.wanted(id.0)).await?;
+    shown.require_lines()?;
     let from = page.after.map_or(0, |position| position.saturating_add(1));
     app.pages.page(&app, &shown, from, page.limit).await
 }
@@ -270,7 +271,9 @@ pub async fn find_my_rank(
         span: query.0.span.unwrap_or(Span::Month),
         on: query.0.on,
     };
-    let shown = app.permits.show(&app, who.0, wanted, true).await?;
+    who.0.member()?;
+    let shown = app.permits.find(&app, who.0, wanted).await?;
+    shown.require_own_rank()?;
     let is_open = wanted.unit.is_shown(shown.mode);
     let neighbours = if is_open { NEIGHBOURS } else { 0 };
     let reading = app.leaderboards.find(&shown.board, me, neighbours).await?;

@@ -1,5 +1,7 @@
 //! A ranking live: its first lines, sent again when they change.
 
+use std::sync::Arc;
+
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 
@@ -44,7 +46,7 @@ impl LiveBoards {
         }
     }
 
-    fn watch(&self, shown: Shown) -> Latest {
+    fn watch(&self, shown: Arc<Shown>) -> Latest {
         let (hub, board) = (self.clone(), shown.board.clone());
         self.frames.watch(&board, news_of(&board.key()), move || {
             let (hub, shown) = (hub.clone(), shown.clone());
@@ -86,11 +88,10 @@ pub async fn watch_leaderboard(
     Ok(live_stream(frames, stopping, Listener { app, who, wanted }))
 }
 
-async fn require_shown(app: &App, who: &Stay, wanted: Wanted) -> AppResult<Shown> {
-    let ctx = app.ctx(who.actor.clone());
-    app.db
-        .read_fresh(move |conn| service::show(conn, &ctx, wanted))
-        .await
+async fn require_shown(app: &App, who: &Stay, wanted: Wanted) -> AppResult<Arc<Shown>> {
+    let shown = app.permits.find(app, who.actor.clone(), wanted).await?;
+    shown.require_lines()?;
+    Ok(shown)
 }
 
 struct Listener {

@@ -13,6 +13,7 @@ use futures_util::future::{join_all, try_join_all};
 use redis::{FromRedisValue, RedisWrite, ToRedisArgs};
 use uuid::Uuid;
 
+use super::gather::{Gather, Wanted};
 use super::ranking::{Line, Score};
 use super::versions::{PART, Part};
 use super::{Applied, BoardKey, Found, KEPT_S, LEASE_S, Page, Unavailable};
@@ -71,24 +72,38 @@ static PAGE: Script = Script::new(&[
 local at = version(KEYS[1], KEYS[2])
 if not at then return false end
 local rank, found = lines(KEYS[2], ARGV[1], ARGV[2])
-return {at, redis.call('ZCARD', KEYS[2]), 0, rank, found}
+return {at, redis.call('ZCARD', KEYS[2]), rank, found}
 ",
 ]);
 
+/// ARGV: of each who is looked for, id and neighbours either way.
 static FIND: Script = Script::new(&[
     AT,
     LINES,
     "
 local at = version(KEYS[1], KEYS[2])
 if not at then return false end
-local size = redis.call('ZCARD', KEYS[2])
-local score = redis.call('HGET', KEYS[1], ARGV[1])
-if not score then return {at, size, 0, 0, {}} end
-local position = redis.call('ZRANK', KEYS[2], string.sub(score, 1, 8) .. ARGV[1])
-if not position then return false end
-local from = math.max(0, position - ARGV[2])
-local rank, found = lines(KEYS[2], from, position + ARGV[2])
-return {at, size, position, rank, found}
+local told = {}
+for i = 1, #ARGV, 2 do
+    local id, neighbours = ARGV[i], tonumber(ARGV[i + 1])
+    local score = redis.call('HGET', KEYS[1], id)
+    if score then
+        local member = string.sub(score, 1, 8) .. id
+        local position = redis.call('ZRANK', KEYS[2], member)
+        if not position then return false end
+        if neighbours == 0 then
+            local points = string.sub(score, 9)
+            local rank = 1 + redis.call('ZCOUNT', KEYS[2], '-inf', '(' .. points)
+            told[#told + 1] = {position, rank, {member, points}}
+        else
+            local rank, found = lines(KEYS[2], math.max(0, position - neighbours), position + neighbours)
+            told[#told + 1] = {position, rank, found}
+        end
+    else
+        told[#told + 1] = {0, 0, {}}
+    end
+end
+return {at, redis.call('ZCARD', KEYS[2]), told}
 ",
 ]);
 
@@ -156,14 +171,21 @@ static KEEP: Script = Script::new(&["for _, key in ipairs(KEYS) do redis.call('P
 #[derive(Clone)]
 pub struct RedisBoards {
     redis: Redis,
+    finds: Gather,
 }
 
-/// Version, size, position, rank of the first line, lines.
-type Answer = (i64, u64, u64, u64, Vec<(Vec<u8>, i64)>);
+type FoundLines = Vec<(Vec<u8>, i64)>;
+/// Version, size, rank of the first line, lines.
+type PageAnswer = (i64, u64, u64, FoundLines);
+/// Version, size, and of each who was looked for: position, rank of the first line, lines.
+type FindAnswer = (i64, u64, Vec<(u64, u64, FoundLines)>);
 
 impl RedisBoards {
     pub fn new(redis: Redis) -> Self {
-        Self { redis }
+        Self {
+            redis,
+            finds: Gather::default(),
+        }
     }
 
     pub async fn page(&self, board: &BoardKey, from: u64, limit: u64) -> Result<Option<Page>, Unavailable> {
@@ -172,37 +194,51 @@ impl RedisBoards {
             0 => (1, 0),
             _ => (index(from), index(from.saturating_add(limit - 1))),
         };
-        let answer: Option<Answer> = self.run(&PAGE, &self.keys(board), (first, last)).await?;
-        let Some((at, size, _, rank, found)) = answer else {
+        let answer: Option<PageAnswer> = self.run(&PAGE, &self.keys(board), (first, last)).await?;
+        let Some((at, size, rank, found)) = answer else {
             return Ok(None);
         };
         let lines = lines(from, rank, &found)?;
         Ok(Some(Page { at, size, lines }))
     }
 
+    /// Those who ask while others are answered are answered together: one round trip for all of them.
     pub async fn find(
         &self,
         board: &BoardKey,
         id: Uuid,
         neighbours: u64,
     ) -> Result<Option<Found>, Unavailable> {
-        let arguments = (id.as_bytes().as_slice(), index(neighbours));
-        let answer: Option<Answer> = self.run(&FIND, &self.keys(board), arguments).await?;
-        let Some((at, size, position, rank, found)) = answer else {
+        let wanted = Wanted { id, neighbours };
+        let of = self.clone();
+        let ask = move |board, some: Vec<Wanted>| {
+            let of = of.clone();
+            async move { of.find_all(&board, &some).await }
+        };
+        self.finds.ask(board, wanted, ask).await
+    }
+
+    async fn find_all(&self, board: &BoardKey, wanted: &[Wanted]) -> Result<Option<Vec<Found>>, Unavailable> {
+        let arguments: Vec<_> = wanted
+            .iter()
+            .map(|one| (one.id.as_bytes().as_slice(), index(one.neighbours)))
+            .collect();
+        let answer: Option<FindAnswer> = self.run(&FIND, &self.keys(board), arguments).await?;
+        let Some((at, size, told)) = answer else {
             return Ok(None);
         };
-        let before = neighbours.min(position);
-        let around = lines(position - before, rank, &found)?;
-        let line = around
-            .iter()
-            .find(|line| line.position == position && line.id == id)
-            .copied();
-        Ok(Some(Found {
-            at,
-            size,
-            line,
-            around,
-        }))
+        let found = wanted.iter().zip(told).map(|(one, (position, rank, found))| {
+            let before = one.neighbours.min(position);
+            let around = lines(position - before, rank, &found)?;
+            let is_theirs = |line: &&Line| line.position == position && line.id == one.id;
+            Ok(Found {
+                at,
+                size,
+                line: around.iter().find(is_theirs).copied(),
+                around,
+            })
+        });
+        found.collect::<Result<_, _>>().map(Some)
     }
 
     pub async fn at(&self, boards: &[BoardKey]) -> Result<Vec<Option<i64>>, Unavailable> {

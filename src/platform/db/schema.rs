@@ -1388,6 +1388,16 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::platform::db::sql::Uuid;
+
+    home_changes (subject_id) {
+        subject_id -> Uuid,
+        change_no -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     organizations,
     audit_log,

@@ -67,7 +67,7 @@ fn is_http(path: &str) -> bool {
 }
 
 /// Rooms that speak HTTP under another name, each for its reason.
-const HTTP_TOO: [&str; 13] = [
+const HTTP_TOO: [&str; 12] = [
     // Extractors and the answers of negotiation.
     "auth/extract.rs",
     "devices/extract.rs",
@@ -79,7 +79,6 @@ const HTTP_TOO: [&str; 13] = [
     "guests/pages.rs",
     // Doors name the configure functions of their slices.
     "mod.rs",
-    "src/home.rs",
     "src/routes.rs",
     "src/server.rs",
     "src/openapi.rs",

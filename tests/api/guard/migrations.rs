@@ -34,12 +34,15 @@ fn both_databases_have_the_same_migrations() {
             shape(&read("postgres", "up.sql")),
             "{name}"
         );
-        assert_eq!(read("sqlite", "down.sql"), read("postgres", "down.sql"), "{name}");
+        assert!(
+            shared(&read("sqlite", "down.sql")).eq(shared(&read("postgres", "down.sql"))),
+            "{name}"
+        );
     }
 }
 
 /// A migration may hold, between `Begin of what only …` and `End of what only …`, what one database needs in a form of
-/// its own. One does: a search index is a virtual table here and a tsvector there, and nothing else reads it.
+/// its own. Two do: a search index is a virtual table here and a tsvector there, and triggers are written in two languages.
 fn shared(sql: &str) -> impl Iterator<Item = &str> {
     let mut inside = false;
     sql.lines().filter(move |line| {

@@ -63,8 +63,18 @@ impl World {
     pub async fn once(&self, case: &Case) -> (Reply, BTreeMap<String, i64>) {
         let (tenant, request) = self.prepare(case).await;
         let request = keyed(request, case.kind, &new_uuid()).build().unwrap();
+        self.homes(&tenant, &self.t.url).await;
         let before = self.tables.count(&self.t, &tenant).await;
         let reply = self.insist(&request, &self.t.url).await;
+        // This server has kept them from before; the other has never made them.
+        let kept = self.homes(&tenant, &self.t.url).await;
+        let made = self.homes(&tenant, &self.second.0).await;
+        for (kept, made) in kept.iter().zip(&made) {
+            // Somebody's end is heard of elsewhere within a second.
+            if kept["status"].is_null() && made["status"].is_null() {
+                assert_eq!(kept, made, "{}: a first screen is behind", case.name);
+            }
+        }
         (reply, since(&before, &self.tables.count(&self.t, &tenant).await))
     }
 
@@ -105,6 +115,30 @@ impl World {
         let left = since(&before, &self.tables.count(&self.t, &tenant).await);
         std::mem::replace(&mut self.second, started).1.stop(false).await;
         (answers.into_iter().flatten().chain([last]).collect(), left)
+    }
+
+    /// Everybody's first screen.
+    async fn homes(&self, tenant: &Tenant, server: &str) -> Vec<serde_json::Value> {
+        let people = [
+            &tenant.admin,
+            &tenant.secretary_a,
+            &tenant.organizer_a,
+            &tenant.member_a,
+            &tenant.member_b,
+        ];
+        let mut homes = Vec::new();
+        for token in people {
+            let request = self
+                .t
+                .request(reqwest::Method::GET, "/home", token)
+                .build()
+                .unwrap();
+            let mut home = self.insist(&request, server).await.json;
+            // Boards follow a moment later.
+            home["rank"] = json!(null);
+            homes.push(home);
+        }
+        homes
     }
 
     /// Sends until it is not told to come again.
