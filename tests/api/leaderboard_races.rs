@@ -340,6 +340,7 @@ async fn what_is_committed_late_is_on_the_board_though_later_changes_were_seen_b
     });
     let late_no = has_begun.await.unwrap();
     give(&t, &tenant, &people[1].id, 5).await;
+    follow(&t).await;
     agree(&t, &tenant).await;
     // Control: who remembered the newest number that they saw would never look at the late one.
     let numbers = |conn: &mut DbConnection| {
@@ -357,6 +358,7 @@ async fn what_is_committed_late_is_on_the_board_though_later_changes_were_seen_b
     );
     go_on.send(()).unwrap();
     late.await.unwrap().unwrap();
+    follow(&t).await;
     agree(&t, &tenant).await;
     assert_eq!(
         standing(&board(&t, &tenant.admin, &tenant.root, "span=month").await)[0].2,
