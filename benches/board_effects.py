@@ -49,8 +49,11 @@ def organization(api, admin, root, name, kind="branch"):
 
 
 def visible(api, folder, times=20):
+    tell_effects(api, folder, read(folder, "tokens.txt")[: int(times)])
+
+
+def tell_effects(api, folder, tokens):
     admin, root = read(folder, "admin.txt")[0], read(folder, "root.txt")[0]
-    tokens = read(folder, "tokens.txt")[: int(times)]
     body = {
         "organization_id": organization(api, admin, root, "到會"),
         "title": "到會",
@@ -130,8 +133,9 @@ def watch(api, folder, count, pid):
     while len(told) < int(count) and time.monotonic() - begun < 120 and not closed:
         listen(1)
     first = changed
-    # Everybody is told once more, in the middle of whatever is measured.
-    visible(api, folder, 3)
+    # Three of those who are shown earn something, so all are told again.
+    shown = {line["member_id"] for line in call(f"{api}/leaderboards/{root}", tokens[0])["items"]}
+    tell_effects(api, folder, [token for token in tokens if member_of(token) in shown][:3])
     listen(20)
     print(
         f"{count} streams opened in {opened:.1f} s, {len(told)} told, {changed - first} frames after 3 changes, {closed} closed; "

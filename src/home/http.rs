@@ -7,16 +7,14 @@ use serde::{Serialize, Serializer};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::kept::Kept;
-use super::service::{self, Home};
-use super::store;
+use super::service::Home;
 use crate::app::App;
 use crate::attendance::{Mine, MyAttendanceView};
 use crate::auth::SignedIn;
 use crate::events::{EventView, Listed};
 use crate::members::MemberSummary;
 use crate::organizations::OrganizationId;
-use crate::platform::db::{AnyId, DbConnection};
-use crate::platform::error::{AppError, AppResult};
+use crate::platform::error::AppResult;
 use crate::platform::http::Tagged;
 use crate::points::PointTotalsView;
 use crate::study_plans::DueLessonView;
@@ -107,34 +105,10 @@ async fn find_home(app: web::Data<App>, who: SignedIn) -> AppResult<Tagged<HomeV
         let parts = Parts(Arc::default());
         return Ok(Tagged(HomeView { parts, rank: None }));
     };
-    let (ctx, known) = (app.ctx(who.0), app.homes.find(account).await);
-    let look = move |conn: &mut DbConnection| {
-        // Before all that is read of it: what changes meanwhile is found the next time.
-        let marks = store::list_marks(conn, AnyId(account.0), AnyId(tenant.0))?;
-        if let Some(kept) = &known
-            && kept.is_right(ctx.now, &marks)
-        {
-            return Ok((kept.clone(), false));
-        }
-        let mut home = service::make(conn, &ctx)?;
-        let (board, until) = (home.board.take(), home.until);
-        let parts = HomeParts::from(home);
-        let bytes = serde_json::to_vec(&parts).map_err(|error| AppError::internal(error.to_string()))?;
-        let kept = Kept {
-            parts: Arc::new(parts),
-            board,
-            marks,
-            made_at: ctx.now,
-            until,
-            // In memory it is about twice what it is on the way.
-            bytes: u32::try_from(bytes.len() * 2).unwrap_or(u32::MAX),
-        };
-        Ok((Arc::new(kept), true))
-    };
-    let (kept, is_new) = app.db.read_fresh(look).await?;
-    if is_new {
-        app.homes.keep(account, kept.clone()).await;
-    }
+    let kept = app
+        .homes
+        .show(&app.db, app.ctx(who.0), tenant, HomeParts::from)
+        .await?;
     Ok(Tagged(HomeView {
         parts: Parts(kept.parts.clone()),
         rank: rank(&app, &kept, account.0).await,

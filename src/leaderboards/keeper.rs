@@ -2,21 +2,19 @@
 //! times a second while anybody does, and is made anew when it is gone. Nobody pushes anything into it: so nothing that is lost
 //! after a commit, flushed, or written late by a replica that was asleep can stay wrong.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant as Moment};
 
 use moka::future::Cache as MokaCache;
 use tokio::sync::{Semaphore, watch};
 
-use super::rules::{Board, Unit};
-use super::store::{self, ChangeRow, ScoreRow, Who};
-use crate::members::MemberId;
-use crate::organizations::{self, OrganizationId};
-use crate::platform::boards::{Applied, Batch, BoardKey, Boards, Building, Found, Page, Score, Unavailable};
+use super::rules::Board;
+use super::truth::{BoardNews, read_changes, read_whole};
+use crate::platform::boards::{Applied, BoardKey, Boards, Building, Found, Page, Score, Unavailable};
 use crate::platform::cache::{Cache, News};
 use crate::platform::clock::Clock;
-use crate::platform::db::{AnyId, Db, DbConnection, Instant};
+use crate::platform::db::{Db, DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code};
 use crate::points;
 
@@ -28,10 +26,6 @@ const HURRY: Duration = Duration::from_millis(150);
 const WATCHED: Duration = Duration::from_secs(600);
 /// Boards that a process follows at most: those that were looked at last.
 const MOST_WATCHED: usize = 500;
-/// Rows that are read from the database at a time.
-const ROWS: i32 = 50_000;
-/// With more changes than this a board is made anew.
-const MOST_CHANGES: i32 = 20_000;
 /// The version of what changes no more: above all others, and below 2^53, as boards ask.
 const FINAL: i64 = (1 << 53) - 1;
 /// Scores that are handed over at a time.
@@ -508,97 +502,4 @@ async fn put(mut building: Building, scores: &[(uuid::Uuid, Score)], at: i64) ->
         }
     }
     building.finish(at).await
-}
-
-fn score_of(row: &ScoreRow) -> Score {
-    Score {
-        points: row.points,
-        reached_at: row.reached_at.map_or(0, Instant::micros),
-    }
-}
-
-/// Is there a line for it? Members without points have none, branches do.
-fn is_listed(board: &Board, row: &ScoreRow) -> bool {
-    board.unit != Unit::Members || row.points > 0
-}
-
-fn read_whole(conn: &mut DbConnection, board: &Board) -> AppResult<Vec<(uuid::Uuid, Score)>> {
-    let path = organizations::find_organization(conn, board.top)?.path;
-    let (mut scores, mut after) = (Vec::new(), None);
-    loop {
-        let rows = store::list_scores(conn, board, &path, Who::After(after, ROWS))?;
-        let Some(last) = rows.last() else {
-            return Ok(scores);
-        };
-        after = Some(last.id);
-        let listed = rows.iter().filter(|row| is_listed(board, row));
-        scores.extend(listed.map(|row| (row.id.0, score_of(row))));
-    }
-}
-
-/// What has become of a board.
-enum BoardNews {
-    /// It is as it was, at this version.
-    Nothing(i64),
-    Changes(Batch),
-    /// Too much: it is made anew.
-    Anew,
-}
-
-/// What has changed for each of these boards since the version that it is at: absolute scores, so that nothing is counted twice.
-fn read_changes(conn: &mut DbConnection, boards: &[(Board, i64)]) -> AppResult<Vec<(Board, BoardNews)>> {
-    // Before the changes: what they miss bears this number or a later one.
-    let to = points::settled_change_no(conn)?;
-    let first = boards.iter().map(|(_, at)| *at).min().unwrap_or(to);
-    let changes = store::list_changes(conn, first, MOST_CHANGES)?;
-    // The latest first: what is cut off is the oldest.
-    let is_cut = changes.len() > usize::try_from(MOST_CHANGES).unwrap_or(usize::MAX);
-    let oldest = changes.last().map_or(first, |change| change.change_no);
-    let mut news = Vec::with_capacity(boards.len());
-    for (board, at) in boards {
-        let of_board: Vec<&ChangeRow> = changes
-            .iter()
-            .filter(|change| change.change_no >= *at && change.tenant_id == board.tenant)
-            .collect();
-        let is_moved = |change: &&ChangeRow| change.member_id.is_none() && change.organization_id.is_none();
-        let told = if (is_cut && oldest >= *at) || of_board.iter().any(is_moved) {
-            BoardNews::Anew
-        } else if of_board.is_empty() {
-            BoardNews::Nothing(*at)
-        } else {
-            let members = of_board.iter().filter_map(|change| change.member_id).collect();
-            let left = of_board
-                .iter()
-                .filter_map(|change| change.organization_id)
-                .collect();
-            BoardNews::Changes(Batch {
-                from: *at,
-                to,
-                changes: read_entrants(conn, board, &members, &left)?,
-            })
-        };
-        news.push((board.clone(), told));
-    }
-    Ok(news)
-}
-
-/// The scores of these members, or of their branches and of those that they have left.
-fn read_entrants(
-    conn: &mut DbConnection,
-    board: &Board,
-    members: &BTreeSet<MemberId>,
-    left: &BTreeSet<OrganizationId>,
-) -> AppResult<Vec<(uuid::Uuid, Option<Score>)>> {
-    let path = organizations::find_organization(conn, board.top)?.path;
-    let asked: Vec<AnyId> = match board.unit {
-        Unit::Members => members.iter().map(|id| AnyId(id.0)).collect(),
-        _ => store::list_branches_of(conn, members, left)?,
-    };
-    let mut changes: HashMap<uuid::Uuid, Option<Score>> = asked.iter().map(|id| (id.0, None)).collect();
-    for row in store::list_scores(conn, board, &path, Who::Only(&asked))? {
-        if is_listed(board, &row) {
-            changes.insert(row.id.0, Some(score_of(&row)));
-        }
-    }
-    Ok(changes.into_iter().collect())
 }

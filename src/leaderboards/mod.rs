@@ -9,6 +9,7 @@ mod permits;
 mod rules;
 mod service;
 mod store;
+mod truth;
 
 pub use history::close_periods;
 pub use http::{LiveBoards, Pages, configure};

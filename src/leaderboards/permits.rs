@@ -5,6 +5,7 @@
 //! account, and not at all for the board of their whole tree, which everybody sees.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant as Moment};
@@ -83,22 +84,15 @@ impl Permits {
         };
         // What changes meanwhile may be missing in what is read now: then that is of no use.
         let changes = self.changes(tenant);
-        let is_looked_after = self.is_looked_after();
-        let is_right = |kept: u64| is_looked_after && kept == changes;
-        let account = actor.account;
-        let board = self.0.boards.get(&wanted).await;
-        let board = board
-            .filter(|board| is_right(board.changes) && app.clock.now() < board.what.day_ends_at)
-            .map(|board| board.what);
+        let board = self.recall(&self.0.boards, &wanted, changes).await;
+        let board = board.filter(|board| app.clock.now() < board.day_ends_at);
         if let Some(board) = &board
             && board.board.top == tenant
         {
             return Ok(board.clone());
         }
-        let access = self.0.accesses.get(&account).await;
-        let access = access
-            .filter(|access| is_right(access.changes))
-            .map(|access| access.what);
+        let account = actor.account;
+        let access = self.recall(&self.0.accesses, &account, changes).await;
         if let (Some(board), Some(access)) = (&board, &access) {
             return match access.sees(&board.path) {
                 true => Ok(board.clone()),
@@ -111,22 +105,37 @@ impl Permits {
                 Some(access) => access.clone(),
                 None => Arc::new(Access::load(conn, &ctx)?),
             };
-            let board = service::find_for(conn, &ctx, &access, wanted);
+            let board = service::find_for(conn, &ctx, &access, wanted).map(Arc::new);
             Ok((access, board))
         };
         let (access, board) = app.db.read_fresh(look).await?;
+        self.0
+            .accesses
+            .insert(
+                account,
+                Kept {
+                    what: access,
+                    changes,
+                },
+            )
+            .await;
+        let what = board?;
         let kept = Kept {
-            what: access,
-            changes,
-        };
-        self.0.accesses.insert(account, kept).await;
-        let board = Arc::new(board?);
-        let kept = Kept {
-            what: board.clone(),
+            what: what.clone(),
             changes,
         };
         self.0.boards.insert(wanted, kept).await;
-        Ok(board)
+        Ok(what)
+    }
+
+    /// What was looked up before, if nothing has changed since.
+    async fn recall<K, T>(&self, from: &Cache<K, Kept<T>>, key: &K, changes: u64) -> Option<Arc<T>>
+    where
+        K: Hash + Eq + Send + Sync + 'static,
+        T: Send + Sync + 'static,
+    {
+        let kept = from.get(key).await?;
+        (kept.changes == changes && self.is_looked_after()).then_some(kept.what)
     }
 
     fn changes(&self, tenant: OrganizationId) -> u64 {

@@ -66,7 +66,7 @@ impl Gather {
     }
 }
 
-/// The one that asks a board. However it ends, the next one who comes begins anew.
+/// The one that asks a board. If it ends while somebody waits, they have no answer; the next who comes begins anew.
 struct Asking {
     gather: Gather,
     board: BoardKey,
@@ -84,15 +84,11 @@ impl Asking {
             let answer = ask(self.board.clone(), wanted).await;
             let mut found = match answer {
                 Ok(found) => found.map(Vec::into_iter),
-                Err(Unavailable) => {
-                    for one in waiting {
-                        // Who has gone away needs no answer.
-                        let _ = one.told.send(Err(Unavailable));
-                    }
-                    continue;
-                }
+                // The others who wait hear it too, as this ends, and need not wait as long again.
+                Err(Unavailable) => return,
             };
             for one in waiting {
+                // Who has gone away needs no answer.
                 let _ = one.told.send(Ok(found.as_mut().and_then(Iterator::next)));
             }
         }

@@ -27,7 +27,7 @@ fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-const SLICES: [&str; 22] = [
+const SLICES: [&str; 23] = [
     "auth",
     "organizations",
     "members",
@@ -46,6 +46,7 @@ const SLICES: [&str; 22] = [
     "volunteering",
     "points",
     "leaderboards",
+    "home",
     "sharing",
     "audit",
     "notices",
