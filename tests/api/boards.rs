@@ -322,7 +322,7 @@ async fn of_long_batches_at_once_the_newest_stands() {
 #[actix_web::test]
 async fn a_long_batch_does_not_go_on_in_a_board_that_was_built_anew() {
     for side in sides() {
-        for n in 0..8 {
+        for n in 0..20 {
             let board = BoardKey::new(format!("race:{n}"));
             build(&side.boards, &board, &all(3_000, 10), 10).await;
             let mut building = side.other.begin(&board).await.unwrap().unwrap();

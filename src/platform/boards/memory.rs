@@ -195,7 +195,12 @@ impl MemoryBuilding {
         let is_ours = leases
             .get(&self.board)
             .is_some_and(|lease| lease.is_of(self.holder, now));
-        if !is_ours || self.boards.at(&self.board).is_some_and(|other| other > at) {
+        // From here on nobody writes to the old board: it would be told done and be seen nowhere.
+        let gives_way = |old: Arc<RwLock<Board>>| {
+            let mut old = old.write().unwrap_or_else(PoisonError::into_inner);
+            old.versions.give_way(at)
+        };
+        if !is_ours || !self.boards.board(&self.board).is_none_or(gives_way) {
             return false;
         }
         let versions = Versions::complete(at);

@@ -57,6 +57,16 @@ impl Versions {
         Self { at, begun: at, by: 0 }
     }
 
+    /// For a board that gives way to one that is complete up to `at`: whoever still writes to it is told that it came too late.
+    /// False: this one is further.
+    pub fn give_way(&mut self, at: i64) -> bool {
+        let gives_way = self.at <= at;
+        if gives_way {
+            (self.begun, self.by) = (i64::MAX, 0);
+        }
+        gives_way
+    }
+
     /// May this part be set? `Done` means yes.
     pub fn judge(&self, part: &Part) -> Applied {
         if part.from > self.at {
@@ -154,6 +164,17 @@ mod tests {
         );
         assert_eq!(set(&mut versions, &part(10, 25, 2, false, true)), Applied::Done);
         assert_eq!(versions.at, 25);
+    }
+
+    #[test]
+    fn a_board_that_gave_way_takes_nothing_any_more() {
+        let mut versions = Versions::complete(10);
+        assert!(!versions.give_way(9));
+        assert_eq!(set(&mut versions, &part(10, 20, 1, true, false)), Applied::Done);
+        assert!(versions.give_way(10));
+        assert_eq!(set(&mut versions, &part(10, 20, 1, false, true)), Applied::Stale);
+        assert_eq!(set(&mut versions, &part(10, 20, 2, true, true)), Applied::Stale);
+        assert_eq!(versions.at, 10);
     }
 
     #[test]
