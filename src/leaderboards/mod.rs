@@ -16,7 +16,7 @@ pub use http::{LiveBoards, Pages, configure};
 pub use keeper::Keeper;
 pub use permits::Permits;
 pub use rules::{Board, Period, Span, Unit};
-pub use service::{Shown, forget_moves, members_moved, own_month, settings_changed, tree_moved};
+pub use service::{Shown, Wanted, forget_moves, members_moved, own_month, settings_changed, tree_moved};
 
 use std::time::Duration;
 

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
 
 use chrono::NaiveDate;
-use diesel::RunQueryDsl;
+use diesel::connection::SimpleConnection;
 use diesel::sql_types::{BigInt, Date, Text};
+use diesel::{Connection, RunQueryDsl};
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 use futures_util::stream;
 use serde_json::{Value, json};
 use zhibu::leaderboards::{Period, Span};
@@ -17,6 +19,7 @@ use zhibu::platform::db::{Backend, DbConnection, Instant, sql};
 use crate::leaderboards::{board, follow, give, set_mode, standing};
 use crate::points::{disagreements, entry_like_the_first};
 use crate::process::{Server, beside};
+use crate::races::Count;
 use crate::support::{Person, Tenant, TestApp};
 
 #[derive(diesel::QueryableByName)]
@@ -364,6 +367,49 @@ async fn what_is_committed_late_is_on_the_board_though_later_changes_were_seen_b
         standing(&board(&t, &tenant.admin, &tenant.root, "span=month").await)[0].2,
         17
     );
+}
+
+/// After a flush all boards are made anew, and each making holds a connection: the others must find one.
+#[actix_web::test]
+async fn boards_are_made_two_at_a_time_and_the_rest_of_the_api_goes_on() {
+    let t = TestApp::start().await;
+    let Some(url) = t.app.config.database.url.clone() else {
+        eprintln!("LEFT OUT: who waits for whom is seen on PostgreSQL only");
+        return;
+    };
+    let tenant = t.tenant().await;
+    set_mode(&t, &tenant, &tenant.root, "open").await;
+    let connect = || diesel::PgConnection::establish(&url).unwrap();
+    let (mut holder, mut watcher) = (connect(), connect());
+    let hold = "BEGIN; LOCK TABLE point_totals IN ACCESS EXCLUSIVE MODE";
+    holder.batch_execute(hold).unwrap();
+    let spans = ["day", "week", "month", "quarter", "year", "all"];
+    let paths: Vec<String> = [&tenant.root, &tenant.branch_a, &tenant.branch_b]
+        .iter()
+        .flat_map(|top| {
+            spans
+                .iter()
+                .map(move |span| format!("/leaderboards/{top}?span={span}"))
+        })
+        .collect();
+    let look = || join_all(paths.iter().map(|path| t.get(path, &tenant.admin)));
+    for reply in look().await {
+        reply.refused(503, "unavailable");
+    }
+    let waiting = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() \
+                   AND wait_event_type = 'Lock'";
+    let makings = diesel::sql_query(waiting)
+        .get_result::<Count>(&mut watcher)
+        .unwrap();
+    assert_eq!(makings.n, 2);
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    t.get(&format!("/events/{event}"), &tenant.admin)
+        .await
+        .expect(200);
+    holder.batch_execute("COMMIT").unwrap();
+    for reply in look().await {
+        reply.expect(200);
+    }
 }
 
 #[actix_web::test]

@@ -4,7 +4,8 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use zhibu::leaderboards;
+use zhibu::auth::{Actor, SessionId};
+use zhibu::leaderboards::{self, Span, Unit, Wanted};
 
 use crate::support::{Person, Reply, Tenant, TestApp};
 
@@ -487,6 +488,39 @@ async fn a_board_that_is_gone_is_made_anew_by_whoever_looks_however_many() {
     .await;
     assert!(all.iter().all(|found| *found == expected));
     stop.stop(false).await;
+}
+
+/// What was read before a change, and comes to be remembered only after everybody was told of it, would outlive it.
+#[actix_web::test]
+async fn a_permit_that_was_read_before_a_change_is_not_remembered_after_it() {
+    let t = TestApp::start().await;
+    let (tenant, people) = open(&t, 1).await;
+    let actor = Actor {
+        account: people[0].id.parse().unwrap(),
+        session: SessionId(uuid::Uuid::nil()),
+        tenant: Some(tenant.root.parse().unwrap()),
+        is_system_admin: false,
+    };
+    let wanted = Wanted {
+        organization: tenant.branch_a.parse().unwrap(),
+        unit: Unit::Members,
+        span: Span::Month,
+        on: None,
+    };
+    let find = || t.app.permits.find(&t.app, actor.clone(), wanted);
+    let mut read_before = 0;
+    for _ in 0..5 {
+        set_mode(&t, &tenant, &tenant.root, "open").await;
+        follow(&t).await;
+        let mut looking = Box::pin(find());
+        // It is read on another thread meanwhile, and comes back when it is asked again.
+        assert!(futures_util::poll!(&mut looking).is_pending());
+        set_mode(&t, &tenant, &tenant.root, "off").await;
+        follow(&t).await;
+        read_before += u32::from(looking.await.is_ok());
+        assert!(find().await.is_err(), "remembered though it is withdrawn");
+    }
+    assert!(read_before > 0, "nothing was read in time: it proves nothing");
 }
 
 /// Numbers of changes go on above those that were forgotten: else what comes next would look old.

@@ -7,18 +7,14 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 use reqwest::Method;
 use serde_json::json;
 use zhibu::events::EventId;
 
+use crate::points::journal;
+use crate::races::Count;
+use crate::study_plans::{lesson, study};
 use crate::support::{Reply, TestApp};
-
-#[derive(QueryableByName)]
-struct Count {
-    #[diesel(sql_type = BigInt)]
-    n: i64,
-}
 
 /// Holds `first` (table and id) until `work` waits for it, and tells whether `second` could be taken meanwhile; none on
 /// SQLite.
@@ -31,8 +27,9 @@ async fn is_free_while_waiting<T>(
     let Some(url) = t.app.config.database.url.as_deref() else {
         return (work.await, None);
     };
-    let take =
-        |(table, id): (&str, &str)| format!("SELECT id FROM {table} WHERE id = '{id}' FOR UPDATE NOWAIT");
+    let take = |(table, id): (&str, &str)| {
+        format!("SELECT id FROM {table} WHERE id = '{id}' FOR NO KEY UPDATE NOWAIT")
+    };
     let mut conn = PgConnection::establish(url).unwrap();
     conn.batch_execute(&format!("BEGIN; {}", take(first))).unwrap();
     let watch = async {
@@ -111,6 +108,35 @@ async fn accounts_of_a_sheet_of_codes_are_taken_in_the_order_of_their_ids() {
         assert_eq!(reply.expect(201).items().len(), 2);
         assert_ne!(free, Some(false));
     }
+}
+
+/// Study that answers an absence freezes the event's roster, and holds the member for their points: in that order, as
+/// whoever checks in does.
+#[actix_web::test]
+async fn an_event_is_taken_before_the_member_who_makes_it_up() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let lesson = lesson(&t, &tenant, "補課").await;
+    // Its roster is not frozen before somebody asks.
+    let later = json!({ "starts_at": t.in_s(36_000), "ends_at": t.in_s(43_200) });
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, later).await;
+    t.put(
+        &format!("/events/{event}/make-up"),
+        &tenant.organizer_a,
+        json!({ "lesson_id": lesson }),
+    )
+    .await
+    .expect(200);
+    t.advance_s(86_400);
+    let (first, second) = (
+        ("events", event.as_str()),
+        ("members", tenant.member_a_id.as_str()),
+    );
+    let work = study(&t, &tenant.member_a, &lesson);
+    let ((), free) = is_free_while_waiting(&t, first, second, work).await;
+    assert_ne!(free, Some(false));
+    let points = t.get("/me/points", &tenant.member_a).await.expect(200);
+    assert_eq!(journal(&points).last().unwrap().0, "make_up");
 }
 
 /// A database that does not answer is a 503 in time, for the lane as for everything else; the phone sends the same again.

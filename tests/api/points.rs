@@ -3,10 +3,11 @@
 use diesel::RunQueryDsl;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use zhibu::platform::db::{Backend, DbConnection};
+use zhibu::platform::db::{AnyId, Backend, DbConnection, sql};
 use zhibu::platform::error::AppResult;
 
 use crate::quizzes;
+use crate::races::look_then_act;
 use crate::sharing::{begun_event, decide, share};
 use crate::study::id_sql;
 use crate::study_plans::{lesson, published, study};
@@ -457,6 +458,33 @@ async fn a_daily_limit_holds_when_everything_is_earned_at_once_on_two_servers() 
     }
     assert_eq!(disagreements(&t).await, Vec::<String>::new());
     stop.stop(false).await;
+}
+
+#[actix_web::test]
+async fn control_looking_first_earns_more_than_a_day_gives() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    check_in(&t, &tenant, &event, &tenant.member_a).await.expect(201);
+    // Each of many sees that there is room for five of ten, without holding the member, and all of them take it.
+    let look = "SELECT count(*) AS n FROM point_totals WHERE span = 'day' AND points > 5";
+    let again = |conn: &mut DbConnection| {
+        let entry = "INSERT INTO point_entries SELECT member_id, $1, rule, 0, $2, tenant_id, organization_id, subject_id, \
+             standing, minutes, points, NULL, day, occurred_at, recorded_at, change_no FROM point_entries LIMIT 1";
+        diesel::sql_query(entry)
+            .bind::<sql::Uuid, _>(AnyId(new_uuid().parse().unwrap()))
+            .bind::<sql::Uuid, _>(AnyId(new_uuid().parse().unwrap()))
+            .execute(conn)?;
+        diesel::sql_query("UPDATE point_totals SET points = points + 5").execute(conn)
+    };
+    let earned = look_then_act(&t.app.db, look, again).await;
+    assert!(
+        earned > 1,
+        "the race found nothing to go wrong: it proves nothing"
+    );
+    let points = mine(&t, &tenant.member_a).await;
+    assert!(total(&points, "today") > 10, "{}", points.json["totals"]);
+    assert_eq!(disagreements(&t).await, Vec::<String>::new(), "and no sum tells");
 }
 
 /// Writes one more entry like the member's first within somebody's transaction, and holds nobody.

@@ -10,9 +10,9 @@ use zhibu::platform::db::{AnyId, Db, DbConnection, Lane, LaneLimits, sql};
 use crate::support::{TestApp, member_body, new_uuid};
 
 #[derive(QueryableByName)]
-struct Count {
+pub struct Count {
     #[diesel(sql_type = BigInt)]
-    n: i64,
+    pub n: i64,
 }
 
 async fn effective(t: &TestApp, event: &str, member: &str) -> i64 {
