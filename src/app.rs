@@ -8,7 +8,7 @@ use crate::attendance::{self, CheckInLane, LiveHub};
 use crate::auth::{Actor, Auth};
 use crate::devices::RoomDevice;
 use crate::home::{HomeParts, Homes};
-use crate::leaderboards::{Keeper, LiveBoards, Pages, Permits};
+use crate::leaderboards::{Keeper, LiveBoards, Names, Pages, Permits};
 use crate::media::Media;
 use crate::notices::{self, NoticeHub};
 use crate::platform::cache::Cache;
@@ -40,8 +40,9 @@ pub struct App {
     pub live: LiveHub,
     pub leaderboards: Keeper,
     pub live_boards: LiveBoards,
-    /// Who may see which ranking, and pages of them that many look at.
+    /// Who may see which ranking, what lines are called, and pages that many look at.
     pub permits: Permits,
+    pub board_names: Names,
     pub pages: Pages,
     pub homes: Homes<HomeParts>,
     pub notices: NoticeHub,
@@ -88,7 +89,9 @@ impl App {
         let auth = Auth::new(&config, keys.clone());
         let live = LiveHub::new(db.clone(), cache.clone());
         let leaderboards = Keeper::new(db.clone(), clock.clone(), cache.clone());
-        let live_boards = LiveBoards::new(db.clone(), cache.clone(), leaderboards.clone());
+        let permits = Permits::default();
+        let board_names = Names::new(db.clone(), permits.clone());
+        let live_boards = LiveBoards::new(board_names.clone(), cache.clone(), leaderboards.clone());
         let check_ins = attendance::start_lane(
             &config.check_in,
             db.clone(),
@@ -124,7 +127,8 @@ impl App {
             live,
             leaderboards,
             live_boards,
-            permits: Permits::default(),
+            permits,
+            board_names,
             pages: Pages::default(),
             homes: Homes::default(),
             roster_turns: Arc::new(Semaphore::new(ROSTERS_AT_ONCE)),

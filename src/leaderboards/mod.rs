@@ -5,6 +5,7 @@
 mod history;
 mod http;
 mod keeper;
+mod names;
 mod permits;
 mod rules;
 mod service;
@@ -14,6 +15,7 @@ mod truth;
 pub use history::close_periods;
 pub use http::{LiveBoards, Pages, configure};
 pub use keeper::Keeper;
+pub use names::Names;
 pub use permits::Permits;
 pub use rules::{Board, Period, Span, Unit};
 pub use service::{Shown, Wanted, forget_moves, members_moved, own_month, settings_changed, tree_moved};

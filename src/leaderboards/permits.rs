@@ -82,7 +82,7 @@ impl Permits {
             let find = move |conn: &mut DbConnection| service::find(conn, &ctx, wanted);
             return app.db.read_fresh(find).await.map(Arc::new);
         };
-        // What changes meanwhile may be missing in what is read now: then that is of no use.
+        // What changes meanwhile may be missing in what is read now: then that is of no use later.
         let changes = self.changes(tenant);
         let board = self.recall(&self.0.boards, &wanted, changes).await;
         let board = board.filter(|board| app.clock.now() < board.day_ends_at);
@@ -141,6 +141,12 @@ impl Permits {
     fn changes(&self, tenant: OrganizationId) -> u64 {
         let changes = self.0.changes.read().unwrap_or_else(PoisonError::into_inner);
         changes.get(&tenant).copied().unwrap_or_default()
+    }
+
+    /// How often something has changed in a tree: what was read after it was asked is as it was until this is another. None: it
+    /// was not looked after lately.
+    pub fn known_changes(&self, tenant: OrganizationId) -> Option<u64> {
+        self.is_looked_after().then(|| self.changes(tenant))
     }
 
     fn is_looked_after(&self) -> bool {

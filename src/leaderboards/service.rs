@@ -1,7 +1,5 @@
 //! Who may see which ranking, whose names are shown on it, what somebody wishes for themselves, and what makes boards look again.
 
-use std::collections::HashMap;
-
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
@@ -10,7 +8,7 @@ use super::store::{self, MoveRow, NameRow, PeriodRow};
 use crate::app::Ctx;
 use crate::members::{self, MemberId};
 use crate::organizations::{self, Access, LeaderboardMode, OrganizationId, OrganizationRow};
-use crate::platform::db::{AnyId, DbConnection, Instant};
+use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code};
 use crate::platform::ids::Ids;
 use crate::platform::local_time;
@@ -137,26 +135,20 @@ pub fn own_month(
     }
 }
 
-/// What lines are called: members with their organization, or branches.
-pub fn names(
-    conn: &mut DbConnection,
-    unit: Unit,
-    ids: &[uuid::Uuid],
-) -> AppResult<HashMap<uuid::Uuid, NameRow>> {
-    let ids: Vec<AnyId> = ids.iter().map(|id| AnyId(*id)).collect();
-    let mut rows = match unit {
-        Unit::Members => store::list_member_names(conn, &ids)?,
-        _ => store::list_branch_names(conn, &ids)?,
-    };
-    if unit == Unit::Members {
-        // An organization whose own members are not shown does not have them shown above it.
-        let modes = organizations::leaderboard_modes(conn, rows.iter().map(|row| row.organization_id))?;
-        for row in &mut rows {
-            let mode = modes.get(&row.organization_id).copied().unwrap_or_default();
-            row.hides_name |= !unit.is_shown(mode);
-        }
+/// What members are called on boards, with their organizations.
+pub fn member_names(conn: &mut DbConnection, ids: &[uuid::Uuid]) -> AppResult<Vec<NameRow>> {
+    let mut rows = store::list_member_names(conn, ids)?;
+    // An organization whose own members are not shown does not have them shown above it.
+    let modes = organizations::leaderboard_modes(conn, rows.iter().map(|row| row.organization_id))?;
+    for row in &mut rows {
+        let mode = modes.get(&row.organization_id).copied().unwrap_or_default();
+        row.hides_name |= !Unit::Members.is_shown(mode);
     }
-    Ok(rows.into_iter().map(|row| (row.id.0, row)).collect())
+    Ok(rows)
+}
+
+pub fn branch_names(conn: &mut DbConnection, ids: &[uuid::Uuid]) -> AppResult<Vec<NameRow>> {
+    Ok(store::list_branch_names(conn, ids)?)
 }
 
 /// The periods of an organization's tree whose standings are final, the newest first, for whoever may see a ranking there.
@@ -199,7 +191,7 @@ pub fn write_wish(conn: &mut DbConnection, ctx: &Ctx, hides_name: bool) -> AppRe
     members_moved(conn, &ctx.ids, ctx.now, person.tenant_id, &[(member, None)])
 }
 
-/// Members came, left, or moved from one organization to another: their boards look again. `from` is where they are no more.
+/// Members came, left, moved from one organization to another, or have other names: their boards look again. `from` is where they are no more.
 pub fn members_moved(
     conn: &mut DbConnection,
     ids: &Ids,
@@ -211,7 +203,7 @@ pub fn members_moved(
     insert_moves(conn, ids, now, tenant, rows)
 }
 
-/// What is shown in an organization, or to whom, is another.
+/// What is shown in an organization, or to whom, is another; or some of its members have other names.
 pub fn settings_changed(
     conn: &mut DbConnection,
     ids: &Ids,

@@ -295,7 +295,7 @@ pub struct NameRow {
     pub hides_name: bool,
 }
 
-pub fn list_member_names(conn: &mut DbConnection, ids: &[AnyId]) -> QueryResult<Vec<NameRow>> {
+pub fn list_member_names(conn: &mut DbConnection, ids: &[uuid::Uuid]) -> QueryResult<Vec<NameRow>> {
     let (open, close) = conn.among_parts();
     let hides = match conn {
         DbConnection::Pg(_) => "coalesce(w.hides_name, false)",
@@ -307,7 +307,7 @@ pub fn list_member_names(conn: &mut DbConnection, ids: &[AnyId]) -> QueryResult<
              FROM members m JOIN organizations o ON o.id = m.organization_id \
              LEFT JOIN leaderboard_wishes w ON w.member_id = m.id WHERE m.id {open}"
         ))
-        .ids(ids.iter().map(|id| id.0).collect())
+        .ids(ids.iter().copied().collect())
         .sql(close)
         .load(conn)
 }
@@ -483,7 +483,7 @@ pub fn list_branches_of(
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-pub fn list_branch_names(conn: &mut DbConnection, ids: &[AnyId]) -> QueryResult<Vec<NameRow>> {
+pub fn list_branch_names(conn: &mut DbConnection, ids: &[uuid::Uuid]) -> QueryResult<Vec<NameRow>> {
     let (open, close) = conn.among_parts();
     let shown = match conn {
         DbConnection::Pg(_) => "false",
@@ -494,7 +494,7 @@ pub fn list_branch_names(conn: &mut DbConnection, ids: &[AnyId]) -> QueryResult<
             "SELECT o.id, o.name, o.id AS organization_id, o.name AS organization_name, {shown} AS hides_name \
              FROM organizations o WHERE o.id {open}"
         ))
-        .ids(ids.iter().map(|id| id.0).collect())
+        .ids(ids.iter().copied().collect())
         .sql(close)
         .load(conn)
 }

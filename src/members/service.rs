@@ -197,6 +197,9 @@ pub fn update_member(
     if !update_account(conn, ctx, id, &change.account_name, &change.phone)? && row == before {
         return Ok(row);
     }
+    if row.name != before.name {
+        tell_boards(conn, ctx, &row, None)?;
+    }
     save(
         conn,
         ctx,
@@ -395,7 +398,7 @@ pub fn reactivate_member(conn: &mut DbConnection, ctx: &Ctx, id: MemberId) -> Ap
     save(conn, ctx, row, "member.reactivate", json!({}))
 }
 
-/// Somebody came, left or moved: where they stand is looked up again.
+/// Somebody came, left, moved or has another name: what boards show of them is looked up again.
 fn tell_boards(
     conn: &mut DbConnection,
     ctx: &Ctx,

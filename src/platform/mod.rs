@@ -8,6 +8,7 @@ pub mod db;
 pub mod document;
 pub mod error;
 pub mod frames;
+pub mod gather;
 pub mod http;
 pub mod ids;
 pub mod jobs;

@@ -1,16 +1,15 @@
 //! An organization's rankings, one's own rank, and what is final.
 
-use std::collections::HashMap;
-
 use actix_web::{get, web};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::auth::SignedIn;
+use crate::leaderboards::names::LineNames;
 use crate::leaderboards::rules::{Span, Unit};
 use crate::leaderboards::service::{self, Shown, Wanted};
-use crate::leaderboards::store::{NameRow, PeriodRow};
+use crate::leaderboards::store::PeriodRow;
 use crate::members::MemberId;
 use crate::organizations::{LeaderboardMode, OrganizationId};
 use crate::platform::boards::Line;
@@ -140,7 +139,7 @@ pub struct LeaderboardLineView {
 }
 
 /// Lines with their names. Who hides theirs is a rank and a number.
-pub fn lines(unit: Unit, lines: &[Line], names: &HashMap<uuid::Uuid, NameRow>) -> Vec<LeaderboardLineView> {
+pub fn lines(unit: Unit, lines: &[Line], names: &LineNames) -> Vec<LeaderboardLineView> {
     let view = |line: &Line| {
         let name = names.get(&line.id).filter(|row| !row.hides_name);
         let points = line.score.points;
@@ -203,11 +202,7 @@ pub async fn render(app: &App, shown: &Shown, from: u64, most: usize) -> AppResu
     found.lines.truncate(most);
     let last = found.lines.last().filter(|_| has_more);
     let next_cursor = last.and_then(|line| cursor_of(&line.position));
-    let ids = ids_of(&found.lines);
-    let names = app
-        .db
-        .read_fresh(move |conn| service::names(conn, unit, &ids))
-        .await?;
+    let names = app.board_names.of(&shown.board, ids_of(&found.lines)).await?;
     let at = reading.stale_since.is_none().then_some(found.at);
     let view = LeaderboardView {
         head: BoardHead::of(shown, found.size, reading.stale_since),
@@ -217,7 +212,7 @@ pub async fn render(app: &App, shown: &Shown, from: u64, most: usize) -> AppResu
     Ok((Rendered::of(&view)?, at))
 }
 
-fn ids_of(lines: &[Line]) -> Vec<uuid::Uuid> {
+pub fn ids_of(lines: &[Line]) -> Vec<uuid::Uuid> {
     lines.iter().map(|line| line.id).collect()
 }
 
@@ -280,11 +275,7 @@ pub async fn find_my_rank(
     let found = reading.found;
     let around = match is_open {
         true => {
-            let ids = ids_of(&found.around);
-            let names = app
-                .db
-                .read_fresh(move |conn| service::names(conn, Unit::Members, &ids))
-                .await?;
+            let names = app.board_names.of(&shown.board, ids_of(&found.around)).await?;
             lines(Unit::Members, &found.around, &names)
         }
         false => Vec::new(),

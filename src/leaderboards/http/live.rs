@@ -5,15 +5,15 @@ use std::sync::Arc;
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 
-use super::boards::{BoardHead, BoardQuery, LeaderboardLineView, lines};
+use super::boards::{BoardHead, BoardQuery, LeaderboardLineView, ids_of, lines};
 use crate::app::App;
 use crate::auth::Stay;
 use crate::leaderboards::keeper::{Keeper, news_of};
+use crate::leaderboards::names::Names;
 use crate::leaderboards::rules::Board;
-use crate::leaderboards::service::{self, Shown, Wanted};
+use crate::leaderboards::service::{Shown, Wanted};
 use crate::organizations::OrganizationId;
 use crate::platform::cache::Cache;
-use crate::platform::db::Db;
 use crate::platform::error::AppResult;
 use crate::platform::frames::{Frame, Frames, Latest};
 use crate::platform::http::{IdPath, Query, Watcher, live_stream};
@@ -32,15 +32,15 @@ pub struct LeaderboardFrame {
 /// The rankings that are watched on this process.
 #[derive(Clone)]
 pub struct LiveBoards {
-    db: Db,
+    names: Names,
     keeper: Keeper,
     frames: Frames<Board>,
 }
 
 impl LiveBoards {
-    pub fn new(db: Db, cache: Cache, keeper: Keeper) -> Self {
+    pub fn new(names: Names, cache: Cache, keeper: Keeper) -> Self {
         Self {
-            db,
+            names,
             keeper,
             frames: Frames::new(cache),
         }
@@ -57,11 +57,7 @@ impl LiveBoards {
     async fn frame(&self, shown: &Shown) -> AppResult<Frame> {
         let reading = self.keeper.page(&shown.board, 0, LINES).await?;
         let (page, unit) = (reading.found, shown.board.unit);
-        let ids: Vec<_> = page.lines.iter().map(|line| line.id).collect();
-        let names = self
-            .db
-            .read_fresh(move |conn| service::names(conn, unit, &ids))
-            .await?;
+        let names = self.names.of(&shown.board, ids_of(&page.lines)).await?;
         let frame = LeaderboardFrame {
             head: BoardHead::of(shown, page.size, reading.stale_since),
             items: lines(unit, &page.lines, &names),

@@ -13,8 +13,7 @@ use crate::platform::error::AppResult;
 use crate::platform::http::Rendered;
 
 const MOST: u64 = 2_000;
-/// A name may have changed meanwhile.
-const KEPT: Duration = Duration::from_secs(5);
+const KEPT: Duration = Duration::from_secs(60);
 
 #[derive(Clone)]
 pub struct Pages(Cache<Key, Rendered>);
@@ -23,6 +22,8 @@ pub struct Pages(Cache<Key, Rendered>);
 struct Key {
     board: Board,
     at: i64,
+    /// How much had changed in the tree before it was written: another name, another mode, another page.
+    changes: u64,
     mode: LeaderboardMode,
     from: u64,
     most: usize,
@@ -36,21 +37,23 @@ impl Default for Pages {
 
 impl Pages {
     pub async fn page(&self, app: &App, shown: &Shown, from: u64, most: usize) -> AppResult<Rendered> {
-        let key = |at| Key {
+        let changes = app.permits.known_changes(shown.board.tenant);
+        let key = |at, changes| Key {
             board: shown.board.clone(),
             at,
+            changes,
             mode: shown.mode,
             from,
             most,
         };
-        if let Some(at) = app.leaderboards.version(&shown.board)
-            && let Some(page) = self.0.get(&key(at)).await
+        if let (Some(at), Some(changes)) = (app.leaderboards.version(&shown.board), changes)
+            && let Some(page) = self.0.get(&key(at, changes)).await
         {
             return Ok(page);
         }
         let (page, at) = render(app, shown, from, most).await?;
-        if let Some(at) = at {
-            self.0.insert(key(at), page.clone()).await;
+        if let (Some(at), Some(changes)) = (at, changes) {
+            self.0.insert(key(at, changes), page.clone()).await;
         }
         Ok(page)
     }

@@ -216,6 +216,8 @@ fn apply(
     let total = new.len() + changes.len();
     if !new.is_empty() || changes.iter().any(|change| change.organization.is_some()) {
         leaderboards::tree_moved(conn, &ctx.ids, ctx.now, home.tenant_id)?;
+    } else if changes.iter().any(|change| change.name.is_some()) {
+        leaderboards::settings_changed(conn, &ctx.ids, ctx.now, home.tenant_id, home.id)?;
     }
     let mut done = 0;
     changes.sort_unstable_by_key(|change| change.known.member.id);

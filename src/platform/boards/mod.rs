@@ -4,7 +4,6 @@
 //! Nobody pushes single updates. Whoever keeps a board asks up to which version it is complete, reads from the database what
 //! has changed since, and hands that over as one batch. A board shows everything up to its version, and perhaps some of what came later.
 
-mod gather;
 mod memory;
 mod ranking;
 mod redis_boards;

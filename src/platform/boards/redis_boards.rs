@@ -13,10 +13,10 @@ use futures_util::future::{join_all, try_join_all};
 use redis::{FromRedisValue, RedisWrite, ToRedisArgs};
 use uuid::Uuid;
 
-use super::gather::{Gather, Wanted};
 use super::ranking::{Line, Score};
 use super::versions::{PART, Part};
 use super::{Applied, BoardKey, Found, KEPT_S, LEASE_S, Page, Unavailable};
+use crate::platform::gather::Gather;
 use crate::platform::redis::{Redis, Script};
 
 /// Nobody waits for a page while a board is built, so its builder may wait for longer.
@@ -171,7 +171,14 @@ static KEEP: Script = Script::new(&["for _, key in ipairs(KEYS) do redis.call('P
 #[derive(Clone)]
 pub struct RedisBoards {
     redis: Redis,
-    finds: Gather,
+    finds: Gather<BoardKey, Wanted, Option<Found>>,
+}
+
+/// Who is looked for.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    id: Uuid,
+    neighbours: u64,
 }
 
 type FoundLines = Vec<(Vec<u8>, i64)>;
@@ -213,9 +220,15 @@ impl RedisBoards {
         let of = self.clone();
         let ask = move |board, some: Vec<Wanted>| {
             let of = of.clone();
-            async move { of.find_all(&board, &some).await }
+            async move {
+                let found = of.find_all(&board, &some).await.ok()?;
+                Some(match found {
+                    Some(found) => found.into_iter().map(Some).collect(),
+                    None => some.iter().map(|_| None).collect(),
+                })
+            }
         };
-        self.finds.ask(board, wanted, ask).await
+        self.finds.ask(board, wanted, ask).await.ok_or(Unavailable)
     }
 
     async fn find_all(&self, board: &BoardKey, wanted: &[Wanted]) -> Result<Option<Vec<Found>>, Unavailable> {
