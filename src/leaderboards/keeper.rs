@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant as Moment};
 
 use moka::future::Cache as MokaCache;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::rules::Board;
 use super::truth::{BoardNews, read_changes, read_whole};
@@ -28,8 +28,6 @@ const WATCHED: Duration = Duration::from_secs(600);
 const MOST_WATCHED: usize = 500;
 /// The version of what changes no more: above all others, and below 2^53, as boards ask.
 const FINAL: i64 = (1 << 53) - 1;
-/// Scores that are handed over at a time.
-const SCORES: usize = 5_000;
 /// Answers that are remembered.
 const MOST_TOLD: u64 = 50_000;
 /// Boards that a process makes at a time.
@@ -93,6 +91,9 @@ enum Told {
     Page(Page),
     Found(Found),
 }
+
+/// What was read of a board, some at a time.
+type Scores = mpsc::Receiver<Vec<(uuid::Uuid, Score)>>;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -298,26 +299,24 @@ impl Keeper {
         Ok(())
     }
 
-    async fn fill(&self, mut building: Building, board: &Board) -> AppResult<Result<bool, Unavailable>> {
+    /// Reads on while what was read before is added.
+    async fn fill(&self, building: Building, board: &Board) -> AppResult<Result<bool, Unavailable>> {
+        let (some, read) = mpsc::channel(1);
         let of = board.clone();
-        let read = move |conn: &mut DbConnection| {
+        let reading = self.0.db.read_long(move |conn: &mut DbConnection| {
             let at = points::settled_change_no(conn)?;
-            Ok((at, read_whole(conn, &of)?))
-        };
-        let reading = self.0.db.read_long(read);
-        tokio::pin!(reading);
-        let (at, scores) = loop {
-            tokio::select! {
-                read = &mut reading => break read?,
-                // It is still ours while we read.
-                () = tokio::time::sleep(HOLDING) => match building.add(&[]).await {
-                    Ok(true) => {}
-                    other => return Ok(other),
-                },
-            }
-        };
+            // Whoever adds them may have given up.
+            read_whole(conn, &of, |scores| some.blocking_send(scores).is_ok())?;
+            Ok(at)
+        });
+        let (at, added) = tokio::join!(reading, add_all(building, read));
+        let at = at?;
         let at = if board.is_final { FINAL } else { at };
-        Ok(put(building, &scores, at).await)
+        match added {
+            Ok(Some(building)) => Ok(building.finish(at).await),
+            Ok(None) => Ok(Ok(false)),
+            Err(unavailable) => Ok(Err(unavailable)),
+        }
     }
 
     /// Brings the boards that are looked at to where the truth is. Called four times a second; every replica does it, and
@@ -495,11 +494,18 @@ impl Side {
     }
 }
 
-async fn put(mut building: Building, scores: &[(uuid::Uuid, Score)], at: i64) -> Result<bool, Unavailable> {
-    for some in scores.chunks(SCORES) {
-        if !building.add(some).await? {
-            return Ok(false);
+/// None: it is somebody else's turn by now.
+async fn add_all(mut building: Building, mut read: Scores) -> Result<Option<Building>, Unavailable> {
+    loop {
+        let mut scores = match tokio::time::timeout(HOLDING, read.recv()).await {
+            Ok(Some(scores)) => scores,
+            Ok(None) => return Ok(Some(building)),
+            // It is still ours while we wait.
+            Err(_) => Vec::new(),
+        };
+        scores.sort_unstable_by_key(|(_, score)| (score.points, score.reached_at));
+        if !building.add(&scores).await? {
+            return Ok(None);
         }
     }
-    building.finish(at).await
 }

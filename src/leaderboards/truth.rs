@@ -28,18 +28,24 @@ fn is_listed(board: &Board, row: &ScoreRow) -> bool {
     board.unit != Unit::Members || row.points > 0
 }
 
-/// Everybody on a board.
-pub fn read_whole(conn: &mut DbConnection, board: &Board) -> AppResult<Vec<(uuid::Uuid, Score)>> {
+/// Everybody on a board, each once, so many at a time until `take` says that nobody wants more.
+pub fn read_whole(
+    conn: &mut DbConnection,
+    board: &Board,
+    mut take: impl FnMut(Vec<(uuid::Uuid, Score)>) -> bool,
+) -> AppResult<()> {
     let path = organizations::find_organization(conn, board.top)?.path;
-    let (mut scores, mut after) = (Vec::new(), None);
+    let mut after = None;
     loop {
         let rows = store::list_scores(conn, board, &path, Who::After(after, ROWS))?;
         let Some(last) = rows.last() else {
-            return Ok(scores);
+            return Ok(());
         };
         after = Some(last.id);
         let listed = rows.iter().filter(|row| is_listed(board, row));
-        scores.extend(listed.map(|row| (row.id.0, score_of(row))));
+        if !take(listed.map(|row| (row.id.0, score_of(row))).collect()) {
+            return Ok(());
+        }
     }
 }
 

@@ -130,18 +130,19 @@ return 'done'
 ",
 ]);
 
-/// What is half made ends with the lease. A length other than the builder knows: some of it was thrown away.
-static ADD: Script = Script::new(&[
-    PUT,
-    "
-local size = tonumber(ARGV[3])
+/// What is half made ends with the lease. A length other than the builder knows: some of it was thrown away. ARGV from the fourth
+/// on: for the hash, id and `reached_at` + score of each; then for the set, score and `reached_at` + id.
+static ADD: Script = Script::new(&["
+local size, count = tonumber(ARGV[3]), (#ARGV - 3) / 4
 local is_whole = redis.call('HLEN', KEYS[2]) == size and redis.call('ZCARD', KEYS[3]) == size
 if redis.call('GET', KEYS[1]) ~= ARGV[1] or not is_whole then return false end
-put(KEYS[2], KEYS[3], 4)
+if count > 0 then
+    redis.call('HSET', KEYS[2], unpack(ARGV, 4, 3 + 2 * count))
+    redis.call('ZADD', KEYS[3], unpack(ARGV, 4 + 2 * count))
+end
 for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[2]) end
-return redis.call('HLEN', KEYS[2])
-",
-]);
+return size + count
+"]);
 
 /// The old board is unlinked first, as renaming over a million entries would free them all while everybody waits.
 static FINISH: Script = Script::new(&[
@@ -366,8 +367,7 @@ impl RedisBuilding {
             some => some.chunks(PART).collect(),
         };
         for part in parts {
-            let entrants = Entrants::of(part.iter().map(|(id, score)| (*id, Some(*score))));
-            let arguments = (&self.holder, LEASE_S * 1000, self.size, entrants);
+            let arguments = (&self.holder, LEASE_S * 1000, self.size, Newcomers(part));
             let call = async |redis| ADD.run::<Option<u64>>(redis, &keys, arguments).await;
             match self.redis.call_within(BUILD, call).await.ok_or(Unavailable)? {
                 Some(size) => self.size = size,
@@ -408,6 +408,24 @@ impl ToRedisArgs for Entrants {
                     out.write_arg(b"");
                 }
             }
+        }
+    }
+}
+
+/// Entrants as `ADD` hands them on.
+struct Newcomers<'a>(&'a [(Uuid, Score)]);
+
+impl ToRedisArgs for Newcomers<'_> {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        let scores = || self.0.iter().map(|(id, score)| (id, score.bounded()));
+        for (id, score) in scores() {
+            let against = (-score.points).to_string();
+            out.write_arg(id.as_bytes());
+            out.write_arg(&[&sortable(score.reached_at), against.as_bytes()].concat());
+        }
+        for (id, score) in scores() {
+            out.write_arg_fmt(-score.points);
+            out.write_arg(&[&sortable(score.reached_at), id.as_bytes().as_slice()].concat());
         }
     }
 }
