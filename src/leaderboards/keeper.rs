@@ -497,13 +497,12 @@ impl Side {
 /// None: it is somebody else's turn by now.
 async fn add_all(mut building: Building, mut read: Scores) -> Result<Option<Building>, Unavailable> {
     loop {
-        let mut scores = match tokio::time::timeout(HOLDING, read.recv()).await {
+        let scores = match tokio::time::timeout(HOLDING, read.recv()).await {
             Ok(Some(scores)) => scores,
             Ok(None) => return Ok(Some(building)),
             // It is still ours while we wait.
             Err(_) => Vec::new(),
         };
-        scores.sort_unstable_by_key(|(_, score)| (score.points, score.reached_at));
         if !building.add(&scores).await? {
             return Ok(None);
         }

@@ -98,7 +98,10 @@ impl Names {
                 ids.sort_unstable();
                 ids.dedup();
                 let read = move |conn: &mut DbConnection| read(conn, kind, &ids);
-                let names = Arc::new(db.read_fresh(read).await.ok()?);
+                let told = db.read_fresh(read).await.inspect_err(|error| {
+                    tracing::warn!(%error, "cannot read what the lines of a leaderboard are called");
+                });
+                let names = Arc::new(told.ok()?);
                 Some(vec![names; who])
             }
         };

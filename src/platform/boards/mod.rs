@@ -175,8 +175,7 @@ pub enum Building {
 }
 
 impl Building {
-    /// Adds entrants, in chunks of any size, of whom none has come before, and renews the lease. Those who are near each other on
-    /// the board should come near each other: Redis finds their places sooner.
+    /// Adds entrants, in chunks of any size, of whom none has come before, and renews the lease.
     /// False: the lease has run out, and this board will not be.
     pub async fn add(&mut self, entrants: &[(Uuid, Score)]) -> Result<bool, Unavailable> {
         match self {
