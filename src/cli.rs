@@ -17,7 +17,7 @@ use crate::platform::config::{Config, LogConfig, Overrides};
 use crate::platform::db::{DbConnection, lock_first_start, migrate};
 use crate::platform::error::{AppResult, Code};
 use crate::platform::ids::Ids;
-use crate::{auth, lessons, members, openapi, server};
+use crate::{auth, backup, lessons, members, openapi, server};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -61,6 +61,11 @@ enum Command {
     },
     /// Print the OpenAPI document
     Openapi,
+    /// Copy the database and the key into a new folder, while the server runs or not; on PostgreSQL tell the commands
+    Backup {
+        /// The folder to make
+        folder: PathBuf,
+    },
     /// Write the search index of lessons anew, while the server runs or not
     Reindex,
     /// System administrators
@@ -125,6 +130,7 @@ pub fn main() -> ExitCode {
         .map_err(Failure::from)
         .and_then(|config| {
             start_logging(&config.log);
+            crate::platform::fault::set_up();
             actix_web::rt::System::new().block_on(run(command, config))
         });
     told(outcome)
@@ -213,6 +219,7 @@ async fn run(command: Command, config: Config) -> Result<ExitCode, Failure> {
             let code = reissue_code(&app, account_name.clone()).await?;
             println!("system admin '{account_name}', activation code (once): {code}");
         }
+        Command::Backup { folder } => println!("{}", backup::take(&config, &folder)?),
         Command::Reindex => reindex(open(config)?.get_ref()).await?,
         Command::Doctor => return Ok(examine(&config).await),
         Command::Openapi | Command::Healthcheck => {}
@@ -234,7 +241,7 @@ async fn reindex(app: &App) -> AppResult<()> {
 }
 
 /// Password hashes and the key are for this user's eyes only.
-fn make_private_folder(folder: &std::path::Path) -> std::io::Result<()> {
+pub(crate) fn make_private_folder(folder: &std::path::Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

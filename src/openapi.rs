@@ -3,13 +3,13 @@
 use actix_web::App as ActixApp;
 use utoipa::ToSchema;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::Type;
+use utoipa::openapi::schema::{KnownFormat, SchemaFormat, Type};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::{
-    ContentBuilder, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Required,
-    ResponseBuilder, Responses,
+    Content, ContentBuilder, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Required,
+    Response, ResponseBuilder, Responses,
 };
 use utoipa_actix_web::AppExt;
 
@@ -144,7 +144,8 @@ fn take_idempotency_key(operation: &mut Operation) {
 
 fn finish_operation(operation: &mut Operation) {
     let answers = &operation.responses.responses;
-    if answers.contains_key("412") {
+    let is_conditional = |answer: &RefOr<Response>| matches!(answer, RefOr::T(answer) if answer.description.contains("version_mismatch"));
+    if answers.get("412").is_some_and(is_conditional) {
         let words = "The `ETag` of what was read, or `*` for whatever is there.";
         let required = if answers.contains_key("428") {
             Required::True
@@ -160,6 +161,39 @@ fn finish_operation(operation: &mut Operation) {
         add_answer(&mut operation.responses, status, words);
     }
     finish_responses(&mut operation.responses);
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        body.content.iter_mut().for_each(describe_bytes);
+    }
+    for answer in operation.responses.responses.values_mut() {
+        if let RefOr::T(answer) = answer {
+            answer.content.iter_mut().for_each(describe_bytes);
+        }
+    }
+}
+
+/// What is no JSON is text or bytes to whoever reads the document; a `Vec<u8>` would be a list of numbers to them, and a
+/// stream of frames one frame.
+fn describe_bytes((media_type, content): (&String, &mut RefOr<Content>)) {
+    let RefOr::T(content) = content else { return };
+    let bytes = || {
+        let binary = SchemaFormat::KnownFormat(KnownFormat::Binary);
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(binary))
+    };
+    content.schema = match media_type.as_str() {
+        "multipart/form-data" => {
+            let form = ObjectBuilder::new().property("file", bytes()).required("file");
+            Some(form.build().into())
+        }
+        "text/event-stream" => {
+            let words = "Server-sent events, each with its frame as JSON in `data`.";
+            let text = ObjectBuilder::new().schema_type(Type::String);
+            Some(text.description(Some(words)).build().into())
+        }
+        other if other.ends_with("json") || other.starts_with("text/") => return,
+        _ => Some(bytes().build().into()),
+    };
 }
 
 fn add_header(operation: &mut Operation, name: &str, words: &str, required: Required) {

@@ -10,16 +10,17 @@ use utoipa_actix_web::{AppExt, scope};
 use crate::platform::http::{OfSlice, configure_error_pages};
 use crate::{
     attendance, audit, auth, costs, devices, event_templates, events, guests, home, leaderboards, lessons,
-    media, members, notices, organizations, points, quizzes, sharing, sign_ups, study, study_plans,
-    volunteering, webhooks,
+    media, members, notices, organizations, personal_data, points, quizzes, sharing, sign_ups, study,
+    study_plans, volunteering, webhooks,
 };
 
 /// What each slice serves. All of a path's operations are one slice's.
-const SLICES: [fn(&mut ServiceConfig); 23] = [
+const SLICES: [fn(&mut ServiceConfig); 24] = [
     auth::configure,
     home::configure,
     organizations::configure,
     members::configure,
+    personal_data::configure,
     events::configure,
     event_templates::configure,
     attendance::configure,

@@ -109,8 +109,11 @@ fn hold_open_event(conn: &mut DbConnection, id: EventId) -> AppResult<EventRow> 
 /// A member takes their own request back, approved or not: they come after all.
 pub fn withdraw_leave(conn: &mut DbConnection, ctx: &Ctx, id: LeaveRequestId) -> AppResult<LeaveRow> {
     let member = ctx.actor.member()?;
-    let leave = store::find_leave(conn, id)?.filter(|leave| leave.member_id == member);
-    let leave = leave.ok_or_else(AppError::not_found)?;
+    let leave = store::find_leave(conn, id)?.ok_or_else(AppError::not_found)?;
+    if leave.member_id != member {
+        events::require_event(conn, ctx, leave.event_id, Right::View)?;
+        return Err(AppError::forbidden());
+    }
     let event = hold_open_event(conn, leave.event_id)?;
     if !store::withdraw_leave(conn, id)? {
         return Err(Code::LeaveAlreadyDecided.into());

@@ -14,7 +14,7 @@ use crate::lessons::LessonId;
 use crate::members::MemberId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{check_ins, leave_requests, make_ups, roster_entries};
-use crate::platform::db::{AnyId, DbConnection, Instant, PairQuery, Prepared, sql};
+use crate::platform::db::{AnyId, DbConnection, Instant, LiteralCondition, PairQuery, Prepared, sql};
 use crate::platform::page::{Found, Page};
 
 #[derive(Debug, Clone, Queryable, QueryableByName, Insertable)]
@@ -374,7 +374,9 @@ pub fn find_open_leave(
     leave_requests::table
         .filter(leave_requests::event_id.eq(event))
         .filter(leave_requests::member_id.eq(member))
-        .filter(leave_requests::status.eq_any(["pending", "approved"]))
+        .filter(LiteralCondition(
+            "leave_requests.status IN ('pending', 'approved')",
+        ))
         .first(conn)
         .optional()
 }

@@ -126,7 +126,7 @@ pub fn annul_expense(
 ) -> AppResult<ExpenseRow> {
     let mut row = held_to_decide(conn, ctx, id)?;
     if row.status() != ExpenseStatus::Approved {
-        return Err(AppError::from(Code::ExpenseNotApproved).with("status", row.status()));
+        return Err(AppError::from(Code::ExpenseNotApproved).with("state", row.status()));
     }
     ExpenseStatus::Annulled.as_str().clone_into(&mut row.status);
     row.annulled_at = Some(ctx.now);
@@ -146,7 +146,7 @@ fn decide(
     reason: Option<&str>,
 ) -> AppResult<ExpenseRow> {
     if row.status() != ExpenseStatus::Submitted {
-        return Err(AppError::from(Code::ExpenseDecided).with("status", row.status()));
+        return Err(AppError::from(Code::ExpenseDecided).with("state", row.status()));
     }
     status.as_str().clone_into(&mut row.status);
     row.decided_at = Some(ctx.now);

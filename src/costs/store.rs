@@ -15,7 +15,7 @@ use crate::platform::db::schema::{
     event_budget_lines, event_budgets, events, expenses, media_files, organization_budget_lines,
     organization_budgets,
 };
-use crate::platform::db::{DbConnection, Instant, MultiBackend, UuidList, sql};
+use crate::platform::db::{DbConnection, Instant, LiteralCondition, MultiBackend, UuidList, sql};
 use crate::platform::page::{Found, Page};
 
 /// A year of an organization.
@@ -307,7 +307,7 @@ pub fn list_of_receipt(
         .inner_join(expenses::table.on(expenses::receipt_media_id.eq(media_files::id.nullable())))
         .filter(media_files::tenant_id.eq(tenant))
         .filter(media_files::sha256.eq(sha256))
-        .filter(media_files::purpose.eq("receipt"))
+        .filter(LiteralCondition("media_files.purpose = 'receipt'"))
         .filter(expenses::status.eq_any(counts))
         .order(expenses::id)
         .select((expenses::id, expenses::organization_id))

@@ -10,7 +10,9 @@ use crate::auth::AccountId;
 use crate::members::MemberId;
 use crate::organizations::{OrganizationId, Reach};
 use crate::platform::db::schema::{calendar_feeds, event_forms, event_members, event_organizations, events};
-use crate::platform::db::{DbConnection, Instant, MultiBackend, PairQuery, Prepared, UuidList, sql as types};
+use crate::platform::db::{
+    DbConnection, Instant, LiteralCondition, MultiBackend, PairQuery, Prepared, UuidList, sql as types,
+};
 use crate::platform::page::{Found, Page};
 
 /// Rows of one INSERT: 3 columns each stay below SQLite's bound on binds.
@@ -98,7 +100,7 @@ pub fn list_due_to_freeze(
     now: Instant,
 ) -> QueryResult<Vec<EventId>> {
     let mut query = events::table
-        .filter(events::status.eq("published"))
+        .filter(LiteralCondition("events.status = 'published'"))
         .filter(events::roster_frozen_at.is_null())
         .filter(events::check_in_opens_at.le(now))
         .select(events::id)
@@ -113,7 +115,7 @@ pub fn list_due_to_freeze(
 /// Published events that begin in this time, half open.
 pub fn list_starting(conn: &mut DbConnection, from: Instant, to: Instant) -> QueryResult<Vec<EventRow>> {
     events::table
-        .filter(events::status.eq("published"))
+        .filter(LiteralCondition("events.status = 'published'"))
         .filter(events::starts_at.ge(from))
         .filter(events::starts_at.lt(to))
         .order(events::starts_at)
@@ -221,12 +223,13 @@ pub fn list_forms(conn: &mut DbConnection, ids: &[EventId]) -> QueryResult<Vec<(
         #[diesel(sql_type = Text)]
         form: String,
     }
-    let query = format!(
-        "SELECT event_id, form FROM event_forms WHERE event_id {} ORDER BY event_id, form",
-        conn.among("$1")
-    );
-    let rows: Vec<Row> = diesel::sql_query(query)
-        .bind::<types::UuidList, _>(ids.iter().copied().collect::<UuidList>())
+    let (open, close) = conn.among_parts();
+    let rows: Vec<Row> = Prepared::default()
+        .sql(format!(
+            "SELECT event_id, form FROM event_forms WHERE event_id {open}"
+        ))
+        .ids(ids.iter().copied().collect())
+        .sql(format!("{close} ORDER BY event_id, form"))
         .load(conn)?;
     Ok(rows.into_iter().map(|row| (row.event_id, row.form)).collect())
 }
@@ -248,10 +251,11 @@ pub fn list_briefs(conn: &mut DbConnection, ids: &[EventId]) -> QueryResult<Vec<
         #[diesel(embed)]
         brief: EventBrief,
     }
-    let among = conn.among("$1");
-    let query = format!("SELECT id, title, time_zone FROM events WHERE id {among}");
-    let rows: Vec<Row> = diesel::sql_query(query)
-        .bind::<types::UuidList, _>(ids.iter().copied().collect::<UuidList>())
+    let (open, close) = conn.among_parts();
+    let rows: Vec<Row> = Prepared::default()
+        .sql(format!("SELECT id, title, time_zone FROM events WHERE id {open}"))
+        .ids(ids.iter().copied().collect())
+        .sql(close)
         .load(conn)?;
     Ok(rows.into_iter().map(|row| (row.id, row.brief)).collect())
 }

@@ -16,6 +16,7 @@ use crate::platform::cache::{Cache, News};
 use crate::platform::clock::Clock;
 use crate::platform::db::{Db, DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code};
+use crate::platform::fault;
 use crate::points;
 
 /// How long a reader waits for a board that is being made.
@@ -392,6 +393,7 @@ impl Keeper {
             BoardNews::Changes(batch) => batch,
         };
         let has_changed = !batch.changes.is_empty();
+        fault::point("boards::before_update");
         match side.boards.apply(&key, &batch).await? {
             Applied::Done => {
                 // Changes of a transaction that is not over yet are read again and again under one version.

@@ -378,7 +378,7 @@ async fn deactivate_member(
 }
 
 /// Take a deactivation back.
-#[utoipa::path(tag = "members", params(("id" = MemberId, Path)), responses((status = 200, body = MemberView)))]
+#[utoipa::path(tag = "members", params(("id" = MemberId, Path)), responses((status = 200, body = MemberView), (status = 409, description = "member_erased")))]
 #[post("/members/{id}/reactivate")]
 async fn reactivate_member(
     app: web::Data<App>,

@@ -16,6 +16,7 @@ use crate::audit::{self, Entry};
 use crate::auth::{self, NewAccount};
 use crate::leaderboards;
 use crate::organizations::{self, OrganizationId, OrganizationRow, Right};
+use crate::personal_data;
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code, Conflict};
 use crate::platform::local_time;
@@ -469,6 +470,9 @@ fn lock_member(
     organizations::require(conn, ctx, row.organization_id, Right::ManageMembers)?;
     if version.is_some_and(|version| version != row.version) {
         return Err(Code::VersionMismatch.into());
+    }
+    if row.deactivated_at.is_some() && personal_data::is_erased(conn, id)? {
+        return Err(Code::MemberErased.into());
     }
     Ok(row)
 }

@@ -7,6 +7,7 @@ pub mod config;
 pub mod db;
 pub mod document;
 pub mod error;
+pub mod fault;
 pub mod frames;
 pub mod gather;
 pub mod http;

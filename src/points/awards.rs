@@ -117,7 +117,7 @@ pub fn withdraw(conn: &mut DbConnection, ctx: &Ctx, id: PointAwardId) -> AppResu
 pub fn annul(conn: &mut DbConnection, ctx: &Ctx, id: PointAwardId, reason: &str) -> AppResult<FullAward> {
     let mut row = held(conn, ctx, id)?;
     if row.status() != AwardStatus::Approved {
-        return Err(AppError::from(Code::AwardNotApproved).with("status", row.status()));
+        return Err(AppError::from(Code::AwardNotApproved).with("state", row.status()));
     }
     AwardStatus::Annulled.as_str().clone_into(&mut row.status);
     row.annulled_at = Some(ctx.now);
@@ -138,7 +138,7 @@ fn decide(
     reason: Option<&str>,
 ) -> AppResult<AwardRow> {
     if row.status() != AwardStatus::Proposed {
-        return Err(AppError::from(Code::AwardDecided).with("status", row.status()));
+        return Err(AppError::from(Code::AwardDecided).with("state", row.status()));
     }
     status.as_str().clone_into(&mut row.status);
     row.decided_at = Some(ctx.now);

@@ -13,6 +13,7 @@ mod rules;
 mod store;
 
 pub use http::configure;
+pub use reflections::withdraw_all;
 
 use crate::media::MediaId;
 use crate::platform::db::DbConnection;

@@ -137,6 +137,24 @@ pub fn withdraw_reflection(conn: &mut DbConnection, ctx: &Ctx, id: ReflectionId)
     lists::show(conn, ctx, row)
 }
 
+/// All of somebody whose data are erased, with their pictures; the words are emptied by who erases.
+pub fn withdraw_all(conn: &mut DbConnection, ctx: &Ctx, author: MemberId) -> AppResult<()> {
+    for mut row in store::lock_all_of(conn, author)? {
+        for picture in store::list_pictures(conn, &[row.id])? {
+            store::remove_picture(conn, &picture, ctx.now)?;
+            media::remove_picture(conn, ctx, picture.media_id)?;
+        }
+        if row.status() != ReflectionStatus::Withdrawn {
+            ReflectionStatus::Withdrawn.as_str().clone_into(&mut row.status);
+            row.withdrawn_at = Some(ctx.now);
+        }
+        row.updated_at = ctx.now;
+        // Not as the author would: the points stay, without a name.
+        store::update_reflection(conn, &mut row)?;
+    }
+    Ok(())
+}
+
 /// By who manages the event, of the version that they have read.
 pub fn decide(
     conn: &mut DbConnection,
@@ -248,7 +266,7 @@ fn require_editable(row: &ReflectionRow) -> AppResult<()> {
 }
 
 fn wrong_status(row: &ReflectionRow) -> AppError {
-    AppError::from(Code::ReflectionStatus).with("status", row.status())
+    AppError::from(Code::ReflectionStatus).with("state", row.status())
 }
 
 pub fn require_author(conn: &mut DbConnection, ctx: &Ctx, id: ReflectionId) -> AppResult<ReflectionRow> {

@@ -12,7 +12,7 @@ use crate::media::MediaId;
 use crate::members::MemberId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{event_materials, reflection_likes, reflection_pictures, reflections};
-use crate::platform::db::{DbConnection, Instant, MultiBackend, UuidList, sql};
+use crate::platform::db::{DbConnection, Instant, LiteralCondition, MultiBackend, UuidList, sql};
 use crate::platform::page::{Found, Page};
 
 #[derive(Debug, Clone, PartialEq, Queryable, Insertable, AsChangeset, QueryableByName)]
@@ -188,6 +188,16 @@ pub fn lock_reflection(conn: &mut DbConnection, id: ReflectionId) -> QueryResult
         .optional()
 }
 
+/// All of one author, whatever became of them, locked until the transaction ends.
+pub fn lock_all_of(conn: &mut DbConnection, author: MemberId) -> QueryResult<Vec<ReflectionRow>> {
+    let lock = conn.for_update();
+    diesel::sql_query(format!(
+        "SELECT * FROM reflections WHERE author_id = $1 ORDER BY id{lock}"
+    ))
+    .bind::<sql::Uuid, _>(author)
+    .load(conn)
+}
+
 /// What this member has shared of the event and neither withdrawn nor had rejected.
 pub fn find_standing(
     conn: &mut DbConnection,
@@ -197,7 +207,9 @@ pub fn find_standing(
     reflections::table
         .filter(reflections::event_id.eq(event))
         .filter(reflections::author_id.eq(author))
-        .filter(reflections::status.eq_any(["pending", "published", "hidden"]))
+        .filter(LiteralCondition(
+            "reflections.status IN ('pending', 'published', 'hidden')",
+        ))
         .select(reflections::id)
         .first(conn)
         .optional()

@@ -33,15 +33,18 @@ struct Held {
     who: Who,
 }
 
-/// 404 for whoever neither is the member nor manages the member or the event; 409 when it is over with.
+/// 403 for whoever sees it, and neither is the member nor manages the member or the event; 409 when it is over with.
 fn hold(conn: &mut DbConnection, ctx: &Ctx, id: SignUpId) -> AppResult<Held> {
     let seen = store::find_sign_up(conn, id)?.ok_or_else(AppError::not_found)?;
-    let who = who_is(conn, ctx, &seen)?.ok_or_else(AppError::not_found)?;
+    let Some(who) = who_is(conn, ctx, &seen)? else {
+        lists::view(conn, ctx, id)?;
+        return Err(AppError::forbidden());
+    };
     let desk = Desk::open(conn, &ctx.ids, ctx.now, seen.event_id)?;
     let row = store::find_sign_up(conn, id)?.ok_or_else(AppError::not_found)?;
     let status = row.status(ctx.now);
     if !status.stands() {
-        return Err(AppError::from(Code::SignUpEnded).with("status", status));
+        return Err(AppError::from(Code::SignUpEnded).with("state", status));
     }
     desk.require_before_roster(ctx.now)?;
     Ok(Held { desk, row, who })

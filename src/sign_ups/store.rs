@@ -13,7 +13,9 @@ use crate::events::EventId;
 use crate::members::MemberId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{sign_up_lines, sign_up_steps, sign_ups};
-use crate::platform::db::{AnyId, DbConnection, Instant, Json, MultiBackend, PairQuery, Prepared, sql};
+use crate::platform::db::{
+    AnyId, DbConnection, Instant, Json, LiteralCondition, MultiBackend, PairQuery, Prepared, sql,
+};
 use crate::platform::page::{Found, Page};
 
 #[derive(Debug, Clone, PartialEq, Queryable, QueryableByName, Insertable, AsChangeset)]
@@ -129,7 +131,7 @@ pub fn list_line(
 ) -> QueryResult<Vec<SignUpRow>> {
     let mut query = sign_ups::table
         .filter(sign_ups::session_id.eq(session))
-        .filter(sign_ups::status.eq("waitlisted"))
+        .filter(LiteralCondition("sign_ups.status = 'waitlisted'"))
         .order(sign_ups::seq)
         .limit(limit)
         .into_boxed();
@@ -157,7 +159,7 @@ pub fn list_lapsed_offers(
 ) -> QueryResult<Vec<SignUpRow>> {
     sign_ups::table
         .filter(sign_ups::event_id.eq(event))
-        .filter(sign_ups::status.eq("offered"))
+        .filter(LiteralCondition("sign_ups.status = 'offered'"))
         .filter(sign_ups::offer_ends_at.le(now))
         .order(sign_ups::seq)
         .load(conn)
@@ -270,7 +272,7 @@ pub fn list_drawn(
 pub fn next_lapse(conn: &mut DbConnection, event: EventId) -> QueryResult<Option<Instant>> {
     let first: Option<Option<Instant>> = sign_ups::table
         .filter(sign_ups::event_id.eq(event))
-        .filter(sign_ups::status.eq("offered"))
+        .filter(LiteralCondition("sign_ups.status = 'offered'"))
         .order(sign_ups::offer_ends_at)
         .select(sign_ups::offer_ends_at)
         .first(conn)
@@ -339,7 +341,7 @@ pub fn count_ahead(conn: &mut DbConnection, session: SignUpSessionId, seq: i64) 
         .get_result(conn)?;
     let beside: i64 = sign_ups::table
         .filter(sign_ups::session_id.eq(session))
-        .filter(sign_ups::status.eq("waitlisted"))
+        .filter(LiteralCondition("sign_ups.status = 'waitlisted'"))
         .filter(sign_ups::seq.ge(i64::from(thousand) * LINE_STEP))
         .filter(sign_ups::seq.lt(seq))
         .count()

@@ -585,7 +585,7 @@ async fn leave_is_asked_before_the_event_and_decided_by_the_organiser() {
         .expect(200);
     t.act(&of_again("withdraw"), &tenant.secretary_a)
         .await
-        .refused(404, "not_found");
+        .refused(403, "forbidden");
     let withdrawn = t.act(&of_again("withdraw"), &tenant.member_a).await.expect(200);
     assert_eq!(withdrawn.text("/status"), "withdrawn");
     t.act(&of_again("withdraw"), &tenant.member_a)

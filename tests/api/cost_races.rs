@@ -56,7 +56,7 @@ async fn of_many_who_decide_at_once_one_does() {
         assert_eq!(done.len(), 1);
         let status = done[0].text("/status");
         for reply in refused {
-            assert_eq!(reply.refused(409, "expense_decided").json["status"], status);
+            assert_eq!(reply.refused(409, "expense_decided").json["state"], status);
         }
         let kept = t.get(&format!("/expenses/{id}"), &first).await.expect(200);
         for field in ["status", "decided_by", "decided_at", "reason"] {

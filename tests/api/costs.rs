@@ -563,7 +563,7 @@ async fn nobody_decides_on_what_they_have_submitted() {
             reason.clone()
         };
         let refused = t.post(&format!("{path}/{verb}"), &both, body).await;
-        assert_eq!(refused.refused(409, code).json["status"], "withdrawn", "{verb}");
+        assert_eq!(refused.refused(409, code).json["state"], "withdrawn", "{verb}");
     }
     // What was rejected says why, and stays so.
     let path = format!(

@@ -12,6 +12,7 @@
 mod activation;
 mod audit;
 mod auth;
+mod backup;
 mod boards;
 mod check_in;
 mod checkpoints;
@@ -35,6 +36,7 @@ mod media;
 mod members;
 mod notices;
 mod organizations;
+mod personal_data;
 mod places;
 mod points;
 mod process;

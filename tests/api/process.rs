@@ -10,7 +10,8 @@ use crate::support::{PostgresDatabase, TestApp, http_client, new_uuid, redis_url
 
 const PASSWORD: &str = "ten thousand steps";
 
-fn zhibu(folder: &Path) -> Command {
+/// The command in this folder, with none of the caller's settings.
+pub fn zhibu(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_zhibu"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ZHIBU") || name.ends_with("_URL"))
     {
@@ -23,7 +24,8 @@ fn zhibu(folder: &Path) -> Command {
     command
 }
 
-fn run(command: &mut Command) -> (bool, String) {
+/// Did it succeed, and what did it print?
+pub fn run(command: &mut Command) -> (bool, String) {
     let Output {
         status,
         stdout,
@@ -69,7 +71,7 @@ impl Server {
         Self::start_as(zhibu(folder).args(arguments)).await
     }
 
-    async fn start_as(command: &mut Command) -> Self {
+    pub async fn start_as(command: &mut Command) -> Self {
         let mut server = Self::spawn(command);
         server.ready().await;
         server

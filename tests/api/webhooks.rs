@@ -551,6 +551,41 @@ async fn a_receiver_that_never_answers_keeps_nobody_waiting() {
     );
 }
 
+/// What fails at once is recorded at once, beside the look for more to do: on SQLite both want the one turn to write, and one
+/// that is given to a job which nobody polls is given to nobody.
+#[actix_web::test]
+async fn jobs_that_end_while_others_are_looked_for_stop_no_write() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    for _ in 0..5 {
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let url = format!("http://{port}/hook");
+        let (dead, _) = webhook(
+            &t,
+            &tenant.admin,
+            &tenant.root,
+            &url,
+            json!(["sign_up_confirmed"]),
+        )
+        .await;
+        t.act(&format!("/webhooks/{dead}/ping"), &tenant.admin)
+            .await
+            .expect(201);
+    }
+    let writes = async {
+        for n in 0..20 {
+            let body = json!({ "name": format!("小組{n}"), "kind": "group", "parent_id": tenant.branch_a });
+            t.post("/organizations", &tenant.admin, body).await.expect(201);
+        }
+    };
+    tokio::join!(t.run_jobs(), writes);
+    let waiting = "jobs WHERE kind = 'webhooks.deliver' AND attempts = 1 AND leased_until IS NULL";
+    assert_eq!(t.count(waiting).await, 5);
+}
+
 #[actix_web::test]
 async fn a_rotation_whose_answer_is_lost_leaves_the_receiver_its_secret() {
     let t = TestApp::start_for_days().await;

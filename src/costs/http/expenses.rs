@@ -162,7 +162,7 @@ where
 }
 
 /// Approve an expense, as the treasurer or an admin of the event's organization. Nobody approves what they have submitted.
-#[utoipa::path(tag = "costs", params(("id" = ExpenseId, Path)), responses((status = 200, body = ExpenseView), (status = 403, description = "forbidden, own_expense"), (status = 409, description = "expense_decided: `status` says how it stands")))]
+#[utoipa::path(tag = "costs", params(("id" = ExpenseId, Path)), responses((status = 200, body = ExpenseView), (status = 403, description = "forbidden, own_expense"), (status = 409, description = "expense_decided: `state` says how it stands")))]
 #[post("/expenses/{id}/approve")]
 pub async fn approve_expense(
     app: web::Data<App>,
@@ -175,7 +175,7 @@ pub async fn approve_expense(
 }
 
 /// Reject an expense, with a reason, as the treasurer or an admin of the event's organization.
-#[utoipa::path(tag = "costs", params(("id" = ExpenseId, Path)), request_body = ExpenseReason, responses((status = 200, body = ExpenseView), (status = 403, description = "forbidden, own_expense"), (status = 409, description = "expense_decided: `status` says how it stands")))]
+#[utoipa::path(tag = "costs", params(("id" = ExpenseId, Path)), request_body = ExpenseReason, responses((status = 200, body = ExpenseView), (status = 403, description = "forbidden, own_expense"), (status = 409, description = "expense_decided: `state` says how it stands")))]
 #[post("/expenses/{id}/reject")]
 pub async fn reject_expense(
     app: web::Data<App>,
@@ -189,7 +189,7 @@ pub async fn reject_expense(
 }
 
 /// Take back an expense that I have submitted, while nobody has decided on it.
-#[utoipa::path(tag = "costs", params(("id" = ExpenseId, Path)), responses((status = 200, body = ExpenseView), (status = 409, description = "expense_decided: `status` says how it stands")))]
+#[utoipa::path(tag = "costs", params(("id" = ExpenseId, Path)), responses((status = 200, body = ExpenseView), (status = 409, description = "expense_decided: `state` says how it stands")))]
 #[post("/expenses/{id}/withdraw")]
 pub async fn withdraw_expense(
     app: web::Data<App>,
@@ -202,7 +202,7 @@ pub async fn withdraw_expense(
 }
 
 /// Annul an approved expense, with a reason, as the treasurer or an admin: it counts no more and stays on record.
-#[utoipa::path(tag = "costs", params(("id" = ExpenseId, Path)), request_body = ExpenseReason, responses((status = 200, body = ExpenseView), (status = 403, description = "forbidden, own_expense"), (status = 409, description = "expense_not_approved: `status` says how it stands")))]
+#[utoipa::path(tag = "costs", params(("id" = ExpenseId, Path)), request_body = ExpenseReason, responses((status = 200, body = ExpenseView), (status = 403, description = "forbidden, own_expense"), (status = 409, description = "expense_not_approved: `state` says how it stands")))]
 #[post("/expenses/{id}/annul")]
 pub async fn annul_expense(
     app: web::Data<App>,

@@ -56,7 +56,7 @@ async fn tell_uploads(app: web::Data<App>) -> HttpResponse {
 /// (`Content-Type: application/offset+octet-stream`). `Location` is where the bytes go. The room is taken now:
 /// media_quota_exceeded when the organization's tree has no more. A repeat makes another upload; the one that
 /// nobody goes on with is removed after `Upload-Expires`.
-#[utoipa::path(tag = "media", request_body(content = String, content_type = "application/offset+octet-stream"), responses((status = 201, description = "Location, Upload-Expires; Upload-Offset if there was a body"), (status = 400, description = "bad_request: `header` names the one that is missing or malformed"), (status = 412, description = "tus_version"), (status = 413, description = "too_large, media_quota_exceeded"), (status = 460, description = "checksum_mismatch")))]
+#[utoipa::path(tag = "media", params(("Tus-Resumable" = String, Header, description = "1.0.0"), ("Upload-Length" = u64, Header, description = "Bytes of the whole file"), ("Upload-Metadata" = String, Header, description = "Pairs of a key and a Base64 value, between commas: filename, filetype, purpose, organization_id"), ("Upload-Checksum" = Option<String>, Header, description = "sha1 or sha256 and the Base64 digest of this body")), request_body(content = String, content_type = "application/offset+octet-stream"), responses((status = 201, description = "Location, Upload-Expires; Upload-Offset if there was a body"), (status = 400, description = "bad_request: `header` names the one that is missing or malformed"), (status = 412, description = "tus_version"), (status = 413, description = "too_large, media_quota_exceeded"), (status = 460, description = "checksum_mismatch")))]
 #[post("/uploads")]
 async fn create_upload(
     app: web::Data<App>,
@@ -142,7 +142,7 @@ fn file_name(sent: String) -> String {
 /// Find how far an upload has come: `HEAD` is what a client sends when it comes back, and ends the request that still
 /// hangs on its lost connection. `Upload-Offset` says how many bytes are here for good. All of them, and the answer to
 /// `GET /media/{id}` says whether they are of use.
-#[utoipa::path(tag = "media", params(("id" = MediaId, Path)), responses((status = 200, body = MediaView, description = "Upload-Offset, Upload-Length, Upload-Metadata, Upload-Expires"), (status = 410, description = "upload_expired"), (status = 412, description = "tus_version")))]
+#[utoipa::path(tag = "media", params(("Tus-Resumable" = String, Header, description = "1.0.0"), ("id" = MediaId, Path)), responses((status = 200, body = MediaView, description = "Upload-Offset, Upload-Length, Upload-Metadata, Upload-Expires"), (status = 410, description = "upload_expired"), (status = 412, description = "tus_version")))]
 #[get("/uploads/{id}")]
 async fn find_upload(
     app: web::Data<App>,
@@ -183,7 +183,7 @@ async fn own_upload(app: &App, actor: &Actor, id: MediaId) -> AppResult<FileRow>
 /// nothing. One request writes at a time (upload_locked). A request without a byte for 30 seconds ends (request_timeout); how
 /// long a whole file takes does not matter. The answer to the last byte waits up to 20 seconds while the file is looked at, so that
 /// `GET /media/{id}` mostly says `ready` or `refused` at once; if it says `checking`, ask again after a second.
-#[utoipa::path(tag = "media", params(("id" = MediaId, Path)), request_body(content = String, content_type = "application/offset+octet-stream"), responses((status = 204, description = "Upload-Offset, Upload-Expires"), (status = 400, description = "bad_request: `header` names the one that is missing or malformed"), (status = 409, description = "upload_offset: `offset` says where it stands"), (status = 410, description = "upload_expired"), (status = 412, description = "tus_version"), (status = 413, description = "too_large: more bytes than were announced"), (status = 423, description = "upload_locked"), (status = 460, description = "checksum_mismatch: nothing of this request is kept")))]
+#[utoipa::path(tag = "media", params(("Tus-Resumable" = String, Header, description = "1.0.0"), ("Upload-Offset" = u64, Header, description = "Bytes that have arrived"), ("Upload-Checksum" = Option<String>, Header, description = "sha1 or sha256 and the Base64 digest of this body"), ("id" = MediaId, Path)), request_body(content = String, content_type = "application/offset+octet-stream"), responses((status = 204, description = "Upload-Offset, Upload-Expires"), (status = 400, description = "bad_request: `header` names the one that is missing or malformed"), (status = 409, description = "upload_offset: `offset` says where it stands"), (status = 410, description = "upload_expired"), (status = 412, description = "tus_version"), (status = 413, description = "too_large: more bytes than were announced"), (status = 423, description = "upload_locked"), (status = 460, description = "checksum_mismatch: nothing of this request is kept")))]
 #[patch("/uploads/{id}")]
 async fn continue_upload(
     app: web::Data<App>,
@@ -270,7 +270,7 @@ async fn look_at(app: &App, id: MediaId, file: Option<Arc<std::fs::File>>) {
 }
 
 /// End an upload: its bytes go and their room is free. Of a finished one, the same as deleting the file.
-#[utoipa::path(tag = "media", params(("id" = MediaId, Path)), responses((status = 204), (status = 409, description = "media_in_use"), (status = 412, description = "tus_version")))]
+#[utoipa::path(tag = "media", params(("Tus-Resumable" = String, Header, description = "1.0.0"), ("id" = MediaId, Path)), responses((status = 204), (status = 409, description = "media_in_use"), (status = 412, description = "tus_version")))]
 #[delete("/uploads/{id}")]
 async fn delete_upload(
     app: web::Data<App>,
@@ -293,7 +293,7 @@ async fn end(app: &App, actor: Actor, id: MediaId, request: &HttpRequest) -> App
 
 /// Go on with an upload or end it where only POST gets through: `X-HTTP-Method-Override` says PATCH or DELETE, all
 /// else is as there.
-#[utoipa::path(tag = "media", params(("id" = MediaId, Path)), request_body(content = String, content_type = "application/offset+octet-stream"), responses((status = 204, description = "As the operation that is meant"), (status = 400, description = "bad_request: no such override"), (status = 409, description = "upload_offset, media_in_use"), (status = 410, description = "upload_expired"), (status = 412, description = "tus_version"), (status = 413, description = "too_large"), (status = 423, description = "upload_locked"), (status = 460, description = "checksum_mismatch")))]
+#[utoipa::path(tag = "media", params(("Tus-Resumable" = String, Header, description = "1.0.0"), ("id" = MediaId, Path)), request_body(content = String, content_type = "application/offset+octet-stream"), responses((status = 204, description = "As the operation that is meant"), (status = 400, description = "bad_request: no such override"), (status = 409, description = "upload_offset, media_in_use"), (status = 410, description = "upload_expired"), (status = 412, description = "tus_version"), (status = 413, description = "too_large"), (status = 423, description = "upload_locked"), (status = 460, description = "checksum_mismatch")))]
 #[post("/uploads/{id}")]
 async fn override_upload(
     app: web::Data<App>,

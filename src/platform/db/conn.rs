@@ -7,6 +7,8 @@ use diesel::prelude::*;
 use diesel::r2d2::R2D2Connection;
 use diesel::{PgConnection, SqliteConnection};
 
+use crate::platform::fault;
+
 #[derive(diesel::MultiConnection)]
 pub enum DbConnection {
     Pg(PgConnection),
@@ -90,7 +92,7 @@ impl r2d2::ManageConnection for Manager {
     fn connect(&self) -> Result<DbConnection, ConnectError> {
         match &self.target {
             Target::Postgres { url } => self.connect_postgres(url),
-            Target::SqliteWriter { path } => connect_sqlite(path, ""),
+            Target::SqliteWriter { path } => connect_sqlite(path, sqlite_writer_settings()),
             Target::SqliteReader { path } => connect_sqlite(path, "PRAGMA query_only = ON;"),
         }
     }
@@ -112,7 +114,7 @@ impl Manager {
             Target::Postgres { url } => Ok(DbConnection::Pg(PgConnection::establish(
                 &with_network_deadlines(url),
             )?)),
-            _ => r2d2::ManageConnection::connect(self),
+            Target::SqliteWriter { path } | Target::SqliteReader { path } => connect_sqlite(path, ""),
         }
     }
 
@@ -126,6 +128,9 @@ impl Manager {
              SET plan_cache_mode = force_custom_plan;",
             statement = self.statement_timeout.as_millis()
         ))?;
+        if fault::is_broken("postgres::asynchronous_commit") {
+            conn.batch_execute("SET synchronous_commit = off")?;
+        }
         Ok(DbConnection::Pg(conn))
     }
 }
@@ -144,6 +149,14 @@ fn with_network_deadlines(url: &str) -> String {
         }
     }
     url
+}
+
+fn sqlite_writer_settings() -> &'static str {
+    if fault::is_broken("sqlite::synchronous_normal") {
+        "PRAGMA synchronous = NORMAL;"
+    } else {
+        ""
+    }
 }
 
 fn connect_sqlite(path: &str, last: &str) -> Result<DbConnection, ConnectError> {

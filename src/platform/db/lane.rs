@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Db, DbConnection};
 use crate::platform::error::{AppError, AppResult};
+use crate::platform::fault;
 
 type Reply<O> = oneshot::Sender<AppResult<O>>;
 
@@ -224,12 +225,42 @@ impl<C, O> Worker<C, O> {
     /// The batch in one transaction. A panic is an error like any other: its transaction ends with its connection,
     /// which the pool does not take back while its thread unwinds.
     fn write(&self, commands: &[C]) -> AppResult<Vec<AppResult<O>>> {
-        let work = || self.db.write_blocking(|conn| (self.apply)(conn, commands));
+        let work = || {
+            let outcomes = self.db.write_blocking(|conn| {
+                let outcomes = (self.apply)(conn, commands);
+                fault::point("lane::before_commit");
+                outcomes
+            });
+            fault::point("lane::after_commit");
+            outcomes
+        };
         catch_unwind(AssertUnwindSafe(work))
             .unwrap_or_else(|_| Err(AppError::internal("a batch of a lane panicked")))
     }
 
+    /// What the checker of tests/faults must find out: callers are told before the commit.
+    #[cfg(feature = "failpoints")]
+    fn answer_first(&self, commands: &[C], replies: Vec<Reply<O>>) {
+        let replies = Mutex::new(replies);
+        let told = self.db.write_blocking(|conn| {
+            let outcomes = (self.apply)(conn, commands)?;
+            let replies = replies.lock().map(|mut replies| std::mem::take(&mut *replies));
+            for (outcome, reply) in outcomes.into_iter().zip(replies.unwrap_or_default()) {
+                let _ = reply.send(outcome);
+            }
+            fault::point("lane::before_commit");
+            Ok(())
+        });
+        if let Err(error) = told {
+            tracing::warn!(lane = self.name, %error, "a batch was answered and not kept");
+        }
+    }
+
     fn apply_all(&self, commands: &[C], replies: Vec<Reply<O>>) {
+        #[cfg(feature = "failpoints")]
+        if fault::is_broken("lane::answer_before_commit") {
+            return self.answer_first(commands, replies);
+        }
         match self.write(commands) {
             Ok(outcomes) if outcomes.len() == replies.len() => {
                 // What is committed is committed: news that cannot be told changes no answer.

@@ -2,7 +2,9 @@
 //! Nothing else in the house opens a connection or a transaction.
 
 mod conn;
+mod copy;
 mod lane;
+mod literal;
 pub mod migrate;
 mod pairs;
 mod prepared;
@@ -17,13 +19,16 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use tokio::sync::Semaphore;
 
 pub use conn::{Backend, ConnectError, DbConnection, Manager, MultiBackend, Target};
+pub use copy::{CopyError, copy_sqlite};
 pub use lane::{Lane, LaneLimits};
+pub use literal::LiteralCondition;
 pub use pairs::PairQuery;
 pub use prepared::Prepared;
 pub use types::{AnyId, Instant, Json, UuidList, sql};
 
 use crate::platform::config::DatabaseConfig;
 use crate::platform::error::{AppError, AppResult};
+use crate::platform::fault;
 
 type Pool = r2d2::Pool<Manager>;
 
@@ -216,7 +221,10 @@ impl Db {
             let result = match begin {
                 Ok(()) => {
                     let result = work(&mut conn);
-                    end(&mut conn, result)
+                    fault::point("db::before_commit");
+                    let result = end(&mut conn, result);
+                    fault::point("db::after_commit");
+                    result
                 }
                 Err(error) => Err(AppError::from(error)),
             };
@@ -231,7 +239,11 @@ impl Db {
 
     /// The pools' size and use, for `/metrics`.
     pub fn connections_in_use(&self) -> u32 {
-        let used = |pool: &Pool| pool.state().connections - pool.state().idle_connections;
+        let used = |pool: &Pool| {
+            let state = pool.state();
+            // While one is being opened it may be counted among the idle ones first.
+            state.connections.saturating_sub(state.idle_connections)
+        };
         used(&self.0.readers) + used(&self.0.writers)
     }
 }

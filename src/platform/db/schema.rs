@@ -1398,6 +1398,17 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use crate::platform::db::sql::{Instant, Uuid};
+
+    erasures (member_id) {
+        member_id -> Uuid,
+        tenant_id -> Uuid,
+        erased_at -> Instant,
+        erased_by -> Uuid,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     organizations,
     audit_log,
@@ -1474,4 +1485,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     leaderboard_wishes,
     leaderboard_moves,
     leaderboard_periods,
+    erasures,
 );

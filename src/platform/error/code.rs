@@ -214,6 +214,14 @@ codes! {
         "The member belongs to this organization already."
         "该成员已在此组织。"
         "該成員已在此組織。" }
+    MemberActive "member_active" 409 {
+        "This member is active. Deactivate the member first: what is erased does not come back."
+        "该成员尚未停用。请先停用：清除的资料无法恢复。"
+        "該成員尚未停用。請先停用：清除的資料無法恢復。" }
+    MemberErased "member_erased" 409 {
+        "What was held about this member has been erased. Create the member anew."
+        "该成员的资料已清除，请重新建立成员。"
+        "該成員的資料已清除，請重新建立成員。" }
     MemberInactive "member_inactive" 409 {
         "This member is deactivated. Reactivate the member first."
         "该成员已停用，请先恢复。"
@@ -267,9 +275,9 @@ codes! {
         "已经报名，记录见 sign_up。"
         "已經報名，紀錄見 sign_up。" }
     SignUpEnded "sign_up_ended" 409 {
-        "This sign-up is over, as `status` says. Sign up again while that is open."
-        "该报名已结束（见 status），报名期间可重新报名。"
-        "該報名已結束（見 status），報名期間可重新報名。" }
+        "This sign-up is over, as `state` says. Sign up again while that is open."
+        "该报名已结束（见 state），报名期间可重新报名。"
+        "該報名已結束（見 state），報名期間可重新報名。" }
     CancelTooLate "cancel_too_late" 409 {
         "Places could be given back until `cancel_until`. Tell the organiser, or ask for leave."
         "已过取消截止时间 cancel_until，请联系组织者或请假。"
@@ -356,13 +364,13 @@ codes! {
         "该支出由您本人提交，须由他人审批；审批前您可以撤回。"
         "該支出由您本人提交，須由他人審批；審批前您可以撤回。" }
     ExpenseDecided "expense_decided" 409 {
-        "This expense was decided on or withdrawn before; `status` says how it stands."
-        "该支出已审批或已撤回，当前状态见 status。"
-        "該支出已審批或已撤回，目前狀態見 status。" }
+        "This expense was decided on or withdrawn before; `state` says how it stands."
+        "该支出已审批或已撤回，当前状态见 state。"
+        "該支出已審批或已撤回，目前狀態見 state。" }
     ExpenseNotApproved "expense_not_approved" 409 {
-        "Only an approved expense can be annulled; `status` says how this one stands."
-        "只有已批准的支出可以作废，当前状态见 status。"
-        "只有已批准的支出可以作廢，目前狀態見 status。" }
+        "Only an approved expense can be annulled; `state` says how this one stands."
+        "只有已批准的支出可以作废，当前状态见 state。"
+        "只有已批准的支出可以作廢，目前狀態見 state。" }
     LeaderboardOff "leaderboard_off" 403 {
         "This organization shows no leaderboards. An admin can turn them on in its settings."
         "本组织未开启排行榜，可由管理员在设置中开启。"
@@ -376,13 +384,13 @@ codes! {
         "不能为本人申报积分，也不能审批本人提出的申报，须由他人办理。"
         "不能為本人申報積分，也不能審批本人提出的申報，須由他人辦理。" }
     AwardDecided "award_decided" 409 {
-        "This award was decided on or withdrawn before; `status` says how it stands."
-        "该积分申报已审批或已撤回，当前状态见 status。"
-        "該積分申報已審批或已撤回，目前狀態見 status。" }
+        "This award was decided on or withdrawn before; `state` says how it stands."
+        "该积分申报已审批或已撤回，当前状态见 state。"
+        "該積分申報已審批或已撤回，目前狀態見 state。" }
     AwardNotApproved "award_not_approved" 409 {
-        "Only an approved award can be annulled; `status` says how this one stands."
-        "只有已批准的积分申报可以作废，当前状态见 status。"
-        "只有已批准的積分申報可以作廢，目前狀態見 status。" }
+        "Only an approved award can be annulled; `state` says how this one stands."
+        "只有已批准的积分申报可以作废，当前状态见 state。"
+        "只有已批准的積分申報可以作廢，目前狀態見 state。" }
     OtherCurrency "other_currency" 409 {
         "An organization has one currency in a year; here it is `currency`."
         "同一组织同一年度只使用一种货币，此处为 currency。"
@@ -398,9 +406,9 @@ codes! {
         "您已提交过本次活动的心得，可修改或先撤回，编号见 reflection_id。"
         "您已提交過本次活動的心得，可修改或先撤回，編號見 reflection_id。" }
     ReflectionStatus "reflection_status" 409 {
-        "As this reflection stands that cannot be done to it; `status` says how it stands."
-        "该心得在当前状态下不能执行此操作，状态见 status。"
-        "該心得在目前狀態下不能執行此操作，狀態見 status。" }
+        "As this reflection stands that cannot be done to it; `state` says how it stands."
+        "该心得在当前状态下不能执行此操作，状态见 state。"
+        "該心得在目前狀態下不能執行此操作，狀態見 state。" }
     LimitReached "limit_reached" 409 {
         "There are as many as there may be; `limit` says how many. Take one away first."
         "数量已达上限（见 limit），请先移除一项。"

@@ -136,9 +136,10 @@ impl AppError {
         error
     }
 
-    /// Adds a member of the problem document, e.g. `opens_at`.
+    /// Adds a member of the problem document, e.g. `opens_at`. RFC 9457 has five names for itself.
     #[must_use]
     pub fn with(mut self, member: &str, value: impl Serialize) -> Self {
+        debug_assert!(!["type", "title", "status", "detail", "instance"].contains(&member));
         let value = serde_json::to_value(value).unwrap_or(Value::Null);
         self.0.members.insert(member.to_owned(), value);
         self

@@ -11,6 +11,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, web};
 use tracing::Instrument;
 
+use super::pieces::in_pieces;
 use super::problem::{Listener, problem_response};
 use crate::platform::error::{AppError, Code, Language};
 use crate::platform::ids::Ids;
@@ -100,7 +101,7 @@ pub async fn frame(
     span.in_scope(
         || tracing::info!(target: "zhibu::access", %method, %route, status, ms = elapsed.as_millis() as u64, "answered"),
     );
-    Ok(response)
+    Ok(response.map_body(|_, body| in_pieces(body)))
 }
 
 /// A metric's labels are kept for good: a method that somebody made up must not add one.

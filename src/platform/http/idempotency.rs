@@ -17,6 +17,7 @@ use super::body::{JSON_LIMIT, parse, read_limited, require_json};
 use crate::platform::db::schema::idempotency_keys;
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code};
+use crate::platform::fault;
 use crate::platform::text::Check;
 
 /// A checked JSON body that is applied at most once per `Idempotency-Key`. Without the header it is applied each time.
@@ -138,11 +139,13 @@ impl Key {
         work: impl FnOnce(&mut DbConnection) -> AppResult<Answer>,
     ) -> AppResult<Answer> {
         let Some(sent) = &self.0 else { return work(conn) };
+        fault::point("idempotency::before_row");
         if !insert_placeholder(conn, account, sent, now)? {
             return replay(conn, account, sent);
         }
         let answer = work(conn)?;
         store_answer(conn, account, sent, &answer)?;
+        fault::point("idempotency::after_row");
         Ok(answer)
     }
 

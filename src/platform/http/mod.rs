@@ -13,6 +13,7 @@ mod live;
 mod objects;
 mod page;
 mod pages;
+mod pieces;
 mod problem;
 mod query;
 

@@ -4,13 +4,13 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::future::{join, join_all};
 use futures_util::stream::FuturesUnordered;
+use futures_util::{Stream, StreamExt};
 
 use super::store::{self, Job};
 use super::{Jobs, periodic};
@@ -117,7 +117,8 @@ impl JobQueue {
     async fn run_outside(&self) -> AppResult<usize> {
         let (mut done, mut in_hand) = (0, FuturesUnordered::new());
         loop {
-            let taken = self.take_outside(MOST - in_hand.len()).await;
+            let taken = pin!(self.take_outside(MOST - in_hand.len()));
+            let taken = alongside(taken, &mut in_hand).await;
             let (jobs, error) = taken.map_or_else(|error| (Vec::new(), Some(error)), |jobs| (jobs, None));
             done += jobs.len();
             in_hand.extend(jobs.into_iter().map(|job| self.run(job)));
@@ -236,4 +237,18 @@ fn again(job: &Job, now: Instant, why: String) -> Fate {
     }
     let exponent = u32::try_from(job.attempts).unwrap_or(0).min(12);
     Fate::Again(now.plus_s(2i64.pow(exponent).min(3_600)), why)
+}
+
+/// Waits for `first` while those in hand go on. One that is polled by nobody would keep the turn to write that it has been
+/// given, and `first` wait for it until its deadline.
+async fn alongside<T>(
+    mut first: Pin<&mut impl Future<Output = T>>,
+    in_hand: &mut (impl Stream + Unpin),
+) -> T {
+    loop {
+        tokio::select! {
+            done = &mut first => return done,
+            Some(_) = in_hand.next() => {}
+        }
+    }
 }

@@ -120,7 +120,7 @@ where
 }
 
 /// Approve an award, as somebody else than who proposed it: the points count from now.
-#[utoipa::path(tag = "points", params(("id" = PointAwardId, Path)), responses((status = 200, body = PointAwardView), (status = 403, description = "forbidden, own_award"), (status = 409, description = "award_decided: `status` says how it stands")))]
+#[utoipa::path(tag = "points", params(("id" = PointAwardId, Path)), responses((status = 200, body = PointAwardView), (status = 403, description = "forbidden, own_award"), (status = 409, description = "award_decided: `state` says how it stands")))]
 #[post("/point-awards/{id}/approve")]
 pub async fn approve_point_award(
     app: web::Data<App>,
@@ -133,7 +133,7 @@ pub async fn approve_point_award(
 }
 
 /// Reject an award, with a reason, as somebody else than who proposed it.
-#[utoipa::path(tag = "points", params(("id" = PointAwardId, Path)), request_body = AwardReason, responses((status = 200, body = PointAwardView), (status = 403, description = "forbidden, own_award"), (status = 409, description = "award_decided: `status` says how it stands")))]
+#[utoipa::path(tag = "points", params(("id" = PointAwardId, Path)), request_body = AwardReason, responses((status = 200, body = PointAwardView), (status = 403, description = "forbidden, own_award"), (status = 409, description = "award_decided: `state` says how it stands")))]
 #[post("/point-awards/{id}/reject")]
 pub async fn reject_point_award(
     app: web::Data<App>,
@@ -147,7 +147,7 @@ pub async fn reject_point_award(
 }
 
 /// Take back an award that I have proposed, while nobody has decided on it.
-#[utoipa::path(tag = "points", params(("id" = PointAwardId, Path)), responses((status = 200, body = PointAwardView), (status = 409, description = "award_decided: `status` says how it stands")))]
+#[utoipa::path(tag = "points", params(("id" = PointAwardId, Path)), responses((status = 200, body = PointAwardView), (status = 409, description = "award_decided: `state` says how it stands")))]
 #[post("/point-awards/{id}/withdraw")]
 pub async fn withdraw_point_award(
     app: web::Data<App>,
@@ -160,7 +160,7 @@ pub async fn withdraw_point_award(
 }
 
 /// Annul an approved award, with a reason: its points are taken back, and it stays on record.
-#[utoipa::path(tag = "points", params(("id" = PointAwardId, Path)), request_body = AwardReason, responses((status = 200, body = PointAwardView), (status = 409, description = "award_not_approved: `status` says how it stands")))]
+#[utoipa::path(tag = "points", params(("id" = PointAwardId, Path)), request_body = AwardReason, responses((status = 200, body = PointAwardView), (status = 409, description = "award_not_approved: `state` says how it stands")))]
 #[post("/point-awards/{id}/annul")]
 pub async fn annul_point_award(
     app: web::Data<App>,

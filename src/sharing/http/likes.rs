@@ -25,7 +25,7 @@ async fn set_like(app: &App, actor: Actor, id: ReflectionId, likes: bool) -> App
 
 /// Like a published reflection. Done before, it stays so. Its author sees who likes it; how many do is shown to nobody and
 /// used nowhere.
-#[utoipa::path(tag = "sharing", params(("id" = ReflectionId, Path)), responses((status = 204), (status = 409, description = "reflection_status: `status` says how it stands")))]
+#[utoipa::path(tag = "sharing", params(("id" = ReflectionId, Path)), responses((status = 204), (status = 409, description = "reflection_status: `state` says how it stands")))]
 #[put("/reflections/{id}/like")]
 pub async fn like_reflection(
     app: web::Data<App>,

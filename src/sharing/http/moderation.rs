@@ -42,7 +42,7 @@ async fn decide(app: &App, actor: Actor, key: Key, decided: Decided) -> AppResul
 
 /// Publish a reflection that waits, or one that was hidden, as who manages the event. Needs `If-Match`: what is approved is
 /// what was read, whatever its author changes meanwhile.
-#[utoipa::path(tag = "sharing", params(("id" = ReflectionId, Path)), responses((status = 200, body = ReflectionView), (status = 409, description = "reflection_status: `status` says how it stands"), (status = 412, description = "version_mismatch"), (status = 428, description = "version_required")))]
+#[utoipa::path(tag = "sharing", params(("id" = ReflectionId, Path)), responses((status = 200, body = ReflectionView), (status = 409, description = "reflection_status: `state` says how it stands"), (status = 412, description = "version_mismatch"), (status = 428, description = "version_required")))]
 #[post("/reflections/{id}/approve")]
 pub async fn approve_reflection(
     app: web::Data<App>,
@@ -62,7 +62,7 @@ pub async fn approve_reflection(
 
 /// Reject a reflection that waits, as who manages the event, with a reason that its author reads. They may write another.
 /// Needs `If-Match`.
-#[utoipa::path(tag = "sharing", params(("id" = ReflectionId, Path)), request_body = ReflectionReason, responses((status = 200, body = ReflectionView), (status = 409, description = "reflection_status: `status` says how it stands"), (status = 412, description = "version_mismatch"), (status = 428, description = "version_required")))]
+#[utoipa::path(tag = "sharing", params(("id" = ReflectionId, Path)), request_body = ReflectionReason, responses((status = 200, body = ReflectionView), (status = 409, description = "reflection_status: `state` says how it stands"), (status = 412, description = "version_mismatch"), (status = 428, description = "version_required")))]
 #[post("/reflections/{id}/reject")]
 pub async fn reject_reflection(
     app: web::Data<App>,
@@ -83,7 +83,7 @@ pub async fn reject_reflection(
 
 /// Take a published reflection out of sight, as who manages the event, with a reason that its author reads. Addresses of
 /// its pictures are given to nobody else any more; those that were given end within hours. Needs `If-Match`.
-#[utoipa::path(tag = "sharing", params(("id" = ReflectionId, Path)), request_body = ReflectionReason, responses((status = 200, body = ReflectionView), (status = 409, description = "reflection_status: `status` says how it stands"), (status = 412, description = "version_mismatch"), (status = 428, description = "version_required")))]
+#[utoipa::path(tag = "sharing", params(("id" = ReflectionId, Path)), request_body = ReflectionReason, responses((status = 200, body = ReflectionView), (status = 409, description = "reflection_status: `state` says how it stands"), (status = 412, description = "version_mismatch"), (status = 428, description = "version_required")))]
 #[post("/reflections/{id}/hide")]
 pub async fn hide_reflection(
     app: web::Data<App>,

@@ -17,7 +17,7 @@ const TYPES: [&str; 3] = ["image/jpeg", "image/png", "image/webp"];
 /// Add a picture to what I have written: the body itself, a JPEG, PNG or WebP of at most 10 MiB and 50 million pixels, nine
 /// for a reflection. It is written anew, upright and at most 2,048 pixels a side: of place, camera and time nothing is kept.
 /// What was published waits to be read again then, unless the installation shows reflections at once.
-#[utoipa::path(tag = "sharing", params(("id" = ReflectionId, Path)), request_body(content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"))), responses((status = 201, body = PictureView), (status = 409, description = "limit_reached, reflection_status: `status` says how it stands"), (status = 413, description = "too_large: more bytes, or with `limit_pixels` more pixels than are taken; media_quota_exceeded"), (status = 415, description = "unsupported_media_type: none of the three, whatever the header says"), (status = 422, description = "picture_unreadable, invalid_fields")))]
+#[utoipa::path(tag = "sharing", params(("id" = ReflectionId, Path)), request_body(content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"))), responses((status = 201, body = PictureView), (status = 409, description = "limit_reached, reflection_status: `state` says how it stands"), (status = 413, description = "too_large: more bytes, or with `limit_pixels` more pixels than are taken; media_quota_exceeded"), (status = 415, description = "unsupported_media_type: none of the three, whatever the header says"), (status = 422, description = "picture_unreadable, invalid_fields")))]
 #[post("/reflections/{id}/pictures")]
 pub async fn add_reflection_picture(
     app: web::Data<App>,

@@ -120,7 +120,7 @@ pub async fn find_reflection(
 
 /// Change what I have written, while it waits or once it is published; what was published waits again then, unless the
 /// installation shows reflections at once. Needs `If-Match`.
-#[utoipa::path(tag = "sharing", params(("id" = ReflectionId, Path)), request_body = UpdateReflection, responses((status = 200, body = ReflectionView), (status = 409, description = "reflection_status: `status` says how it stands"), (status = 412, description = "version_mismatch"), (status = 428, description = "version_required")))]
+#[utoipa::path(tag = "sharing", params(("id" = ReflectionId, Path)), request_body = UpdateReflection, responses((status = 200, body = ReflectionView), (status = 409, description = "reflection_status: `state` says how it stands"), (status = 412, description = "version_mismatch"), (status = 428, description = "version_required")))]
 #[patch("/reflections/{id}")]
 pub async fn update_reflection(
     app: web::Data<App>,

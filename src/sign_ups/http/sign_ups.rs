@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::view::{ListedSignUpView, SignUpView};
 use crate::app::App;
 use crate::auth::SignedIn;
-use crate::events::EventId;
+use crate::events::{self, EventId};
 use crate::members::MemberId;
 use crate::platform::db::{AnyId, Instant};
 use crate::platform::error::{AppError, AppResult, Code, FieldError};
@@ -27,7 +27,7 @@ use crate::sign_ups::service::{self, Found, GroupItem, SignUp, SignedUp};
 #[utoipa::path(tag = "sign-ups", params(("id" = EventId, Path)), request_body = CreateSignUp, responses(
     (status = 201, description = "Signed up: `confirmed` or `waitlisted`", body = SignUpView),
     (status = 200, description = "The same sign-up, sent again", body = SignUpView),
-    (status = 403, description = "forbidden: an account without a member"),
+    (status = 403, description = "forbidden: an account without a member, an event that I only see"),
     (status = 409, description = "already_signed_up (with `sign_up`), sign_up_full, sign_up_not_open (with `opens_at`), sign_up_closed, no_sign_up, event_cancelled, event_over, member_inactive"),
     (status = 422, description = "invalid_fields"),
     (status = 503, description = "overloaded, unavailable: repeat the same request"),
@@ -51,8 +51,17 @@ pub async fn create_sign_up(
         wait: body.wait,
         by_organiser: false,
     };
-    let done = app.sign_ups.submit(wish).await?;
-    answer(done, app.clock.now())
+    match app.sign_ups.submit(wish).await {
+        // To whom it is nothing to come to, it may be something to look at.
+        Err(error) if error.code() == Code::NotFound => {
+            let ctx = app.ctx(actor);
+            app.db
+                .read(move |conn| events::view_event_row(conn, &ctx, id.0))
+                .await?;
+            Err(AppError::forbidden())
+        }
+        done => answer(done?, app.clock.now()),
+    }
 }
 
 fn answer(done: SignedUp, now: Instant) -> AppResult<Answer> {

@@ -27,10 +27,11 @@ fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-const SLICES: [&str; 23] = [
+const SLICES: [&str; 24] = [
     "auth",
     "organizations",
     "members",
+    "personal_data",
     "events",
     "event_templates",
     "guests",

@@ -21,6 +21,7 @@ pub const CASES: &[Case] = cases![
     transfer_member => Key,
     deactivate_member => Key,
     reactivate_member => Key,
+    erase_member => Natural(&[]),
     import_members => Merged,
     issue_activation_code => Anew(&["activation_codes", "audit_log"], "the newest code is good, and those before have ended"),
     issue_activation_codes => Anew(&["activation_codes", "audit_log"], "the newest code is good, and those before have ended"),
@@ -111,6 +112,14 @@ async fn reactivate_member(t: &TestApp, tenant: &Tenant) -> RequestBuilder {
     let left = t.post(&format!("{member}/deactivate"), &tenant.admin, why).await;
     left.expect(200);
     act(t, &format!("{member}/reactivate"), &tenant.admin)
+}
+
+async fn erase_member(t: &TestApp, tenant: &Tenant) -> RequestBuilder {
+    let member = path_of_member(tenant);
+    let why = json!({ "reason": "調離" });
+    let left = t.post(&format!("{member}/deactivate"), &tenant.admin, why).await;
+    left.expect(200);
+    delete(t, &format!("{member}/personal-data"), &tenant.admin)
 }
 
 async fn import_members(t: &TestApp, tenant: &Tenant) -> RequestBuilder {

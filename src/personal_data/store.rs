@@ -1,0 +1,165 @@
+//! What the tags of `tables` mean in SQL. The two databases describe themselves in different words; what comes out is the same.
+
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::tables::{Erasure, Table};
+use crate::auth::AccountId;
+use crate::members::MemberId;
+use crate::organizations::OrganizationId;
+use crate::platform::db::schema::erasures;
+use crate::platform::db::{DbConnection, Instant, sql};
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = erasures)]
+pub struct ErasureRow {
+    pub member_id: MemberId,
+    pub tenant_id: OrganizationId,
+    pub erased_at: Instant,
+    pub erased_by: AccountId,
+}
+
+pub fn insert_erasure(conn: &mut DbConnection, row: &ErasureRow) -> QueryResult<usize> {
+    diesel::insert_into(erasures::table).values(row).execute(conn)
+}
+
+pub fn is_erased(conn: &mut DbConnection, member: MemberId) -> QueryResult<bool> {
+    diesel::select(diesel::dsl::exists(erasures::table.find(member))).get_result(conn)
+}
+
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text)]
+    line: String,
+}
+
+/// A member's rows of one table: ids as text, times in RFC 3339, bytes in hexadecimal.
+pub fn list_rows(conn: &mut DbConnection, table: &Table, member: MemberId) -> QueryResult<Vec<Value>> {
+    let whole = match conn {
+        DbConnection::Pg(_) => "CAST(to_jsonb(t) AS text)".to_owned(),
+        DbConnection::Sqlite(_) => sqlite_object(conn, table)?,
+    };
+    let query = format!(
+        "SELECT {whole} AS line FROM {} t WHERE {} ORDER BY 1",
+        table.name, table.rows
+    );
+    let lines: Vec<Line> = diesel::sql_query(query).bind::<sql::Uuid, _>(member).load(conn)?;
+    let rows = lines.iter().map(|Line { line }| {
+        let row: Map<String, Value> = serde_json::from_str(line)
+            .map_err(|error| diesel::result::Error::DeserializationError(Box::new(error)))?;
+        Ok(Value::Object(told(table, row)))
+    });
+    rows.collect()
+}
+
+/// `json_object` with every column: bytes as the hexadecimal that `told` reads.
+fn sqlite_object(conn: &mut DbConnection, table: &Table) -> QueryResult<String> {
+    #[derive(QueryableByName)]
+    struct Column {
+        #[diesel(sql_type = Text)]
+        name: String,
+        #[diesel(sql_type = Text)]
+        kind: String,
+    }
+    let columns: Vec<Column> =
+        diesel::sql_query("SELECT name, type AS kind FROM pragma_table_info(?) ORDER BY cid")
+            .bind::<Text, _>(table.name)
+            .load(conn)?;
+    let part = |Column { name, kind }: &Column| match kind.as_str() {
+        "BLOB" => {
+            format!("'{name}', CASE WHEN t.{name} IS NULL THEN NULL ELSE '\\x' || lower(hex(t.{name})) END")
+        }
+        _ if table.json.contains(&name.as_str()) => format!("'{name}', json(t.{name})"),
+        _ => format!("'{name}', t.{name}"),
+    };
+    let parts: Vec<String> = columns.iter().map(part).collect();
+    Ok(format!("json_object({})", parts.join(", ")))
+}
+
+/// A row as it is given out.
+fn told(table: &Table, row: Map<String, Value>) -> Map<String, Value> {
+    row.into_iter()
+        .filter(|(name, _)| !table.hidden.contains(&name.as_str()))
+        .map(|(name, value)| {
+            let value = match value {
+                Value::Number(n) if table.yes_or_no.contains(&name.as_str()) => {
+                    Value::Bool(n.as_i64() == Some(1))
+                }
+                value if is_time(&name) => time(value),
+                Value::String(text) => Value::String(bytes(text)),
+                value => value,
+            };
+            (name, value)
+        })
+        .collect()
+}
+
+fn is_time(column: &str) -> bool {
+    column == "at" || column.ends_with("_at")
+}
+
+/// Microseconds, or PostgreSQL's words for the same.
+fn time(value: Value) -> Value {
+    let at = match &value {
+        Value::Number(micros) => micros.as_i64().map(Instant::from_micros),
+        Value::String(text) => chrono::DateTime::parse_from_rfc3339(text)
+            .ok()
+            .map(|at| Instant::from_micros(at.timestamp_micros())),
+        _ => None,
+    };
+    at.map_or(value, |at| Value::String(at.to_string()))
+}
+
+/// Sixteen bytes are an id, or what was cut to its length.
+fn bytes(text: String) -> String {
+    let Some(hex) = text.strip_prefix("\\x") else {
+        return text;
+    };
+    match Uuid::try_parse(hex) {
+        Ok(id) => id.to_string(),
+        Err(_) => hex.to_owned(),
+    }
+}
+
+pub fn erase_rows(conn: &mut DbConnection, table: &Table, member: MemberId) -> QueryResult<usize> {
+    let query = match table.erasure {
+        Erasure::Delete => format!("DELETE FROM {} WHERE {}", table.name, table.rows),
+        Erasure::Blank([]) => return Ok(0),
+        Erasure::Blank(columns) => {
+            let sets: Vec<String> = columns
+                .iter()
+                .map(|(name, to)| format!("{name} = {to}"))
+                .collect();
+            format!(
+                "UPDATE {} SET {} WHERE {}",
+                table.name,
+                sets.join(", "),
+                table.rows
+            )
+        }
+    };
+    diesel::sql_query(query)
+        .bind::<sql::Uuid, _>(member)
+        .execute(conn)
+}
+
+/// What others' rows say of somebody: words that went with what was done to them, and answers that named them.
+pub fn empty_mentions(conn: &mut DbConnection, tenant: OrganizationId, member: MemberId) -> QueryResult<()> {
+    let mention = format!("%{member}%");
+    for query in [
+        "UPDATE audit_log SET detail = '{}' WHERE tenant_id = $1 AND (object_id = $2 OR CAST(detail AS text) LIKE $3)",
+        // A repeat of that request is told that it was done, and no more.
+        "UPDATE idempotency_keys SET body = '{}' WHERE $1 = $1 AND $2 = $2 AND body LIKE $3",
+        // What is still on its way holds others' notices too; it goes within days.
+        "UPDATE webhook_deliveries SET body = '{}' WHERE tenant_id = $1 AND $2 = $2 AND status <> 'pending' AND body LIKE $3",
+    ] {
+        diesel::sql_query(query)
+            .bind::<sql::Uuid, _>(tenant)
+            .bind::<sql::Uuid, _>(member)
+            .bind::<Text, _>(&mention)
+            .execute(conn)?;
+    }
+    Ok(())
+}

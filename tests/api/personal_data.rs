@@ -1,0 +1,316 @@
+//! P20: a member gets everything that is held about them; an erasure leaves none of it, in the database or as a file. Every
+//! column is judged.
+
+use std::collections::BTreeSet;
+
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use reqwest::Method;
+use serde_json::json;
+use zhibu::personal_data::{OTHERS, TABLES, Table};
+use zhibu::platform::db::{Backend, DbConnection};
+
+use crate::sharing::{begun_event, share};
+use crate::sign_ups::{sign_up_with, theme_day};
+use crate::support::{Reply, Tenant, TestApp, new_uuid};
+
+/// In everything that is written by or about the member, each time with another word behind.
+const SONG: &str = "nightingale";
+const PHONE: &str = "13912340987";
+
+/// A member of branch A whose every field sings: id and token.
+async fn singer(t: &TestApp, tenant: &Tenant) -> (String, String) {
+    let body = json!({
+        "name": "nightingale-name", "organization_id": tenant.branch_b, "account_name": "nightingale-account", "phone": PHONE,
+        "employee_no": "nightingale-number", "standing": "full",
+    });
+    let request = t.request(Method::POST, "/members", &tenant.admin).json(&body);
+    let id = Reply::of(request.header("idempotency-key", "made"))
+        .await
+        .expect(201)
+        .id();
+    let transfer = json!({ "organization_id": tenant.branch_a, "reason": "nightingale-transfer" });
+    t.post(&format!("/members/{id}/transfers"), &tenant.admin, transfer)
+        .await
+        .expect(201);
+    t.give_password(zhibu::auth::AccountId(id.parse().unwrap())).await;
+    let login = json!({
+        "account": "nightingale-account", "password": crate::support::PASSWORD, "device_id": "nightingale-phone",
+    });
+    let token = t
+        .post("/auth/login", "", login)
+        .await
+        .expect(200)
+        .text("/access_token");
+    (id, token)
+}
+
+/// What they do, and what is done to them.
+async fn sing(t: &TestApp, tenant: &Tenant, (id, token): &(String, String)) {
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    let by_hand = json!({ "member_id": id, "reason": "nightingale-check-in", "client_event_id": new_uuid() });
+    let check_in = t
+        .post(&format!("/events/{event}/check-ins"), &tenant.admin, by_hand)
+        .await;
+    let check_in = check_in.expect(201).id();
+    let annulled = json!({ "reason": "nightingale-annulment" });
+    t.post(&format!("/check-ins/{check_in}/annul"), &tenant.admin, annulled)
+        .await
+        .expect(200);
+    let leave = t
+        .post(
+            &format!("/events/{event}/leave-requests"),
+            token,
+            json!({ "reason": "nightingale-leave" }),
+        )
+        .await;
+    let refused = json!({ "reason": "nightingale-refusal" });
+    let refused = t
+        .post(
+            &format!("/leave-requests/{}/reject", leave.expect(201).id()),
+            &tenant.admin,
+            refused,
+        )
+        .await;
+    refused.expect(200);
+    let points = json!({ "points": 3, "reason": "nightingale-award" });
+    t.post(&format!("/members/{id}/point-awards"), &tenant.admin, points)
+        .await
+        .expect(201);
+
+    let begun = begun_event(t, tenant, json!({})).await;
+    let reflection = json!({ "text": "nightingale-reflection", "visibility": "tree" });
+    let reflection = t
+        .post(&format!("/events/{begun}/reflections"), token, reflection)
+        .await
+        .expect(201)
+        .id();
+    crate::sharing_pictures::add(t, token, &reflection)
+        .await
+        .expect(201);
+    let question = json!({ "capacity": 1, "questions": [{ "key": "bus", "kind": "text", "text": "車站" }] });
+    let day = theme_day(t, tenant, question).await;
+    let answers = json!({ "answers": { "bus": "nightingale-answer" } });
+    sign_up_with(t, token, &day, answers).await.expect(201);
+}
+
+async fn left(t: &TestApp, tenant: &Tenant, id: &str) {
+    let why = json!({ "reason": "nightingale-leaving" });
+    t.post(&format!("/members/{id}/deactivate"), &tenant.admin, why)
+        .await
+        .expect(200);
+}
+
+async fn erase(t: &TestApp, token: &str, id: &str) -> Reply {
+    Reply::of(t.request(Method::DELETE, &format!("/members/{id}/personal-data"), token)).await
+}
+
+#[actix_web::test]
+async fn an_export_has_all_that_is_mine_and_nothing_of_others() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let me = singer(&t, &tenant).await;
+    sing(&t, &tenant, &me).await;
+    share(
+        &t,
+        &tenant.member_b,
+        &begun_event(&t, &tenant, json!({})).await,
+        "tree",
+    )
+    .await;
+    let reply = t.get("/me/export", &me.1).await.expect(200);
+    // Account names are kept in small letters, numbers in capitals.
+    let text = String::from_utf8(reply.bytes.clone()).unwrap().to_lowercase();
+    for word in [
+        "name",
+        "account",
+        "number",
+        "transfer",
+        "phone",
+        "model",
+        "check-in",
+        "annulment",
+        "leave",
+        "refusal",
+        "award",
+        "reflection",
+        "answer",
+    ] {
+        assert!(text.contains(&format!("{SONG}-{word}")), "{word}: {text}");
+    }
+    assert!(
+        text.contains(PHONE) && !text.contains("乙成員") && !text.contains("一碗水"),
+        "{text}"
+    );
+    assert!(
+        !text.contains("argon2") && !text.contains("password_hash"),
+        "{text}"
+    );
+    let records = &reply.json["records"];
+    assert_eq!(records["members"][0]["id"], json!(me.0));
+    assert_eq!(records["accounts"][0]["is_system_admin"], json!(false));
+    assert_eq!(records["reflection_pictures"].as_array().unwrap().len(), 1);
+    for at in [
+        &records["check_ins"][0]["received_at"],
+        &records["members"][0]["created_at"],
+    ] {
+        assert_eq!(at, &json!(t.in_s(0)));
+    }
+    t.get("/me/export", &tenant.system)
+        .await
+        .refused(403, "forbidden");
+}
+
+#[actix_web::test]
+async fn an_erasure_leaves_nothing_to_be_found() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let me = singer(&t, &tenant).await;
+    sing(&t, &tenant, &me).await;
+    erase(&t, &tenant.admin, &me.0)
+        .await
+        .refused(409, "member_active");
+    left(&t, &tenant, &me.0).await;
+    erase(&t, &tenant.secretary_a, &me.0)
+        .await
+        .refused(403, "forbidden");
+    assert!(t.dump().await.to_lowercase().contains(SONG));
+    let (figures, folder) = (figures(&t).await, t.app.config.media.folder.join("files"));
+    assert_eq!(files(&folder), 1);
+
+    erase(&t, &tenant.admin, &me.0).await.expect(204);
+    t.run_jobs().await;
+    t.app.media.sweep().await.unwrap();
+    let dump = t.dump().await.to_lowercase();
+    let found: Vec<&str> = dump
+        .lines()
+        .filter(|line| line.contains(SONG) || line.contains(PHONE))
+        .collect();
+    assert!(found.is_empty(), "{found:#?}");
+    assert_eq!(files(&folder), 0);
+    // What was done stays done.
+    assert_eq!(self::figures(&t).await, figures);
+    erase(&t, &tenant.admin, &me.0).await.expect(204);
+    let back = t
+        .act(&format!("/members/{}/reactivate", me.0), &tenant.admin)
+        .await;
+    back.refused(409, "member_erased");
+    // The number is free for somebody else.
+    singer(&t, &tenant).await;
+}
+
+/// Attendance and points, which belong to the organization too.
+async fn figures(t: &TestApp) -> Vec<i64> {
+    let mut counts = Vec::new();
+    for table in [
+        "members",
+        "check_ins",
+        "roster_entries",
+        "leave_requests",
+        "sign_ups",
+        "point_entries",
+    ] {
+        counts.push(t.count(table).await);
+    }
+    counts
+}
+
+fn files(folder: &std::path::Path) -> usize {
+    let trees = std::fs::read_dir(folder).into_iter().flatten();
+    trees
+        .flat_map(|tree| std::fs::read_dir(tree.unwrap().path()).unwrap())
+        .count()
+}
+
+/// SQLite's columns of text and bytes; the same are in PostgreSQL, as another test shows. Days are text there, and tell nothing.
+async fn columns(t: &TestApp) -> BTreeSet<(String, String)> {
+    #[derive(QueryableByName)]
+    struct Column {
+        #[diesel(sql_type = Text)]
+        of: String,
+        #[diesel(sql_type = Text)]
+        name: String,
+        #[diesel(sql_type = Text)]
+        kind: String,
+    }
+    let query = "SELECT m.name AS of, c.name AS name, c.type AS kind FROM sqlite_master m, pragma_table_info(m.name) c \
+                 WHERE m.type = 'table' AND m.name NOT LIKE 'lesson_search%' AND m.name NOT LIKE '\\_\\_%' ESCAPE '\\'";
+    let read = move |conn: &mut DbConnection| Ok(diesel::sql_query(query).load::<Column>(conn)?);
+    let tells = |Column { name, kind, .. }: &Column| match kind.as_str() {
+        "TEXT" => {
+            !(name == "day" || name.ends_with("_on") || name.ends_with("_day") || name.ends_with("since"))
+        }
+        "BLOB" => !(name == "id" || name.ends_with("_id") || name.ends_with("_by") || name == "actor"),
+        _ => false,
+    };
+    let found = t.app.db.read(read).await.unwrap();
+    found
+        .into_iter()
+        .filter(tells)
+        .map(|column| (column.of, column.name))
+        .collect()
+}
+
+#[actix_web::test]
+async fn every_column_that_may_tell_of_a_person_is_judged() {
+    let t = TestApp::start().await;
+    if t.app.db.backend() == Backend::Postgres {
+        return;
+    }
+    let there = columns(&t).await;
+    let mut judged = BTreeSet::new();
+    for table in TABLES {
+        judged.extend(judged_of(table, &there));
+    }
+    for (table, columns) in OTHERS {
+        judged.extend(
+            columns
+                .iter()
+                .map(|column| ((*table).to_owned(), (*column).to_owned())),
+        );
+    }
+    let open: Vec<_> = there.difference(&judged).collect();
+    assert!(
+        open.is_empty(),
+        "in src/personal_data/tables.rs none says what becomes of {open:?}"
+    );
+    let gone: Vec<_> = judged.difference(&there).collect();
+    assert!(gone.is_empty(), "not in the database: {gone:?}");
+}
+
+/// Rows that are deleted take all their columns along.
+fn judged_of(table: &Table, there: &BTreeSet<(String, String)>) -> Vec<(String, String)> {
+    use zhibu::personal_data::Erasure;
+    let name = table.name.to_owned();
+    match table.erasure {
+        Erasure::Delete => there.iter().filter(|(of, _)| *of == name).cloned().collect(),
+        Erasure::Blank(blanked) => {
+            let columns = table.kept.iter().chain(blanked.iter().map(|(column, _)| column));
+            columns
+                .map(|column| (name.clone(), (*column).to_owned()))
+                .collect()
+        }
+    }
+}
+
+/// Nothing but these names is hidden or read as JSON, or as yes and no, that is there.
+#[actix_web::test]
+async fn no_tag_names_what_is_not_there() {
+    let t = TestApp::start().await;
+    let dump = |table: &'static Table| {
+        let query = format!("SELECT * FROM {} t WHERE 1 = 0", table.name);
+        let tagged = [table.hidden, table.json, table.yes_or_no].concat();
+        let read = move |conn: &mut DbConnection| {
+            for column in &tagged {
+                diesel::sql_query(query.replace('*', column)).execute(conn)?;
+            }
+            Ok(())
+        };
+        t.app.db.read(read)
+    };
+    for table in TABLES {
+        dump(table)
+            .await
+            .unwrap_or_else(|error| panic!("{}: {error:?}", table.name));
+    }
+}
