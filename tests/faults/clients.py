@@ -1,0 +1,206 @@
+"""Virtual phones. Each does one thing after another and repeats it, with the same key, until it is answered for good.
+
+On purpose some hang up before the answer, some give up for ever, and some send again what was answered long ago: that must be told the same.
+"""
+
+import random
+import threading
+import time
+import uuid
+
+import api
+import world
+
+ANSWERS_DROPPED = 0.1
+GIVES_UP = 0.03
+SENDS_AGAIN = 0.1
+PAUSE_S = 0.02
+
+
+class Supply:
+    """Events or lessons for all phones: each may use each of them for each of its members, and a new one is made when one phone has used up the last."""
+
+    def __init__(self, make):
+        self.make, self.made, self.lock = make, [], threading.Lock()
+
+    def take(self, position):
+        with self.lock:
+            while len(self.made) <= position:
+                self.made.append(self.make())
+            return self.made[position]
+
+
+class Codes:
+    """The code that a screen shows, for each meeting; good for two minutes at least."""
+
+    def __init__(self, scene):
+        self.scene, self.known = scene, {}
+
+    def of(self, event):
+        code, since = self.known.get(event, (None, 0))
+        if time.monotonic() - since > 60:
+            code = self.scene.code(event)
+            self.known[event] = (code, time.monotonic())
+        return code
+
+
+class Phone(threading.Thread):
+    """In the hands of some members, by turns. What it does follows from the seed alone."""
+
+    def __init__(self, name, seed, scene, supplies, members, timeout=5):
+        super().__init__(name=name, daemon=True)
+        self.random = random.Random(f"{seed}/{name}")
+        self.scene, self.log, self.stop = scene, scene.log, scene.stop
+        self.closing = threading.Event()
+        self.supplies, self.members = supplies, members
+        self.connection = api.Connection(scene.address, timeout)
+        self.codes = Codes(scene)
+        self.units = {kind: self._units(kind) for kind in ("check_in", "progress", "sign_up")}
+        self.sittings, self.places, self.answered = {}, [], []
+        self.error = None
+
+    def run(self):
+        try:
+            while not self.closing.is_set():
+                self.random.choice([self.check_in, self.check_in, self.progress, self.sign_up, self.cancel, self.award])()
+                self.closing.wait(PAUSE_S)
+        except world.RoundOver:
+            pass
+        except Exception as error:  # a phone that ends unnoticed would make the round look quieter than it was
+            self.error = f"{type(error).__name__}: {error}"
+
+    def _units(self, kind):
+        """Every (thing, member) once, in an order of the phone's own."""
+        for position in range(1_000_000):
+            thing = self.supplies[kind].take(position)
+            members = list(self.members)
+            self.random.shuffle(members)
+            for member in members:
+                for section in self._sections(kind):
+                    yield thing, member, section
+
+    def _sections(self, kind):
+        sections = list(range(world.SECTIONS)) if kind == "progress" else [None]
+        self.random.shuffle(sections)
+        return sections
+
+    def check_in(self):
+        event, member, _ = next(self.units["check_in"])
+        mark, now = self._uuid(), world.when(0)
+        # The code on the screen changes; what the phone keeps of the act does not.
+        body = lambda: {"code": self.codes.of(event), "client_event_id": mark, "occurred_at": now}
+        self.perform("check_in", "POST", "/check-ins", member, body, mark=mark, event=event)
+
+    def progress(self):
+        lesson, member, section = next(self.units["progress"])
+        # Begun ten hours ago: what was read then is credited without waiting for it now.
+        sitting = self.sittings.setdefault((lesson, member), {"session_id": self._uuid(), "started_at": world.when(-36_000)})
+        body = {**sitting, "sections": [section], "occurred_at": world.when(0)}
+        self.perform("progress", "PUT", f"/lessons/{lesson}/progress", member, lambda: body, lesson=lesson, section=section)
+
+    def sign_up(self):
+        event, member, _ = next(self.units["sign_up"])
+        mark = self._uuid()
+        body = {"client_event_id": mark, "wait": self.random.random() < 0.8}
+        made = self.perform("sign_up", "POST", f"/events/{event}/sign-ups", member, lambda: body, mark=mark, event=event)
+        if made is not None:
+            self.places.append((made["id"], member))
+
+    def cancel(self):
+        # Some keep their place, so that theme days fill up and others wait in line.
+        if len(self.places) < 3:
+            return
+        place, member = self.places.pop(self.random.randrange(len(self.places)))
+        if self.random.random() < 0.5:
+            self.perform("cancel", "POST", f"/sign-ups/{place}/cancel", member, dict, key=self._uuid(), sign_up=place)
+
+    def award(self):
+        """Two people's word: one proposes, the other approves."""
+        member, mark, points = self.random.choice(list(self.members)), self._uuid(), self.random.randint(1, 9)
+        body = {"points": points, "reason": mark}
+        path = f"/members/{member}/point-awards"
+        made = self.perform("award", "POST", path, member, lambda: body, key=self._uuid(), token=self.scene.secretary, mark=mark, points=points)
+        if made is not None:
+            path = f"/point-awards/{made['id']}/approve"
+            self.perform("approve", "POST", path, member, lambda: None, key=self._uuid(), token=self.scene.admin, award=made["id"], points=points)
+
+    def perform(self, kind, method, path, member, body, key=None, token=None, **fields):
+        """The answer's body; None if it was refused, or is left unknown."""
+        token = token or self.members[member]
+        operation = self.log.invoke(kind, member=member, **fields)
+        while not self.stop.is_set():
+            answer = self.attempt(operation, kind, method, path, token, body(), key, self.random.random() < ANSWERS_DROPPED)
+            if answer is not None and answer.status < 300:
+                self.log.write("ok", op=operation, answer=essence(answer.body))
+                self.answered.append((operation, method, path, token, body, key))
+                self.send_again()
+                return answer.body
+            if answer is not None and answer.status < 500 and answer.status != 429 and answer.code not in ("expired_code", "invalid_code"):
+                self.log.write("fail", op=operation, answer={"status": answer.status, "code": answer.code})
+                return None
+            if answer is not None and answer.status < 500:
+                self.codes.known.clear()
+            elif self.random.random() < GIVES_UP:
+                return None
+            self.stop.wait(self.random.uniform(0.05, 0.25))
+        return None
+
+    def attempt(self, operation, kind, method, path, token, body, key, drop):
+        sent = time.monotonic()
+        try:
+            answer = self.connection.send(method, path, token, body, key, drop=drop)
+        except api.Unanswered as error:
+            self.log.write("attempt", op=operation, kind=kind, sent=sent, error=str(error))
+            return None
+        self.log.write("attempt", op=operation, kind=kind, sent=sent, status=answer.status, code=answer.code, retry_after=answer.retry_after)
+        return answer
+
+    def send_again(self):
+        """Something that was answered, perhaps by a server that has been killed since."""
+        if self.random.random() >= SENDS_AGAIN:
+            return
+        operation, method, path, token, body, key = self.random.choice(self.answered[-50:])
+        try:
+            answer = self.connection.send(method, path, token, body(), key)
+        except api.Unanswered:
+            return
+        if answer.status < 300:
+            self.log.write("repeat", op=operation, answer=essence(answer.body))
+        elif answer.status < 500 and answer.status != 429 and answer.code not in ("expired_code", "invalid_code"):
+            self.log.write("repeat", op=operation, answer={"status": answer.status, "code": answer.code})
+
+    def _uuid(self):
+        return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
+
+
+def essence(body):
+    """What the checker compares of an answer."""
+    return {name: body[name] for name in ("id", "accepted", "rejected") if name in body}
+
+
+class Crowd:
+    """All phones of a round."""
+
+    def __init__(self, seed, scene, phones, timeout=5):
+        self.scene = scene
+        supplies = {"check_in": Supply(scene.make_meeting), "progress": Supply(scene.make_lesson), "sign_up": Supply(scene.make_theme_day)}
+        people = list(scene.members.items())
+        self.phones = [Phone(f"phone-{n}", seed, scene, supplies, dict(people[n::phones]), timeout) for n in range(phones)]
+
+    def start(self):
+        for phone in self.phones:
+            phone.start()
+
+    def settle(self, seconds=20):
+        """Nothing new is begun; what is under way is repeated until it is answered, or the time is over."""
+        for phone in self.phones:
+            phone.closing.set()
+        until = time.monotonic() + seconds
+        for phone in self.phones:
+            phone.join(max(0.1, until - time.monotonic()))
+        self.scene.stop.set()
+        for phone in self.phones:
+            phone.join(10)
+
+    def errors(self):
+        return [f"{phone.name}: {phone.error}" for phone in self.phones if phone.error]

@@ -1,0 +1,165 @@
+"""The faults, one function each: it does its harm, waits, repairs, and says from when to when it was there."""
+
+import os
+import pathlib
+import shutil
+import time
+
+# Interval between two faults.
+SHORTEST_S = 0.5
+
+
+class Nemesis:
+    def __init__(self, round):
+        self.round, self.random, self.log = round, round.random, round.log
+        self.faults = {
+            "kill-server": self.kill_server, "freeze-server": self.freeze_server, "kill-postgres": self.kill_postgres,
+            "freeze-postgres": self.freeze_postgres, "kill-redis": self.kill_redis, "freeze-redis": self.freeze_redis,
+            "flush-redis": self.flush_redis, "full-redis": self.full_redis, "cut": self.cut, "hang": self.hang, "delay": self.delay,
+            "slice": self.slice, "disk-full": self.disk_full, "failpoints": self.fail_point, "power-loss": self.power_loss,
+        }
+
+    def run(self, names, times, longest):
+        """`times` faults, each drawn from `names`, with a pause before each."""
+        for number in range(times):
+            # Of several each has its turn, whatever is drawn for the rest.
+            name = names[number] if number < len(names) else self.random.choice(names)
+            self.pause(SHORTEST_S, longest)
+            self.faults[name]()
+        self.pause(SHORTEST_S, SHORTEST_S)
+
+    def pause(self, shortest, longest):
+        time.sleep(self.random.uniform(shortest, longest))
+
+    def note(self, name, begun, **more):
+        self.log.write("fault", name=name, begun=begun, ended=time.monotonic(), **more)
+
+    def kill_server(self):
+        begun = time.monotonic()
+        self.round.zhibu.kill()
+        self.round.zhibu.start()
+        self.note("kill-server", begun)
+
+    def freeze_server(self):
+        begun = time.monotonic()
+        self.round.zhibu.freeze()
+        self.pause(0.5, 2)
+        self.round.zhibu.thaw()
+        self.note("freeze-server", begun)
+
+    def kill_postgres(self):
+        begun, postgres = time.monotonic(), self.round.postgres
+        postgres.kill()
+        self.pause(0.1, 0.8)
+        postgres.start()
+        self.back("kill-postgres", begun)
+
+    def back(self, name, begun, limit=10):
+        """The dependency is there again: how long until the server says so, without a restart?"""
+        returned = time.monotonic()
+        ready_after = self.round.zhibu.wait_ready(limit + 10)
+        self.log.write("fault", name=name, begun=begun, ended=returned, ready_after=ready_after)
+
+    def freeze_postgres(self):
+        begun = time.monotonic()
+        self.round.postgres.freeze()
+        self.pause(2.5, 4)
+        self.round.postgres.thaw()
+        self.back("freeze-postgres", begun)
+
+    def kill_redis(self):
+        begun = time.monotonic()
+        self.round.redis.kill()
+        self.pause(0.5, 1.5)
+        self.round.redis.start()
+        self.note("kill-redis", begun)
+
+    def freeze_redis(self):
+        begun = time.monotonic()
+        self.round.redis.freeze()
+        self.pause(1, 3)
+        self.round.redis.thaw()
+        self.note("freeze-redis", begun)
+
+    def flush_redis(self):
+        begun = time.monotonic()
+        for _ in range(5):
+            self.round.redis.ask("FLUSHALL")
+            time.sleep(0.1)
+        self.note("flush-redis", begun)
+
+    def full_redis(self):
+        begun = time.monotonic()
+        self.round.redis.ask("CONFIG", "SET", "maxmemory", "1")
+        self.pause(1, 2)
+        self.round.redis.ask("CONFIG", "SET", "maxmemory", "0")
+        self.note("full-redis", begun)
+
+    def cut(self):
+        self.between("cut", 1, 3)
+
+    def hang(self):
+        self.between("hang", 2.5, 4)
+
+    def delay(self):
+        self.between("delay", 1, 3, delay_s=0.05)
+
+    def slice(self):
+        self.between("slice", 1, 3)
+
+    def between(self, mode, shortest, longest, delay_s=0.0):
+        begun = time.monotonic()
+        self.round.proxy.set(mode, delay_s)
+        self.pause(shortest, longest)
+        self.round.proxy.set("pass")
+        self.back(mode, begun)
+
+    def disk_full(self):
+        """A file of somebody else's takes all the room that is left."""
+        begun, ballast = time.monotonic(), pathlib.Path(self.round.disk) / "ballast"
+        with open(ballast, "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(b"\0" * 4096)
+            except OSError:
+                pass
+        self.pause(1, 2)
+        ballast.unlink()
+        self.back("disk-full", begun)
+
+    def fail_point(self):
+        """The server ends itself at one of the points; which, and how often it is passed before, is drawn."""
+        begun, zhibu = time.monotonic(), self.round.zhibu
+        name, chance = self.random.choice(self.round.fail_points), self.random.choice([2, 5, 20])
+        zhibu.settings["FAILPOINTS"] = f"{name}={chance}%return"
+        zhibu.kill()
+        zhibu.spawn()
+        until = time.monotonic() + 6
+        while zhibu.is_running() and time.monotonic() < until:
+            time.sleep(0.02)
+        has_fired = not zhibu.is_running()
+        zhibu.settings.pop("FAILPOINTS")
+        zhibu.kill()
+        zhibu.start()
+        self.note("failpoints", begun, point=name, has_fired=has_fired)
+
+    def power_loss(self):
+        """Only what was synced is there when the power comes back."""
+        begun, zhibu = time.monotonic(), self.round.zhibu
+        zhibu.kill()
+        shutil.rmtree(zhibu.data)
+        shutil.copytree(self.round.durable, zhibu.data)
+        zhibu.start()
+        self.note("power-loss", begun)
+
+
+def mount_small_disk(folder, mib):
+    """A tmpfs of our own; needs root."""
+    pathlib.Path(folder).mkdir()
+    code = os.spawnlp(os.P_WAIT, "mount", "mount", "-t", "tmpfs", "-o", f"size={mib}m", "none", str(folder))
+    if code != 0:
+        raise PermissionError("mounting a tmpfs needs root")
+
+
+def unmount(folder):
+    os.spawnlp(os.P_WAIT, "umount", "umount", "-l", str(folder))

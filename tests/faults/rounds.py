@@ -1,0 +1,177 @@
+"""One round: servers of its own, a crowd of phones, faults, and the comparison at the end."""
+
+import json
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.parse
+
+import api
+import checker
+import clients
+import nemesis
+import oplog
+import promises
+import proxy
+import servers
+import store
+import world
+
+MEMBERS, PHONES = 24, 6
+DISK_MIB = 48
+THROUGH_PROXY = {"cut", "hang", "delay", "slice"}
+
+
+class Plan:
+    """What a round is to do."""
+
+    def __init__(self, name, backend, seed, binary, faults, times, longest=1.5, **more):
+        self.name, self.backend, self.seed, self.binary = name, backend, seed, binary
+        self.faults, self.times, self.longest = faults, times, longest
+        self.settings = more.get("settings", {})
+        self.fail_points = more.get("fail_points", ())
+        # Called once all is running, before the first fault.
+        self.prepare = more.get("prepare")
+        # Called before what is stored is read: a control spoils something there.
+        self.spoil = more.get("spoil")
+
+
+class Round:
+    def __init__(self, plan):
+        self.plan, self.random, self.fail_points = plan, random.Random(f"{plan.seed}/{plan.name}"), plan.fail_points
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="zhibu-faults.", dir="/tmp"))
+        self.log = oplog.OperationLog(self.folder / "operations.jsonl")
+        self.stop = threading.Event()
+        self.postgres = self.redis = self.proxy = self.zhibu = self.crowd = None
+        self.disk, self.durable = self.folder / "disk", self.folder / "durable"
+        self.is_mounted = False
+
+    def run(self):
+        """Findings, and the words to print of it."""
+        begun = time.monotonic()
+        try:
+            self.start_servers()
+            scene = world.World(("127.0.0.1", self.zhibu.port), self.log, MEMBERS, self.stop)
+            before = self.stored()
+            if self.plan.prepare:
+                self.plan.prepare(self)
+            self.crowd = clients.Crowd(self.plan.seed, scene, PHONES)
+            self.crowd.start()
+            nemesis.Nemesis(self).run(self.plan.faults, self.plan.times, self.plan.longest)
+            self.crowd.settle()
+            if self.plan.spoil:
+                self.plan.spoil(self)
+            return self.judge(scene, before, time.monotonic() - begun)
+        finally:
+            self.end()
+
+    def start_servers(self):
+        plan, settings = self.plan, dict(self.plan.settings)
+        data = self.folder / "data"
+        if plan.backend == "postgres":
+            self.postgres, self.redis = servers.Postgres(self.folder), servers.Redis(self.folder)
+            self.postgres.start()
+            self.redis.start()
+            port = self.postgres.port
+            if THROUGH_PROXY & set(plan.faults):
+                self.proxy = proxy.Proxy(servers.free_port(), port, plan.seed)
+                self.proxy.start()
+                port = self.proxy.port
+            settings |= {"DATABASE_URL": self.postgres.url(port), "REDIS_URL": self.redis.url}
+        elif "disk-full" in plan.faults:
+            nemesis.mount_small_disk(self.disk, DISK_MIB)
+            self.is_mounted, data = True, self.disk / "data"
+        if "power-loss" in plan.faults:
+            settings |= self.keep_what_is_synced(data)
+        self.zhibu = servers.Zhibu(plan.binary, self.folder, settings, data)
+        self.zhibu.start()
+
+    def keep_what_is_synced(self, data):
+        library = self.folder / "powerloss.so"
+        source = pathlib.Path(__file__).parent / "powerloss.c"
+        subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", library, source, "-ldl"], check=True)
+        self.durable.mkdir()
+        return {"LD_PRELOAD": str(library), "POWERLOSS_FROM": str(data), "POWERLOSS_TO": str(self.durable)}
+
+    def stored(self):
+        if self.postgres:
+            return store.read_postgres(self.postgres)
+        return store.read_sqlite(self.zhibu.data / "zhibu.db")
+
+    def judge(self, scene, before, seconds):
+        self.log.close()
+        operations, faults = oplog.read(self.log.path)
+        after = self.stored()
+        comparison = checker.Checker(operations, before, after)
+        found = comparison.check()
+        checker.check_answers(operations, found)
+        checker.check_board(self.board(scene, comparison.points_of_members()), comparison.points_of_members(), found)
+        figures = promises.judge(operations, faults, found)
+        found.others += [f"the driver: {error}" for error in self.crowd.errors()]
+        return Result(self.plan, operations, faults, comparison, found, figures, seconds)
+
+    def board(self, scene, expected):
+        """As the API shows it; it may be behind for a moment, so it is asked until it agrees, ten seconds at most."""
+        connection, shown = api.Connection(scene.address), {}
+        path = f"/leaderboards/{scene.root}?" + urllib.parse.urlencode({"span": "all", "limit": 200})
+        until = time.monotonic() + 10
+        while time.monotonic() < until and shown != expected:
+            try:
+                answer = connection.send("GET", path, scene.admin)
+            except api.Unanswered:
+                answer = None
+            if answer is not None and answer.status == 200:
+                shown = {line["member_id"]: line["points"] for line in answer.body["items"]}
+            time.sleep(0.1)
+        return shown
+
+    def end(self):
+        self.stop.set()
+        for server in (self.zhibu, self.redis, self.postgres):
+            if server is not None:
+                server.kill()
+        if self.proxy:
+            self.proxy.stop()
+        if self.is_mounted:
+            shutil.copytree(self.disk / "data", self.folder / "data", dirs_exist_ok=True)
+            nemesis.unmount(self.disk)
+
+    def forget(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Result:
+    def __init__(self, plan, operations, faults, comparison, found, figures, seconds):
+        self.plan, self.found, self.figures, self.seconds = plan, found, figures, seconds
+        self.ok, self.fail, self.unknown = checker.count(operations)
+        attempts = [attempt for operation in operations.values() for attempt in operation.attempts]
+        self.figures = {
+            "answers dropped": sum(attempt.get("error") == "dropped" for attempt in attempts),
+            "sent again": sum(len(operation.attempts) > 1 for operation in operations.values()),
+            "repeats of what was answered": sum(len(operation.repeats) for operation in operations.values()),
+            **figures,
+        }
+        self.faults = faults
+        self.stored = sum(len(comparison.new(table)) for table in ("check_ins", "sign_ups", "point_awards")) + sum(
+            len(store.ranges(row["played"])) for row in comparison.stored["lesson_progress"]
+        )
+        kinds = ("check_in", "progress", "sign_up", "cancel", "award", "approve")
+        self.by_kind = {kind: "/".join(str(number) for number in checker.count(operations, (kind,))) for kind in kinds}
+
+    def lines(self):
+        names = sorted({fault["name"] for fault in self.faults})
+        faults = ", ".join(f"{name} {sum(fault['name'] == name for fault in self.faults)}" for name in names)
+        fired = sum(bool(fault.get("has_fired")) for fault in self.faults)
+        found = self.found
+        yield f"{self.plan.name} seed={self.plan.seed} faults: {faults}" + (f" ({fired} fired)" if fired else "") + f"; {self.seconds:.0f} s"
+        yield f"  operations ok={self.ok} fail={self.fail} unknown={self.unknown}; " + ", ".join(f"{kind} {told}" for kind, told in self.by_kind.items())
+        yield "  " + ", ".join(f"{name} {round(value, 2)}" for name, value in self.figures.items())
+        yield (
+            f"  stored={self.stored} losses={len(found.losses)} inventions={len(found.inventions)} duplicates={len(found.duplicates)} "
+            f"other={len(found.others)}"
+        )

@@ -1,0 +1,226 @@
+"""Starts, kills and freezes the servers: ours, PostgreSQL and Redis. Each by its own pid, on loopback, in a folder of its own.
+
+As in scripts/lib/services.sh PostgreSQL steps down from root, and the kernel ends what we started should we be killed ourselves. For that the
+main thread starts them: PR_SET_PDEATHSIG is about the thread that forked.
+"""
+
+import glob
+import os
+import pathlib
+import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+PASSWORD = "ten thousand steps"
+SECRET_KEY = "a key for fault rounds only, of sufficient length"
+
+
+class NotStarted(Exception):
+    pass
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def ends_with_us():
+    return ["setpriv", "--pdeathsig=KILL"] if shutil.which("setpriv") else []
+
+
+class Process:
+    """A server in a process group of its own; subclasses say how it is started and when it is ready."""
+
+    def __init__(self, name, folder):
+        self.folder = pathlib.Path(folder)
+        self.log = self.folder / f"{name}.log"
+        self.child = None
+
+    def command(self):
+        raise NotImplementedError
+
+    def environment(self):
+        return {**os.environ, "LC_ALL": "C"}
+
+    def is_ready(self):
+        raise NotImplementedError
+
+    def spawn(self):
+        with open(self.log, "ab") as log:
+            self.child = subprocess.Popen(
+                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment(), cwd="/", start_new_session=True
+            )
+
+    def start(self, seconds=30):
+        self.spawn()
+        self.wait_ready(seconds)
+
+    def wait_ready(self, seconds=30):
+        """How long it took."""
+        begun = time.monotonic()
+        while not self.is_ready():
+            if self.child.poll() is not None:
+                raise NotStarted(f"{self.log} ended with {self.child.returncode}:\n{self.log.read_text(errors='replace')[-2000:]}")
+            if time.monotonic() - begun > seconds:
+                raise NotStarted(f"{self.log}: not ready after {seconds} s")
+            time.sleep(0.01)
+        return time.monotonic() - begun
+
+    def is_running(self):
+        return self.child is not None and self.child.poll() is None
+
+    def signal_all(self, number):
+        """To the whole group: PostgreSQL's children would else go on for a moment."""
+        if self.child is not None:
+            try:
+                os.killpg(self.child.pid, number)
+            except ProcessLookupError:
+                pass
+
+    def kill(self):
+        self.signal_all(signal.SIGKILL)
+        if self.child is not None:
+            self.child.wait()
+            self._wait_for_group()
+
+    def _wait_for_group(self):
+        # A killed child of PostgreSQL still holds the shared memory until the kernel is done with it.
+        for _ in range(500):
+            try:
+                os.killpg(self.child.pid, 0)
+            except (ProcessLookupError, PermissionError):
+                return
+            time.sleep(0.01)
+
+    def freeze(self):
+        self.signal_all(signal.SIGSTOP)
+
+    def thaw(self):
+        self.signal_all(signal.SIGCONT)
+
+
+class Zhibu(Process):
+    def __init__(self, binary, folder, settings=None, data=None):
+        super().__init__("zhibu", folder)
+        self.binary = str(pathlib.Path(binary).resolve())
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.data = pathlib.Path(data or self.folder / "data")
+        self.settings = dict(settings or {})
+        self.is_demo = True
+
+    def command(self):
+        # The demonstration's people are made by the first start; later ones would only look for an open meeting.
+        demo = ["--demo"] if self.is_demo else []
+        self.is_demo = False
+        return [*ends_with_us(), self.binary, "serve", *demo, "--listen", f"127.0.0.1:{self.port}"]
+
+    def environment(self):
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ZHIBU", "FAILPOINTS")) and not name.endswith("_URL")}
+        return {
+            **kept,
+            "ZHIBU_DATA": str(self.data),
+            "ZHIBU_DEMO_PASSWORD": PASSWORD,
+            "ZHIBU_SECRET_KEY": SECRET_KEY,
+            "ZHIBU__AUTH__ACCESS_TOKEN_S": "3600",
+            "RUST_LOG": "info,zhibu::access=off",
+            **self.settings,
+        }
+
+    def is_ready(self):
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:
+                return answer.status == 200
+        except (urllib.error.URLError, OSError):
+            return False
+
+
+class Postgres(Process):
+    def __init__(self, folder, options=()):
+        super().__init__("postgres", folder)
+        found = sorted(glob.glob("/usr/lib/postgresql/*/bin/postgres"), key=lambda path: [int(n) for n in re.findall(r"\d+", path)])
+        program = found[-1] if found else shutil.which("postgres")
+        if not program:
+            raise NotStarted("PostgreSQL is not installed")
+        self.bin = pathlib.Path(program).parent
+        self.data = self.folder / "pg"
+        self.port = free_port()
+        self.options = list(options)
+        self.user = []
+        if os.geteuid() == 0:
+            account = pwd.getpwnam("postgres")
+            self.user = ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--init-groups"]
+            self._give_to(account)
+        self._initialise()
+
+    def _give_to(self, account):
+        self.folder.chmod(0o711)
+        self.data.mkdir()
+        os.chown(self.data, account.pw_uid, account.pw_gid)
+
+    def _initialise(self):
+        subprocess.run(
+            [*self.user, self.bin / "initdb", "-D", self.data / "cluster", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
+            check=True, cwd="/", env=self.environment(), stdout=subprocess.DEVNULL,
+        )
+
+    def url(self, port=None):
+        return f"postgres://postgres@127.0.0.1:{port or self.port}/postgres"
+
+    def command(self):
+        steps_down = [*self.user[:1], "--pdeathsig=KILL", *self.user[1:]] if self.user else ends_with_us()
+        options = [part for option in ("fsync=on", "max_connections=100", *self.options) for part in ("-c", option)]
+        return [
+            *steps_down, str(self.bin / "postgres"), "-D", str(self.data / "cluster"), "-p", str(self.port),
+            "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.data}", *options,
+        ]
+
+    def spawn(self):
+        # What a killed one wrote there would else look like ready.
+        (self.data / "cluster" / "postmaster.pid").unlink(missing_ok=True)
+        super().spawn()
+
+    def is_ready(self):
+        try:
+            return "\nready" in (self.data / "cluster" / "postmaster.pid").read_text()
+        except OSError:
+            return False
+
+    def psql(self, sql):
+        done = subprocess.run(
+            [self.bin / "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", self.url(), "-c", sql],
+            check=True, capture_output=True, text=True, cwd="/",
+        )
+        return done.stdout
+
+
+class Redis(Process):
+    def __init__(self, folder):
+        super().__init__("redis", folder)
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}"
+
+    def command(self):
+        return [
+            *ends_with_us(), "redis-server", "--bind", "127.0.0.1", "--port", str(self.port),
+            "--save", "", "--appendonly", "no", "--dir", str(self.folder), "--daemonize", "no",
+        ]
+
+    def ask(self, *words):
+        """One command in Redis' inline form, and the first line of its answer."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
+            connection.sendall((" ".join(words) + "\r\n").encode())
+            return connection.recv(4096).decode()
+
+    def is_ready(self):
+        try:
+            return self.ask("PING").startswith("+PONG")
+        except OSError:
+            return False
