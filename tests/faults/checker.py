@@ -116,6 +116,16 @@ class Checker:
             if extra > 0:
                 self.found.inventions.append(f"progress of {who}: {extra} ms that nobody reported")
 
+    def count_stored(self):
+        """Effects of operations: check-ins, sign-ups, cancellations, awards, approvals, sections that were read, events and lessons."""
+        changed = sum(row["status"] == "cancelled" for row in self.new("sign_ups")) + sum(row["status"] == "approved" for row in self.new("point_awards"))
+        layout = {row["lesson_id"]: store.sections(row) for row in self.stored["lesson_versions"] if row["lesson_id"] not in self.old["lessons"]}
+        read = 0
+        for row in self.stored["lesson_progress"]:
+            played = store.ranges(row["played"])
+            read += sum(any(start <= span[0] and span[1] <= end for start, end in played) for span in layout.get(row["lesson_id"], []))
+        return sum(len(self.new(table)) for table in self.old) + changed + read
+
     def points(self):
         """Each deed has its entry in the journal, once; each entry its deed."""
         entries = defaultdict(list)

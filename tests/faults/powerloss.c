@@ -1,7 +1,8 @@
 /* Preloaded into the server: at each completed fsync or fdatasync of a file in POWERLOSS_FROM a copy of it is kept in POWERLOSS_TO.
- * A power loss is then a kill, and that folder in place of the other: what was written and not synced is gone.
- * Only files that lie in the folder itself are kept: SQLite's. */
+ * A power loss is then a kill, and that folder in place of the other: what was written and not synced is gone. A file that was
+ * deleted is there again, unless the folder was synced since. Only files that lie in the folder itself are kept: SQLite's. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -31,20 +32,33 @@ static void copy(int from, const char *name) {
     close(to);
 }
 
+static void forget_deleted(const char *folder) {
+    char path[PATH_MAX];
+    struct dirent *entry;
+    DIR *kept = opendir(getenv("POWERLOSS_TO"));
+    if (!kept) abort();
+    while ((entry = readdir(kept))) {
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        if (access(path, F_OK) != 0) unlinkat(dirfd(kept), entry->d_name, 0);
+    }
+    closedir(kept);
+}
+
 static void keep(int fd) {
     char link[64], path[PATH_MAX];
+    struct stat about;
     const char *folder = getenv("POWERLOSS_FROM");
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t length = readlink(link, path, sizeof path - 1);
-    if (!folder || length < 0) return;
+    if (!folder || length < 0 || fstat(fd, &about) != 0) return;
     path[length] = 0;
     size_t prefix = strlen(folder);
-    if (strncmp(path, folder, prefix) != 0 || path[prefix] != '/' || strchr(path + prefix + 1, '/')) return;
-    struct stat about;
-    if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode)) return;
-    /* Through the server's own descriptor: closing another one of the same file would drop its locks. */
     pthread_mutex_lock(&one_at_a_time);
-    copy(fd, path + prefix + 1);
+    if (S_ISDIR(about.st_mode) && strcmp(path, folder) == 0)
+        forget_deleted(folder);
+    else if (S_ISREG(about.st_mode) && strncmp(path, folder, prefix) == 0 && path[prefix] == '/' && !strchr(path + prefix + 1, '/'))
+        /* Through the server's own descriptor: closing another one of the same file would drop its locks. */
+        copy(fd, path + prefix + 1);
     pthread_mutex_unlock(&one_at_a_time);
 }
 

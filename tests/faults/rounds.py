@@ -1,7 +1,5 @@
 """One round: servers of its own, a crowd of phones, faults, and the comparison at the end."""
 
-import json
-import os
 import pathlib
 import random
 import shutil
@@ -14,6 +12,7 @@ import urllib.parse
 import api
 import checker
 import clients
+import controls
 import nemesis
 import oplog
 import promises
@@ -33,12 +32,10 @@ class Plan:
     def __init__(self, name, backend, seed, binary, faults, times, longest=1.5, **more):
         self.name, self.backend, self.seed, self.binary = name, backend, seed, binary
         self.faults, self.times, self.longest = faults, times, longest
-        self.settings = more.get("settings", {})
-        self.fail_points = more.get("fail_points", ())
-        # Called once all is running, before the first fault.
-        self.prepare = more.get("prepare")
-        # Called before what is stored is read: a control spoils something there.
-        self.spoil = more.get("spoil")
+        # Environment of the server; options of PostgreSQL; what `failpoints` draws from.
+        self.settings, self.postgres, self.fail_points = more.get("settings", {}), more.get("postgres", ()), more.get("fail_points", ())
+        # Where PostgreSQL's files lie. A killed process loses nothing that the kernel has, so that may be memory.
+        self.cluster_parent = more.get("cluster_parent", "/tmp")
 
 
 class Round:
@@ -49,7 +46,7 @@ class Round:
         self.stop = threading.Event()
         self.postgres = self.redis = self.proxy = self.zhibu = self.crowd = None
         self.disk, self.durable = self.folder / "disk", self.folder / "durable"
-        self.is_mounted = False
+        self.cluster, self.is_mounted = None, False
 
     def run(self):
         """Findings, and the words to print of it."""
@@ -58,14 +55,10 @@ class Round:
             self.start_servers()
             scene = world.World(("127.0.0.1", self.zhibu.port), self.log, MEMBERS, self.stop)
             before = self.stored()
-            if self.plan.prepare:
-                self.plan.prepare(self)
             self.crowd = clients.Crowd(self.plan.seed, scene, PHONES)
             self.crowd.start()
             nemesis.Nemesis(self).run(self.plan.faults, self.plan.times, self.plan.longest)
             self.crowd.settle()
-            if self.plan.spoil:
-                self.plan.spoil(self)
             return self.judge(scene, before, time.monotonic() - begun)
         finally:
             self.end()
@@ -74,7 +67,8 @@ class Round:
         plan, settings = self.plan, dict(self.plan.settings)
         data = self.folder / "data"
         if plan.backend == "postgres":
-            self.postgres, self.redis = servers.Postgres(self.folder), servers.Redis(self.folder)
+            self.cluster = pathlib.Path(tempfile.mkdtemp(prefix="zhibu-faults.", dir=plan.cluster_parent))
+            self.postgres, self.redis = servers.Postgres(self.cluster, plan.postgres), servers.Redis(self.folder)
             self.postgres.start()
             self.redis.start()
             port = self.postgres.port
@@ -113,6 +107,8 @@ class Round:
         checker.check_board(self.board(scene, comparison.points_of_members()), comparison.points_of_members(), found)
         figures = promises.judge(operations, faults, found)
         found.others += [f"the driver: {error}" for error in self.crowd.errors()]
+        unseen = controls.unseen_spoils(operations, before, after) if not found.all() else []
+        found.others += [f"the checker does not see {name}" for name in unseen]
         return Result(self.plan, operations, faults, comparison, found, figures, seconds)
 
     def board(self, scene, expected):
@@ -142,7 +138,11 @@ class Round:
             nemesis.unmount(self.disk)
 
     def forget(self):
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for folder in filter(None, (self.folder, self.cluster)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def folders(self):
+        return " and ".join(str(folder) for folder in filter(None, (self.folder, self.cluster)))
 
 
 class Result:
@@ -157,9 +157,7 @@ class Result:
             **figures,
         }
         self.faults = faults
-        self.stored = sum(len(comparison.new(table)) for table in ("check_ins", "sign_ups", "point_awards")) + sum(
-            len(store.ranges(row["played"])) for row in comparison.stored["lesson_progress"]
-        )
+        self.stored = comparison.count_stored()
         kinds = ("check_in", "progress", "sign_up", "cancel", "award", "approve")
         self.by_kind = {kind: "/".join(str(number) for number in checker.count(operations, (kind,))) for kind in kinds}
 

@@ -1,26 +1,46 @@
 """Kills, freezes, cuts and fills while phones go on, then compares what was acknowledged with what is stored. Standard library only.
 
-Exit code 0: nothing acknowledged is lost, nothing is there that nobody asked for, nothing twice, and all controls were found out.
+Exit code 0: nothing acknowledged is lost, nothing is there that nobody asked for, nothing is there twice, and every control was found out.
 """
 
 import argparse
+import os
 import pathlib
 import random
 import signal
 import sys
 
+import boot
+import controls
 import rounds
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+BACKENDS = ("sqlite", "postgres")
+# Which faults make a round, by backend; the first of each is the round of kills.
+ROUNDS = {
+    "sqlite": [["kill-server"], ["freeze-server"], ["power-loss"], ["disk-full"], ["failpoints"]],
+    "postgres": [
+        ["kill-server", "kill-postgres", "kill-redis"], ["freeze-server"], ["kill-redis", "freeze-redis", "flush-redis", "full-redis"],
+        ["freeze-postgres", "cut", "hang", "delay", "slice"], ["failpoints"],
+    ],
+}
+FAIL_POINTS = [
+    "db::before_commit", "db::after_commit", "lane::before_commit", "lane::after_commit", "idempotency::before_row", "idempotency::after_row",
+    "boards::before_update",
+]
 
 
 def arguments():
+    names = sorted({fault for sets in ROUNDS.values() for faults in sets for fault in faults})
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--binary", default=ROOT / "target/debug/zhibu")
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--backend", choices=["sqlite", "postgres", "both"], default="both")
-    parser.add_argument("--only")
-    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--binary", default=ROOT / "target/debug/zhibu", help="the server")
+    parser.add_argument("--failpoints-binary", default=None, help="the server built with the feature `failpoints`; without it such rounds are left out")
+    parser.add_argument("--kills", type=int, default=20, help="how many on each backend; of other faults a tenth, three at least")
+    parser.add_argument("--backend", choices=[*BACKENDS, "both"], default="both")
+    parser.add_argument("--only", choices=names, help="one fault alone, so many times as --kills says")
+    parser.add_argument("--controls", action="store_true", help="only the servers that are broken on purpose: losses must be found")
+    parser.add_argument("--short", action="store_true", help="the kills and the controls, quickly: what scripts/test.sh runs")
+    parser.add_argument("--seed", type=int, help="repeats what was drawn; the default is drawn itself, and printed")
     return parser.parse_args()
 
 
@@ -31,24 +51,59 @@ def main():
     seed = options.seed if options.seed is not None else random.randrange(1_000_000)
     print(f"seed {seed}", flush=True)
     is_good = True
-    plan = rounds.Plan(f"{options.backend} kill", options.backend, seed, options.binary, [options.only], options.kills)
-    is_good &= run(plan)
+    for backend in BACKENDS if options.backend == "both" else (options.backend,):
+        if not options.controls:
+            for plan in plans(options, backend, seed):
+                is_good &= run(plan)
+        if backend == "postgres" and not options.only:
+            is_good &= boot.refuses(options.binary)
+        if options.failpoints_binary and not options.only:
+            for plan in controls.plans(backend, seed, options.failpoints_binary, cluster_parent(options)):
+                is_good &= run(plan, must_lose=True)
+    print("verdict: all promises kept" if is_good else "verdict: BROKEN", flush=True)
     sys.exit(0 if is_good else 1)
 
 
-def run(plan):
+def cluster_parent(options):
+    return "/dev/shm" if options.short and os.path.ismount("/dev/shm") else "/tmp"
+
+
+def plans(options, backend, seed):
+    sets = ROUNDS[backend]
+    if options.only:
+        sets = [[options.only]] if any(options.only in faults for faults in sets) else []
+    for faults in sets[:1] if options.short else sets:
+        needs_fail_points = faults == ["failpoints"]
+        if needs_fail_points and not options.failpoints_binary:
+            print(f"{backend} failpoints: left out, there is no binary with fail points")
+            continue
+        times = options.kills if options.only or faults == sets[0] else max(3, len(faults), options.kills // 10)
+        yield rounds.Plan(
+            f"{backend} {'+'.join(faults)}", backend, seed, options.failpoints_binary if needs_fail_points else options.binary, faults, times,
+            longest=1.0 if options.short else 3.0, fail_points=FAIL_POINTS, cluster_parent=cluster_parent(options),
+        )
+
+
+def run(plan, must_lose=False):
     one = rounds.Round(plan)
-    result = one.run()
+    try:
+        result = one.run()
+    except BaseException:
+        print(f"{plan.name} seed={plan.seed}: broken off; kept in {one.folders()}", flush=True)
+        raise
     print("\n".join(result.lines()), flush=True)
-    problems = result.found.all()
-    if problems:
+    if must_lose:
+        is_good = bool(result.found.losses)
+        print("  ok: the checker found the loss" if is_good else f"  FAILED: no loss was found; kept in {one.folders()}", flush=True)
+    else:
+        problems = result.found.all()
+        is_good = not problems
         for problem in problems[:20]:
             print(f"  {problem}")
-        print(f"  FAILED; kept in {one.folder}")
-        return False
-    one.forget()
-    print("  ok")
-    return True
+        print("  ok" if is_good else f"  FAILED; kept in {one.folders()}", flush=True)
+    if is_good:
+        one.forget()
+    return is_good
 
 
 if __name__ == "__main__":
