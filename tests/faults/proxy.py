@@ -26,8 +26,15 @@ class Proxy:
 
     def stop(self):
         self.set("cut")
+        asyncio.run_coroutine_threadsafe(self._finish(), self.loop).result(10)
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join(5)
+        self.thread.join(10)
+
+    async def _finish(self):
+        rest = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
 
     def set(self, mode, delay_s=0.0):
         def change():

@@ -36,7 +36,7 @@ def ends_with_us():
 
 
 class Process:
-    """A server in a process group of its own; subclasses say how it is started and when it is ready."""
+    """A server of ours; subclasses say how it is started and when it is ready."""
 
     def __init__(self, name, folder):
         self.folder = pathlib.Path(folder)
@@ -76,34 +76,20 @@ class Process:
     def is_running(self):
         return self.child is not None and self.child.poll() is None
 
-    def signal_all(self, number):
-        """To the whole group: PostgreSQL's children would else go on for a moment."""
-        if self.child is not None:
-            try:
-                os.killpg(self.child.pid, number)
-            except ProcessLookupError:
-                pass
+    def signal(self, number):
+        if self.is_running():
+            self.child.send_signal(number)
 
     def kill(self):
-        self.signal_all(signal.SIGKILL)
+        self.signal(signal.SIGKILL)
         if self.child is not None:
             self.child.wait()
-            self._wait_for_group()
-
-    def _wait_for_group(self):
-        # A killed child of PostgreSQL still holds the shared memory until the kernel is done with it.
-        for _ in range(500):
-            try:
-                os.killpg(self.child.pid, 0)
-            except (ProcessLookupError, PermissionError):
-                return
-            time.sleep(0.01)
 
     def freeze(self):
-        self.signal_all(signal.SIGSTOP)
+        self.signal(signal.SIGSTOP)
 
     def thaw(self):
-        self.signal_all(signal.SIGCONT)
+        self.signal(signal.SIGCONT)
 
 
 class Zhibu(Process):
@@ -170,6 +156,19 @@ class Postgres(Process):
             [*self.user, self.bin / "initdb", "-D", self.data / "cluster", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
             check=True, cwd="/", env=self.environment(), stdout=subprocess.DEVNULL,
         )
+
+    def signal(self, number):
+        """To its children too, which would else go on for a while; each has a session of its own, so there is no group to signal."""
+        if not self.is_running():
+            return
+        # Frozen first, so that it makes no more of them meanwhile.
+        self.child.send_signal(signal.SIGSTOP)
+        for child in pathlib.Path(f"/proc/{self.child.pid}/task/{self.child.pid}/children").read_text().split():
+            try:
+                os.kill(int(child), number)
+            except ProcessLookupError:
+                pass
+        self.child.send_signal(number)
 
     def url(self, port=None):
         return f"postgres://postgres@127.0.0.1:{port or self.port}/postgres"
