@@ -1,4 +1,4 @@
-"""One connection to the server, as a phone has it: an answer, or `Unanswered` when nobody can tell what became of the request."""
+"""One connection to the servers, as a phone has it: an answer, or `Unanswered` when nobody can tell what became of the request."""
 
 import http.client
 import json
@@ -9,8 +9,8 @@ class Unanswered(Exception):
 
 
 class Answer:
-    def __init__(self, status, body, retry_after, etag):
-        self.status, self.body, self.retry_after, self.etag = status, body, retry_after, etag
+    def __init__(self, status, body, retry_after):
+        self.status, self.body, self.retry_after = status, body, retry_after
 
     @property
     def code(self):
@@ -18,12 +18,20 @@ class Answer:
 
 
 class Connection:
-    def __init__(self, address, timeout=5):
-        self.address, self.timeout = address, timeout
+    def __init__(self, ports, turn=0, timeout=5):
+        """Of several servers that share a database it uses one, and the next after each failure."""
+        self.ports, self.turn, self.timeout = ports, turn, timeout
         self.http = None
 
     def send(self, method, path, token=None, body=None, key=None, match=None, drop=False):
         """`drop`: hangs up once the request is out, as a phone does that loses its signal."""
+        self.request(method, path, token, body, key, match)
+        if drop:
+            self.close()
+            raise Unanswered("dropped")
+        return self.answer()
+
+    def request(self, method, path, token=None, body=None, key=None, match=None):
         headers = {"Content-Type": "application/json"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -34,21 +42,23 @@ class Connection:
         data = None if body is None else json.dumps(body).encode()
         try:
             if self.http is None:
-                host, port = self.address
-                self.http = http.client.HTTPConnection(host, port, timeout=self.timeout)
+                self.http = http.client.HTTPConnection("127.0.0.1", self.ports[self.turn % len(self.ports)], timeout=self.timeout)
             self.http.request(method, f"/api/v1{path}", body=data, headers=headers)
-            if drop:
-                raise Unanswered("dropped")
+        except (OSError, http.client.HTTPException) as error:
+            raise self.failed(error) from error
+
+    def answer(self):
+        try:
             answer = self.http.getresponse()
             text = answer.read()
-            parsed = json.loads(text) if text else None
-        except Unanswered:
-            self.close()
-            raise
+            return Answer(answer.status, json.loads(text) if text else None, answer.getheader("Retry-After"))
         except (OSError, http.client.HTTPException, ValueError) as error:
-            self.close()
-            raise Unanswered(type(error).__name__) from error
-        return Answer(answer.status, parsed, answer.getheader("Retry-After"), answer.getheader("ETag"))
+            raise self.failed(error) from error
+
+    def failed(self, error):
+        self.close()
+        self.turn += 1
+        return Unanswered(type(error).__name__)
 
     def close(self):
         if self.http is not None:

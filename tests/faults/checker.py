@@ -201,11 +201,10 @@ def check_answers(operations, found):
                 found.others.append(f"{operation.kind}: answered 503 {attempt['code']} without Retry-After")
 
 
-def check_board(shown, expected, found):
-    """The leaderboard, as the API shows it, against the journal."""
-    for member in shown.keys() | expected.keys():
-        if shown.get(member, 0) != expected.get(member, 0):
-            found.others.append(f"leaderboard: {member} has {shown.get(member)}, by the journal {expected.get(member)}")
+def check_shown(what, shown, stored, found):
+    for key in shown.keys() | stored.keys():
+        if shown.get(key) != stored.get(key):
+            found.others.append(f"{what}: the API shows {shown.get(key)} for {key}, stored is {stored.get(key)}")
 
 
 def count(operations, kinds=None):

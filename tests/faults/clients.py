@@ -1,6 +1,7 @@
 """Virtual phones. Each does one thing after another and repeats it, with the same key, until it is answered for good.
 
-On purpose some hang up before the answer, some give up for ever, and some send again what was answered long ago: that must be told the same.
+On purpose some hang up before the answer, some give up for ever, some send the same several times at once, and some send again what was
+answered long ago: all of them must be told the same.
 """
 
 import random
@@ -12,6 +13,8 @@ import api
 import world
 
 ANSWERS_DROPPED = 0.1
+SENT_AT_ONCE = 0.05
+AT_ONCE = 8
 GIVES_UP = 0.03
 SENDS_AGAIN = 0.1
 PAUSE_S = 0.02
@@ -47,13 +50,13 @@ class Codes:
 class Phone(threading.Thread):
     """In the hands of some members, by turns. What it does follows from the seed alone."""
 
-    def __init__(self, name, seed, scene, supplies, members, timeout=5):
+    def __init__(self, name, seed, scene, supplies, members):
         super().__init__(name=name, daemon=True)
         self.random = random.Random(f"{seed}/{name}")
         self.scene, self.log, self.stop = scene, scene.log, scene.stop
         self.closing = threading.Event()
         self.supplies, self.members = supplies, members
-        self.connection = api.Connection(scene.address, timeout)
+        self.connection = api.Connection(scene.ports, self.random.randrange(len(scene.ports)))
         self.codes = Codes(scene)
         self.units = {kind: self._units(kind) for kind in ("check_in", "progress", "sign_up")}
         self.sittings, self.places, self.answered = {}, [], []
@@ -129,14 +132,18 @@ class Phone(threading.Thread):
         token = token or self.members[member]
         operation = self.log.invoke(kind, member=member, **fields)
         while not self.stop.is_set():
-            answer = self.attempt(operation, kind, method, path, token, body(), key, self.random.random() < ANSWERS_DROPPED)
+            request = (method, path, token, body(), key)
+            if self.random.random() < SENT_AT_ONCE:
+                answer = self.at_once(operation, kind, request)
+            else:
+                answer = self.attempt(operation, kind, request)
             if answer is not None and answer.status < 300:
                 self.log.write("ok", op=operation, answer=essence(answer.body))
                 self.answered.append((operation, method, path, token, body, key))
                 self.send_again()
                 return answer.body
-            if answer is not None and answer.status < 500 and answer.status != 429 and answer.code not in ("expired_code", "invalid_code"):
-                self.log.write("fail", op=operation, answer={"status": answer.status, "code": answer.code})
+            if is_refusal(answer):
+                self.log.write("fail", op=operation, answer=refusal(answer))
                 return None
             if answer is not None and answer.status < 500:
                 self.codes.known.clear()
@@ -145,15 +152,37 @@ class Phone(threading.Thread):
             self.stop.wait(self.random.uniform(0.05, 0.25))
         return None
 
-    def attempt(self, operation, kind, method, path, token, body, key, drop):
-        sent = time.monotonic()
+    def attempt(self, operation, kind, request):
+        return self.logged(operation, kind, lambda: self.connection.send(*request, drop=self.random.random() < ANSWERS_DROPPED))
+
+    def logged(self, operation, kind, ask, sent=None):
+        sent = sent or time.monotonic()
         try:
-            answer = self.connection.send(method, path, token, body, key, drop=drop)
+            answer = ask()
         except api.Unanswered as error:
             self.log.write("attempt", op=operation, kind=kind, sent=sent, error=str(error))
             return None
         self.log.write("attempt", op=operation, kind=kind, sent=sent, status=answer.status, code=answer.code, retry_after=answer.retry_after)
         return answer
+
+    def at_once(self, operation, kind, request):
+        """The same on several connections, to all servers: the first answer, after all others were compared with it."""
+        sent, out = time.monotonic(), []
+        for turn in range(self.random.randint(2, AT_ONCE)):
+            connection = api.Connection(self.scene.ports, turn)
+            try:
+                connection.request(*request)
+                out.append(connection)
+            except api.Unanswered as error:
+                self.log.write("attempt", op=operation, kind=kind, sent=sent, error=str(error))
+        answers = [self.logged(operation, kind, connection.answer, sent) for connection in out]
+        for connection in out:
+            connection.close()
+        answers = [answer for answer in answers if answer is not None]
+        done = [answer for answer in answers if answer.status < 300]
+        for answer in done[1:] + [answer for answer in answers if done and is_refusal(answer)]:
+            self.log.write("repeat", op=operation, answer=essence(answer.body) if answer.status < 300 else refusal(answer))
+        return next(iter(done + [answer for answer in answers if is_refusal(answer)] + answers), None)
 
     def send_again(self):
         """Something that was answered, perhaps by a server that has been killed since."""
@@ -164,13 +193,20 @@ class Phone(threading.Thread):
             answer = self.connection.send(method, path, token, body(), key)
         except api.Unanswered:
             return
-        if answer.status < 300:
-            self.log.write("repeat", op=operation, answer=essence(answer.body))
-        elif answer.status < 500 and answer.status != 429 and answer.code not in ("expired_code", "invalid_code"):
-            self.log.write("repeat", op=operation, answer={"status": answer.status, "code": answer.code})
+        if answer.status < 300 or is_refusal(answer):
+            self.log.write("repeat", op=operation, answer=essence(answer.body) if answer.status < 300 else refusal(answer))
 
     def _uuid(self):
         return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
+
+
+def is_refusal(answer):
+    """For good. A code that ran out while the phone tried is replaced, and what is too much now is tried later."""
+    return answer is not None and 400 <= answer.status < 500 and answer.status != 429 and answer.code not in ("expired_code", "invalid_code")
+
+
+def refusal(answer):
+    return {"status": answer.status, "code": answer.code}
 
 
 def essence(body):
@@ -181,11 +217,11 @@ def essence(body):
 class Crowd:
     """All phones of a round."""
 
-    def __init__(self, seed, scene, phones, timeout=5):
+    def __init__(self, seed, scene, phones):
         self.scene = scene
         supplies = {"check_in": Supply(scene.make_meeting), "progress": Supply(scene.make_lesson), "sign_up": Supply(scene.make_theme_day)}
         people = list(scene.members.items())
-        self.phones = [Phone(f"phone-{n}", seed, scene, supplies, dict(people[n::phones]), timeout) for n in range(phones)]
+        self.phones = [Phone(f"phone-{n}", seed, scene, supplies, dict(people[n::phones])) for n in range(phones)]
 
     def start(self):
         for phone in self.phones:

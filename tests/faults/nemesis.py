@@ -20,10 +20,10 @@ class Nemesis:
         }
 
     def run(self, names, times, longest):
-        """`times` faults, each drawn from `names`, with a pause before each."""
-        for number in range(times):
-            # Of several each has its turn, whatever is drawn for the rest.
-            name = names[number] if number < len(names) else self.random.choice(names)
+        """`times` faults, as many of each name, with a pause before each."""
+        order = (list(names) * times)[:times]
+        self.random.shuffle(order)
+        for name in order:
             self.pause(SHORTEST_S, longest)
             self.faults[name]()
         self.pause(SHORTEST_S, SHORTEST_S)
@@ -35,16 +35,16 @@ class Nemesis:
         self.log.write("fault", name=name, begun=begun, ended=time.monotonic(), **more)
 
     def kill_server(self):
-        begun = time.monotonic()
-        self.round.zhibu.kill()
-        self.round.zhibu.start()
+        begun, zhibu = time.monotonic(), self.random.choice(self.round.zhibus)
+        zhibu.kill()
+        zhibu.start()
         self.note("kill-server", begun)
 
     def freeze_server(self):
-        begun = time.monotonic()
-        self.round.zhibu.freeze()
+        begun, zhibu = time.monotonic(), self.random.choice(self.round.zhibus)
+        zhibu.freeze()
         self.pause(0.5, 2)
-        self.round.zhibu.thaw()
+        zhibu.thaw()
         self.note("freeze-server", begun)
 
     def kill_postgres(self):
@@ -54,11 +54,12 @@ class Nemesis:
         postgres.start()
         self.back("kill-postgres", begun)
 
-    def back(self, name, begun, limit=10):
-        """The dependency is there again: how long until the server says so, without a restart?"""
+    def back(self, name, begun, limit=20):
+        """The dependency is there again: how long until all servers say so, without a restart?"""
         returned = time.monotonic()
-        ready_after = self.round.zhibu.wait_ready(limit + 10)
-        self.log.write("fault", name=name, begun=begun, ended=returned, ready_after=ready_after)
+        for zhibu in self.round.zhibus:
+            zhibu.wait_ready(limit)
+        self.log.write("fault", name=name, begun=begun, ended=returned, ready_after=time.monotonic() - returned)
 
     def freeze_postgres(self):
         begun = time.monotonic()
@@ -129,7 +130,7 @@ class Nemesis:
 
     def fail_point(self):
         """The server ends itself at one of the points; which, and how often it is passed before, is drawn."""
-        begun, zhibu = time.monotonic(), self.round.zhibu
+        begun, zhibu = time.monotonic(), self.random.choice(self.round.zhibus)
         name, chance = self.random.choice(self.round.fail_points), self.random.choice([2, 5, 20])
         zhibu.settings["FAILPOINTS"] = f"{name}={chance}%return"
         zhibu.kill()
@@ -145,7 +146,7 @@ class Nemesis:
 
     def power_loss(self):
         """Only what was synced is there when the power comes back."""
-        begun, zhibu = time.monotonic(), self.round.zhibu
+        begun, zhibu = time.monotonic(), self.round.zhibus[0]
         zhibu.kill()
         shutil.rmtree(zhibu.data)
         shutil.copytree(self.round.durable, zhibu.data)

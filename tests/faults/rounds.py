@@ -7,7 +7,6 @@ import subprocess
 import tempfile
 import threading
 import time
-import urllib.parse
 
 import api
 import checker
@@ -23,6 +22,7 @@ import world
 
 MEMBERS, PHONES = 24, 6
 DISK_MIB = 48
+REPLICAS = {"sqlite": 1, "postgres": 2}
 THROUGH_PROXY = {"cut", "hang", "delay", "slice"}
 
 
@@ -44,7 +44,8 @@ class Round:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="zhibu-faults.", dir="/tmp"))
         self.log = oplog.OperationLog(self.folder / "operations.jsonl")
         self.stop = threading.Event()
-        self.postgres = self.redis = self.proxy = self.zhibu = self.crowd = None
+        self.postgres = self.redis = self.proxy = self.crowd = None
+        self.zhibus = []
         self.disk, self.durable = self.folder / "disk", self.folder / "durable"
         self.cluster, self.is_mounted = None, False
 
@@ -53,7 +54,7 @@ class Round:
         begun = time.monotonic()
         try:
             self.start_servers()
-            scene = world.World(("127.0.0.1", self.zhibu.port), self.log, MEMBERS, self.stop)
+            scene = world.World([zhibu.port for zhibu in self.zhibus], self.log, MEMBERS, self.stop)
             before = self.stored()
             self.crowd = clients.Crowd(self.plan.seed, scene, PHONES)
             self.crowd.start()
@@ -82,8 +83,9 @@ class Round:
             self.is_mounted, data = True, self.disk / "data"
         if "power-loss" in plan.faults:
             settings |= self.keep_what_is_synced(data)
-        self.zhibu = servers.Zhibu(plan.binary, self.folder, settings, data)
-        self.zhibu.start()
+        for number in range(REPLICAS[plan.backend]):
+            self.zhibus.append(servers.Zhibu(plan.binary, self.folder, settings, data, number))
+            self.zhibus[number].start()
 
     def keep_what_is_synced(self, data):
         library = self.folder / "powerloss.so"
@@ -95,7 +97,7 @@ class Round:
     def stored(self):
         if self.postgres:
             return store.read_postgres(self.postgres)
-        return store.read_sqlite(self.zhibu.data / "zhibu.db")
+        return store.read_sqlite(self.zhibus[0].data / "zhibu.db")
 
     def judge(self, scene, before, seconds):
         self.log.close()
@@ -104,21 +106,32 @@ class Round:
         comparison = checker.Checker(operations, before, after)
         found = comparison.check()
         checker.check_answers(operations, found)
-        checker.check_board(self.board(scene, comparison.points_of_members()), comparison.points_of_members(), found)
+        self.ask_the_server(scene, comparison, found)
         figures = promises.judge(operations, faults, found)
         found.others += [f"the driver: {error}" for error in self.crowd.errors()]
         unseen = controls.unseen_spoils(operations, before, after) if not found.all() else []
         found.others += [f"the checker does not see {name}" for name in unseen]
         return Result(self.plan, operations, faults, comparison, found, figures, seconds)
 
+    def ask_the_server(self, scene, comparison, found):
+        """The API has to show what is stored: the board of all, each member's sum, each theme day's places."""
+        points = comparison.points_of_members()
+        checker.check_shown("leaderboard", self.board(scene, points), points, found)
+        connection = api.Connection(scene.ports)
+        get = lambda path, token: connection.send("GET", path, token).body
+        sums = {member: get("/me/points?limit=1", token)["totals"]["all"] for member, token in scene.members.items()}
+        checker.check_shown("own points", sums, {member: points[member] for member in sums}, found)
+        stored = {row["event_id"]: (row["taken"], row["waiting"]) for row in comparison.stored["sign_up_sessions"]}
+        told = {event: get(f"/events/{event}/sign-up-policy", scene.admin)["sessions"][0] for event in stored}
+        checker.check_shown("places", {event: (session["taken"], session["waiting"]) for event, session in told.items()}, stored, found)
+
     def board(self, scene, expected):
         """As the API shows it; it may be behind for a moment, so it is asked until it agrees, ten seconds at most."""
-        connection, shown = api.Connection(scene.address), {}
-        path = f"/leaderboards/{scene.root}?" + urllib.parse.urlencode({"span": "all", "limit": 200})
+        connection, shown = api.Connection(scene.ports), {}
         until = time.monotonic() + 10
         while time.monotonic() < until and shown != expected:
             try:
-                answer = connection.send("GET", path, scene.admin)
+                answer = connection.send("GET", f"/leaderboards/{scene.root}?span=all&limit=200", scene.admin)
             except api.Unanswered:
                 answer = None
             if answer is not None and answer.status == 200:
@@ -128,7 +141,7 @@ class Round:
 
     def end(self):
         self.stop.set()
-        for server in (self.zhibu, self.redis, self.postgres):
+        for server in (*self.zhibus, self.redis, self.postgres):
             if server is not None:
                 server.kill()
         if self.proxy:

@@ -93,14 +93,14 @@ class Process:
 
 
 class Zhibu(Process):
-    def __init__(self, binary, folder, settings=None, data=None):
-        super().__init__("zhibu", folder)
+    def __init__(self, binary, folder, settings=None, data=None, number=0):
+        super().__init__(f"zhibu-{number}", folder)
         self.binary = str(pathlib.Path(binary).resolve())
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.data = pathlib.Path(data or self.folder / "data")
         self.settings = dict(settings or {})
-        self.is_demo = True
+        self.is_demo = number == 0
 
     def command(self):
         # The demonstration's people are made by the first start; later ones would only look for an open meeting.

@@ -17,9 +17,9 @@ def when(seconds):
 
 
 class World:
-    def __init__(self, address, log, members, stop):
-        self.address, self.log, self.stop = address, log, stop
-        self.connection = api.Connection(address)
+    def __init__(self, ports, log, members, stop):
+        self.ports, self.log, self.stop = ports, log, stop
+        self.connection = api.Connection(ports)
         self.lock = threading.Lock()
         self.admin = self._sign_in("demo-admin")
         self.secretary = self._sign_in("demo-secretary")
@@ -88,7 +88,7 @@ class World:
             return event
 
     def make_lesson(self):
-        """An article: its sections are read one by one. Returns its id and the range of milliseconds of each section."""
+        """An article: its sections are read one by one."""
         with self.lock:
             body = "".join(f"# {number}\n\n學習\n\n" for number in range(SECTIONS))
             lesson = {"organization_id": self.root, "kind": "article", "title": f"微黨課 {uuid.uuid4()}", "body": body}
