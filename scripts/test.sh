@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that must hold before a change is merged, in one command; CI runs the same one.
-#   scripts/test.sh           format, lints, the suite on SQLite, then the integration tests on PostgreSQL + Redis
+#   scripts/test.sh           format, lints, the suite on SQLite, the integration tests on PostgreSQL + Redis, a short round of faults on both
 #   scripts/test.sh --quick   the same without PostgreSQL and Redis
 # Missing servers are installed where apt-get exists and root (or sudo) works. What is started here is private,
 # on loopback and free ports, and is gone at the end, so two runs do not disturb each other.
@@ -126,3 +126,7 @@ if [[ ! $quick ]]; then
     "ZHIBU_TEST_DATABASE_URL=$SERVICES_PG_URL" "ZHIBU_TEST_REDIS_URL=$SERVICES_REDIS_URL" \
     "${test_command[@]}" --test api
 fi
+# Twenty kills on each backend, and servers that are broken on purpose; the long round is scripts/faults.sh --kills 300.
+faults_on=both
+if [[ $quick ]]; then faults_on=sqlite; fi
+step "Faults: $faults_on" run scripts/faults.sh --short --backend "$faults_on"

@@ -1,6 +1,7 @@
 """Compares what was acknowledged, what is unknown and what is stored. It knows the log and the database, nothing of the server.
 
-acknowledged − stored = ∅ (else a loss), stored − (acknowledged ∪ unknown) = ∅ (else an invention), nothing twice (else a duplicate).
+acknowledged − stored = ∅ (else a loss), stored − (acknowledged ∪ unknown) = ∅ (else an invention), nothing twice (else a
+duplicate).
 """
 
 from collections import Counter, defaultdict
@@ -102,7 +103,9 @@ class Checker:
                 reported[who].add(span)
             if operation.outcome == "ok" and not operation.answer["rejected"]:
                 acknowledged[who].add(span)
-        covered = {(row["member_id"], row["lesson_id"]): (store.ranges(row["played"]), row["covered_ms"]) for row in self.stored["lesson_progress"]}
+        covered = {}
+        for row in self.stored["lesson_progress"]:
+            covered[row["member_id"], row["lesson_id"]] = (store.ranges(row["played"]), row["covered_ms"])
         for who, spans in acknowledged.items():
             played = covered.get(who, ([], 0))[0]
             missing = [span for span in spans if not any(start <= span[0] and span[1] <= end for start, end in played)]
@@ -118,8 +121,10 @@ class Checker:
 
     def count_stored(self):
         """Effects of operations: check-ins, sign-ups, cancellations, awards, approvals, sections that were read, events and lessons."""
-        changed = sum(row["status"] == "cancelled" for row in self.new("sign_ups")) + sum(row["status"] == "approved" for row in self.new("point_awards"))
-        layout = {row["lesson_id"]: store.sections(row) for row in self.stored["lesson_versions"] if row["lesson_id"] not in self.old["lessons"]}
+        changed = sum(row["status"] == "cancelled" for row in self.new("sign_ups"))
+        changed += sum(row["status"] == "approved" for row in self.new("point_awards"))
+        versions = [row for row in self.stored["lesson_versions"] if row["lesson_id"] not in self.old["lessons"]]
+        layout = {row["lesson_id"]: store.sections(row) for row in versions}
         read = 0
         for row in self.stored["lesson_progress"]:
             played = store.ranges(row["played"])
@@ -133,7 +138,8 @@ class Checker:
             rule = "check_in" if row["rule"] in CHECK_IN_RULES else row["rule"]
             entries[rule, row["member_id"], row["source_id"]].append(row["points"])
         deeds = {("check_in", row["member_id"], row["id"]): None for row in self.stored["check_ins"]}
-        deeds.update({("manual_award", row["member_id"], row["id"]): row["points"] for row in self.stored["point_awards"] if row["status"] == "approved"})
+        awards = [row for row in self.stored["point_awards"] if row["status"] == "approved"]
+        deeds.update({("manual_award", row["member_id"], row["id"]): row["points"] for row in awards})
         deeds.update({("lesson_completed", row["member_id"], row["lesson_id"]): None for row in self.stored["lesson_completions"]})
         for deed, points in deeds.items():
             given = entries.get(deed, [])
@@ -177,7 +183,8 @@ class Checker:
             if len(placed) > session["capacity"]:
                 self.found.others.append(f"{name}: oversold, {len(placed)} have one")
             if (session["taken"], session["waiting"]) != (len(placed), len(waiting)):
-                self.found.others.append(f"{name}: it counts {session['taken']} and {session['waiting']}, there are {len(placed)} and {len(waiting)}")
+                counted = f"{session['taken']} and {session['waiting']}"
+                self.found.others.append(f"{name}: it counts {counted}, there are {len(placed)} and {len(waiting)}")
             if waiting and len(placed) < session["capacity"]:
                 self.found.others.append(f"{name}: {len(waiting)} wait, {len(placed)} have one")
             if waiting and placed and min(waiting) < max(placed):

@@ -21,7 +21,7 @@ PAUSE_S = 0.02
 
 
 class Supply:
-    """Events or lessons for all phones: each may use each of them for each of its members, and a new one is made when one phone has used up the last."""
+    """Events or lessons: each phone uses each of them for each of its members; who has used up the last makes a new one."""
 
     def __init__(self, make):
         self.make, self.made, self.lock = make, [], threading.Lock()
@@ -122,10 +122,11 @@ class Phone(threading.Thread):
         member, mark, points = self.random.choice(list(self.members)), self._uuid(), self.random.randint(1, 9)
         body = {"points": points, "reason": mark}
         path = f"/members/{member}/point-awards"
-        made = self.perform("award", "POST", path, member, lambda: body, key=self._uuid(), token=self.scene.secretary, mark=mark, points=points)
+        secretary, admin = self.scene.secretary, self.scene.admin
+        made = self.perform("award", "POST", path, member, lambda: body, self._uuid(), secretary, mark=mark, points=points)
         if made is not None:
             path = f"/point-awards/{made['id']}/approve"
-            self.perform("approve", "POST", path, member, lambda: None, key=self._uuid(), token=self.scene.admin, award=made["id"], points=points)
+            self.perform("approve", "POST", path, member, lambda: None, self._uuid(), admin, award=made["id"])
 
     def perform(self, kind, method, path, member, body, key=None, token=None, **fields):
         """The answer's body; None if it was refused, or is left unknown."""
@@ -162,7 +163,8 @@ class Phone(threading.Thread):
         except api.Unanswered as error:
             self.log.write("attempt", op=operation, kind=kind, sent=sent, error=str(error))
             return None
-        self.log.write("attempt", op=operation, kind=kind, sent=sent, status=answer.status, code=answer.code, retry_after=answer.retry_after)
+        told = {"status": answer.status, "code": answer.code, "retry_after": answer.retry_after}
+        self.log.write("attempt", op=operation, kind=kind, sent=sent, **told)
         return answer
 
     def at_once(self, operation, kind, request):
@@ -180,7 +182,9 @@ class Phone(threading.Thread):
             connection.close()
         answers = [answer for answer in answers if answer is not None]
         done = [answer for answer in answers if answer.status < 300]
-        for answer in done[1:] + [answer for answer in answers if done and is_refusal(answer)]:
+        # Of requests at the same moment one may find all places taken and another a place that was freed: refusals are decided anew.
+        contradicting = [answer for answer in answers if done and is_refusal(answer) and answer.code != "sign_up_full"]
+        for answer in done[1:] + contradicting:
             self.log.write("repeat", op=operation, answer=essence(answer.body) if answer.status < 300 else refusal(answer))
         return next(iter(done + [answer for answer in answers if is_refusal(answer)] + answers), None)
 
@@ -202,7 +206,9 @@ class Phone(threading.Thread):
 
 def is_refusal(answer):
     """For good. A code that ran out while the phone tried is replaced, and what is too much now is tried later."""
-    return answer is not None and 400 <= answer.status < 500 and answer.status != 429 and answer.code not in ("expired_code", "invalid_code")
+    if answer is None or answer.status == 429 or answer.code in ("expired_code", "invalid_code"):
+        return False
+    return 400 <= answer.status < 500
 
 
 def refusal(answer):
@@ -219,7 +225,8 @@ class Crowd:
 
     def __init__(self, seed, scene, phones):
         self.scene = scene
-        supplies = {"check_in": Supply(scene.make_meeting), "progress": Supply(scene.make_lesson), "sign_up": Supply(scene.make_theme_day)}
+        makers = {"check_in": scene.make_meeting, "progress": scene.make_lesson, "sign_up": scene.make_theme_day}
+        supplies = {kind: Supply(make) for kind, make in makers.items()}
         people = list(scene.members.items())
         self.phones = [Phone(f"phone-{n}", seed, scene, supplies, dict(people[n::phones])) for n in range(phones)]
 

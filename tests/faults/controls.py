@@ -51,8 +51,8 @@ def unseen_spoils(operations, before, after):
     for name, spoil in SPOILS.items():
         stored = copy.deepcopy(after)
         old = {table: {row["id"] for row in before[table]} for table in ("check_ins", "sign_ups", "point_awards")}
-        acknowledged = {operation.answer["id"] for operation in operations.values() if operation.outcome == "ok" and "id" in operation.answer}
-        new = lambda table: next(row for row in stored[table] if row["id"] not in old[table] and row["id"] in acknowledged)
+        told = {operation.answer.get("id") for operation in operations.values() if operation.outcome == "ok"}
+        new = lambda table: next(row for row in stored[table] if row["id"] not in old[table] and row["id"] in told)
         spoil(stored, new)
         if not checker.Checker(operations, before, stored).check().all():
             unseen.append(name)

@@ -1,7 +1,8 @@
 """The append-only log of a round: what was asked, what was answered, and which fault was on at the time.
 
 One JSON object a line. `invoke` is written before the first byte of a request leaves, so whatever the server may have done is in the log.
-An operation ends as `ok` (answered 2xx) or `fail` (refused, so it must have no effect). Without either it is unknown: it may have happened or not.
+An operation ends as `ok` (answered 2xx) or `fail` (refused, so it must have no effect). Without either it is unknown: it may have
+happened or not.
 """
 
 import json

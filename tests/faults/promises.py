@@ -33,7 +33,8 @@ def redis_holds_no_truth(fault, during, found, figures):
     served = [attempt for attempt in during if attempt["kind"] in ("check_in", "sign_up")]
     for attempt in served:
         if attempt.get("status", 500) >= 500:
-            found.others.append(f"P4 {fault['name']}: {attempt['kind']} got {attempt.get('status')} {attempt.get('code', '')} {attempt.get('error', '')}")
+            got = attempt.get("error") or f"{attempt['status']} {attempt['code']}"
+            found.others.append(f"P4 {fault['name']}: {attempt['kind']} got {got}")
     add(figures, "served while Redis was away", len(served))
     longest(figures, "slowest of them s", served)
 
@@ -51,8 +52,8 @@ def never_hangs(fault, during, found, figures):
 
 def comes_back(fault, attempts, found, figures):
     limit, name = DATABASE_GONE[fault["name"]], fault["name"]
-    worked = min((attempt["at"] for attempt in attempts if attempt["sent"] >= fault["ended"] and attempt.get("status", 500) < 300), default=None)
-    back = None if worked is None else worked - fault["ended"]
+    worked = [attempt["at"] for attempt in attempts if attempt["sent"] >= fault["ended"] and attempt.get("status", 500) < 300]
+    back = min(worked) - fault["ended"] if worked else None
     for what, seconds in (("ready again", fault["ready_after"]), ("works again", back)):
         if seconds is None or seconds > limit:
             found.others.append(f"{'P2' if name == 'kill-postgres' else 'P5'} {name}: {what} after {seconds} s")

@@ -3,6 +3,7 @@
 import pathlib
 import random
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -140,6 +141,8 @@ class Round:
         return shown
 
     def end(self):
+        # A second Ctrl-C must not interrupt the cleaning up.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
         self.stop.set()
         for server in (*self.zhibus, self.redis, self.postgres):
             if server is not None:
@@ -149,6 +152,7 @@ class Round:
         if self.is_mounted:
             shutil.copytree(self.disk / "data", self.folder / "data", dirs_exist_ok=True)
             nemesis.unmount(self.disk)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
     def forget(self):
         for folder in filter(None, (self.folder, self.cluster)):
@@ -179,8 +183,10 @@ class Result:
         faults = ", ".join(f"{name} {sum(fault['name'] == name for fault in self.faults)}" for name in names)
         fired = sum(bool(fault.get("has_fired")) for fault in self.faults)
         found = self.found
-        yield f"{self.plan.name} seed={self.plan.seed} faults: {faults}" + (f" ({fired} fired)" if fired else "") + f"; {self.seconds:.0f} s"
-        yield f"  operations ok={self.ok} fail={self.fail} unknown={self.unknown}; " + ", ".join(f"{kind} {told}" for kind, told in self.by_kind.items())
+        fired = f" ({fired} fired)" if fired else ""
+        yield f"{self.plan.name} seed={self.plan.seed} faults: {faults}{fired}; {self.seconds:.0f} s"
+        kinds = ", ".join(f"{kind} {told}" for kind, told in self.by_kind.items())
+        yield f"  operations ok={self.ok} fail={self.fail} unknown={self.unknown}; {kinds}"
         yield "  " + ", ".join(f"{name} {round(value, 2)}" for name, value in self.figures.items())
         yield (
             f"  stored={self.stored} losses={len(found.losses)} inventions={len(found.inventions)} duplicates={len(found.duplicates)} "

@@ -9,6 +9,7 @@ import pathlib
 import random
 import signal
 import sys
+import traceback
 
 import boot
 import controls
@@ -20,13 +21,16 @@ BACKENDS = ("sqlite", "postgres")
 ROUNDS = {
     "sqlite": [["kill-server"], ["freeze-server"], ["power-loss"], ["disk-full"], ["failpoints"]],
     "postgres": [
-        ["kill-server", "kill-postgres", "kill-redis"], ["freeze-server"], ["kill-redis", "freeze-redis", "flush-redis", "full-redis"],
-        ["freeze-postgres", "cut", "hang", "delay", "slice"], ["failpoints"],
+        ["kill-server", "kill-postgres", "kill-redis"],
+        ["freeze-server"],
+        ["kill-redis", "freeze-redis", "flush-redis", "full-redis"],
+        ["freeze-postgres", "cut", "hang", "delay", "slice"],
+        ["failpoints"],
     ],
 }
 FAIL_POINTS = [
-    "db::before_commit", "db::after_commit", "lane::before_commit", "lane::after_commit", "idempotency::before_row", "idempotency::after_row",
-    "boards::before_update",
+    "db::before_commit", "db::after_commit", "lane::before_commit", "lane::after_commit",
+    "idempotency::before_row", "idempotency::after_row", "boards::before_update",
 ]
 
 
@@ -34,7 +38,7 @@ def arguments():
     names = sorted({fault for sets in ROUNDS.values() for faults in sets for fault in faults})
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--binary", default=ROOT / "target/debug/zhibu", help="the server")
-    parser.add_argument("--failpoints-binary", default=None, help="the server built with the feature `failpoints`; without it such rounds are left out")
+    parser.add_argument("--failpoints-binary", help="the same built with `failpoints`; rounds that need it are left out without it")
     parser.add_argument("--kills", type=int, default=20, help="how many on each backend; of other faults a tenth, three at least")
     parser.add_argument("--backend", choices=[*BACKENDS, "both"], default="both")
     parser.add_argument("--only", choices=names, help="one fault alone, so many times as --kills says")
@@ -78,8 +82,9 @@ def plans(options, backend, seed):
             print(f"{backend} failpoints: left out, there is no binary with fail points")
             continue
         times = options.kills if options.only or faults == sets[0] else max(3, len(faults), options.kills // 10)
+        binary = options.failpoints_binary if needs_fail_points else options.binary
         yield rounds.Plan(
-            f"{backend} {'+'.join(faults)}", backend, seed, options.failpoints_binary if needs_fail_points else options.binary, faults, times,
+            f"{backend} {'+'.join(faults)}", backend, seed, binary, faults, times,
             longest=1.0 if options.short else 3.0, fail_points=FAIL_POINTS, cluster_parent=cluster_parent(options),
         )
 
@@ -88,9 +93,13 @@ def run(plan, must_lose=False):
     one = rounds.Round(plan)
     try:
         result = one.run()
-    except BaseException:
-        print(f"{plan.name} seed={plan.seed}: broken off; kept in {one.folders()}", flush=True)
+    except SystemExit:
+        one.forget()
         raise
+    except Exception:
+        traceback.print_exc()
+        print(f"{plan.name} seed={plan.seed}: FAILED, broken off; kept in {one.folders()}", flush=True)
+        return False
     print("\n".join(result.lines()), flush=True)
     if must_lose:
         is_good = bool(result.found.losses)

@@ -1,7 +1,7 @@
 """Starts, kills and freezes the servers: ours, PostgreSQL and Redis. Each by its own pid, on loopback, in a folder of its own.
 
-As in scripts/lib/services.sh PostgreSQL steps down from root, and the kernel ends what we started should we be killed ourselves. For that the
-main thread starts them: PR_SET_PDEATHSIG is about the thread that forked.
+As in scripts/lib/services.sh PostgreSQL steps down from root, and the kernel ends what we started should we be killed ourselves.
+For that the main thread starts them: PR_SET_PDEATHSIG is about the thread that forked.
 """
 
 import glob
@@ -109,7 +109,9 @@ class Zhibu(Process):
         return [*ends_with_us(), self.binary, "serve", *demo, "--listen", f"127.0.0.1:{self.port}"]
 
     def environment(self):
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ZHIBU", "FAILPOINTS")) and not name.endswith("_URL")}
+        # The caller's own databases and settings must not leak into a round.
+        foreign = [name for name in os.environ if name.startswith(("ZHIBU", "FAILPOINTS")) or name.endswith("_URL")]
+        kept = {name: value for name, value in os.environ.items() if name not in foreign}
         return {
             **kept,
             "ZHIBU_DATA": str(self.data),
@@ -131,7 +133,8 @@ class Zhibu(Process):
 class Postgres(Process):
     def __init__(self, folder, options=()):
         super().__init__("postgres", folder)
-        found = sorted(glob.glob("/usr/lib/postgresql/*/bin/postgres"), key=lambda path: [int(n) for n in re.findall(r"\d+", path)])
+        numbers = lambda path: [int(number) for number in re.findall(r"\d+", path)]
+        found = sorted(glob.glob("/usr/lib/postgresql/*/bin/postgres"), key=numbers)
         program = found[-1] if found else shutil.which("postgres")
         if not program:
             raise NotStarted("PostgreSQL is not installed")
@@ -152,8 +155,9 @@ class Postgres(Process):
         os.chown(self.data, account.pw_uid, account.pw_gid)
 
     def _initialise(self):
+        options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
         subprocess.run(
-            [*self.user, self.bin / "initdb", "-D", self.data / "cluster", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
+            [*self.user, self.bin / "initdb", "-D", self.data / "cluster", *options],
             check=True, cwd="/", env=self.environment(), stdout=subprocess.DEVNULL,
         )
 

@@ -25,7 +25,8 @@ def read_sqlite(path):
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
     try:
         connection.execute("BEGIN")
-        return {table: [_row(columns, row) for row in connection.execute(f"SELECT {', '.join(columns)} FROM {table}")] for table, columns in TABLES.items()}
+        read = lambda table, columns: connection.execute(f"SELECT {', '.join(columns)} FROM {table}")
+        return {table: [_row(columns, row) for row in read(table, columns)] for table, columns in TABLES.items()}
     finally:
         connection.close()
 

@@ -69,7 +69,8 @@ class World:
 
     def _event(self, starts_in, **more):
         return {
-            "organization_id": self.root, "title": f"到會 {uuid.uuid4()}", "place": "三樓", "starts_at": when(starts_in), "ends_at": when(starts_in + 5400),
+            "organization_id": self.root, "title": f"到會 {uuid.uuid4()}", "place": "三樓",
+            "starts_at": when(starts_in), "ends_at": when(starts_in + 5400),
             "expected": {"standings": ["full", "probationary", "activist"]}, **more,
         }
 
