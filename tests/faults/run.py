@@ -7,6 +7,7 @@ import argparse
 import os
 import pathlib
 import random
+import shutil
 import signal
 import sys
 import traceback
@@ -69,7 +70,9 @@ def main():
 
 
 def cluster_parent(options):
-    return "/dev/shm" if options.short and os.path.ismount("/dev/shm") else "/tmp"
+    memory = "/dev/shm"
+    has_room = os.path.ismount(memory) and shutil.disk_usage(memory).free > 2**30
+    return memory if options.short and has_room else "/tmp"
 
 
 def plans(options, backend, seed):
@@ -80,6 +83,9 @@ def plans(options, backend, seed):
         needs_fail_points = faults == ["failpoints"]
         if needs_fail_points and not options.failpoints_binary:
             print(f"{backend} failpoints: left out, there is no binary with fail points")
+            continue
+        if faults == ["disk-full"] and os.geteuid() != 0:
+            print(f"{backend} disk-full: left out, only root mounts a small disk")
             continue
         times = options.kills if options.only or faults == sets[0] else max(3, len(faults), options.kills // 10)
         binary = options.failpoints_binary if needs_fail_points else options.binary

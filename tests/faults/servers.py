@@ -144,7 +144,8 @@ class Postgres(Process):
         self.options = list(options)
         self.user = []
         if os.geteuid() == 0:
-            account = pwd.getpwnam("postgres")
+            names = {account.pw_name: account for account in pwd.getpwall()}
+            account = names.get("postgres", names["nobody"])
             self.user = ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--init-groups"]
             self._give_to(account)
         self._initialise()
