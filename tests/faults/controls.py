@@ -64,17 +64,18 @@ SPOILS = {name.removeprefix("spoil_"): value for name, value in list(globals().i
 
 def plans(backend, seed, binary, cluster_parent):
     """Servers that acknowledge what they may lose, so a round of them must end in losses."""
-    early = {"FAILPOINTS": "lane::answer_before_commit=return"}
+    # The moment between answer and commit is made longer, so that a few kills meet it.
+    early = {"FAILPOINTS": "lane::answer_before_commit=return;lane::before_commit=sleep(100)"}
     if backend == "sqlite":
         normal = {"FAILPOINTS": "sqlite::synchronous_normal=return"}
         return [
-            rounds.Plan("control: SQLite at synchronous=NORMAL", backend, seed, binary, ["power-loss"], 2, settings=normal),
-            rounds.Plan("control: SQLite, the lane answers before it commits", backend, seed, binary, ["kill-server"], 8, settings=early),
+            rounds.Plan("control: SQLite at synchronous=NORMAL", backend, seed, binary, ["power-loss"], 1, settings=normal),
+            rounds.Plan("control: SQLite, the lane answers before it commits", backend, seed, binary, ["kill-server"], 4, settings=early),
         ]
     # A commit that is not waited for is written by the WAL writer: seldom, here.
     late = {"FAILPOINTS": "postgres::asynchronous_commit=return"}
     return [
-        rounds.Plan("control: PostgreSQL at synchronous_commit=off", backend, seed, binary, ["kill-postgres"], 3, settings=late,
+        rounds.Plan("control: PostgreSQL at synchronous_commit=off", backend, seed, binary, ["kill-postgres"], 2, settings=late,
                     postgres=["wal_writer_delay=10s"], cluster_parent=cluster_parent),
-        rounds.Plan("control: PostgreSQL, the lane answers before it commits", backend, seed, binary, ["kill-server"], 8, settings=early),
+        rounds.Plan("control: PostgreSQL, the lane answers before it commits", backend, seed, binary, ["kill-server"], 4, settings=early),
     ]

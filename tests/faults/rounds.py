@@ -119,12 +119,17 @@ class Round:
         points = comparison.points_of_members()
         checker.check_shown("leaderboard", self.board(scene, points), points, found)
         connection = api.Connection(scene.ports)
-        get = lambda path, token: connection.send("GET", path, token).body
-        sums = {member: get("/me/points?limit=1", token)["totals"]["all"] for member, token in scene.members.items()}
+
+        def shown(path, token, choose):
+            answer = connection.send("GET", path, token)
+            return choose(answer.body) if answer.status == 200 else (answer.status, answer.code)
+
+        sums = {member: shown("/me/points?limit=1", token, lambda body: body["totals"]["all"]) for member, token in scene.members.items()}
         checker.check_shown("own points", sums, {member: points[member] for member in sums}, found)
         stored = {row["event_id"]: (row["taken"], row["waiting"]) for row in comparison.stored["sign_up_sessions"]}
-        told = {event: get(f"/events/{event}/sign-up-policy", scene.admin)["sessions"][0] for event in stored}
-        checker.check_shown("places", {event: (session["taken"], session["waiting"]) for event, session in told.items()}, stored, found)
+        counted = lambda body: (body["sessions"][0]["taken"], body["sessions"][0]["waiting"])
+        told = {event: shown(f"/events/{event}/sign-up-policy", scene.admin, counted) for event in stored}
+        checker.check_shown("places", told, stored, found)
 
     def board(self, scene, expected):
         """As the API shows it; it may be behind for a moment, so it is asked until it agrees, ten seconds at most."""
