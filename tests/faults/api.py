@@ -19,7 +19,7 @@ class Answer:
 
 class Connection:
     def __init__(self, ports, turn=0, timeout=5):
-        """Of several servers that share a database it uses one, and the next after each failure."""
+        """Of several servers that share a database it uses one, until it moves to the next: at each failure, and when told to."""
         self.ports, self.turn, self.timeout = ports, turn, timeout
         self.http = None
 
@@ -56,9 +56,12 @@ class Connection:
             raise self.failed(error) from error
 
     def failed(self, error):
+        self.move()
+        return Unanswered(type(error).__name__)
+
+    def move(self):
         self.close()
         self.turn += 1
-        return Unanswered(type(error).__name__)
 
     def close(self):
         if self.http is not None:

@@ -214,7 +214,7 @@ def check_shown(what, shown, stored, found):
             found.others.append(f"{what}: the API shows {shown.get(key)} for {key}, stored is {stored.get(key)}")
 
 
-def count(operations, kinds=None):
+def count(operations, kinds):
     """ok, fail, unknown."""
-    outcomes = Counter(operation.outcome for operation in operations.values() if kinds is None or operation.kind in kinds)
+    outcomes = Counter(operation.outcome for operation in operations.values() if operation.kind in kinds)
     return outcomes["ok"], outcomes["fail"], outcomes["unknown"]

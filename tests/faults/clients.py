@@ -16,6 +16,7 @@ ANSWERS_DROPPED = 0.1
 SENT_AT_ONCE = 0.05
 AT_ONCE = 8
 GIVES_UP = 0.03
+MOVES = 0.2
 SENDS_AGAIN = 0.1
 PAUSE_S = 0.02
 
@@ -65,7 +66,10 @@ class Phone(threading.Thread):
     def run(self):
         try:
             while not self.closing.is_set():
-                self.random.choice([self.check_in, self.check_in, self.progress, self.sign_up, self.cancel, self.award])()
+                # As a balancer does; else nobody would come back to a server that was killed once.
+                if len(self.scene.ports) > 1 and self.random.random() < MOVES:
+                    self.connection.move()
+                self.random.choice([self.check_in, self.check_in, self.progress, self.sign_up, self.cancel, self.award, self.look])()
                 self.closing.wait(PAUSE_S)
         except world.RoundOver:
             pass
@@ -127,6 +131,12 @@ class Phone(threading.Thread):
         if made is not None:
             path = f"/point-awards/{made['id']}/approve"
             self.perform("approve", "POST", path, member, lambda: None, self._uuid(), admin, award=made["id"])
+
+    def look(self):
+        """A board that somebody looks at is kept up to date, in Redis where there is one."""
+        member = self.random.choice(list(self.members))
+        operation = self.log.invoke("look", member=member)
+        self.attempt(operation, "look", ("GET", f"/leaderboards/{self.scene.root}/me", self.members[member]))
 
     def perform(self, kind, method, path, member, body, key=None, token=None, **fields):
         """The answer's body; None if it was refused, or is left unknown."""

@@ -68,14 +68,14 @@ def plans(backend, seed, binary, cluster_parent):
     early = {"FAILPOINTS": "lane::answer_before_commit=return;lane::before_commit=sleep(100)"}
     if backend == "sqlite":
         normal = {"FAILPOINTS": "sqlite::synchronous_normal=return"}
-        return [
-            rounds.Plan("control: SQLite at synchronous=NORMAL", backend, seed, binary, ["power-loss"], 1, settings=normal),
-            rounds.Plan("control: SQLite, the lane answers before it commits", backend, seed, binary, ["kill-server"], 4, settings=early),
-        ]
-    # A commit that is not waited for is written by the WAL writer: seldom, here.
-    late = {"FAILPOINTS": "postgres::asynchronous_commit=return"}
-    return [
-        rounds.Plan("control: PostgreSQL at synchronous_commit=off", backend, seed, binary, ["kill-postgres"], 2, settings=late,
-                    postgres=["wal_writer_delay=10s"], cluster_parent=cluster_parent),
-        rounds.Plan("control: PostgreSQL, the lane answers before it commits", backend, seed, binary, ["kill-server"], 4, settings=early),
-    ]
+        broken = [("at synchronous=NORMAL", "power-loss", 1, normal, ())]
+    else:
+        # A commit that is not waited for is written by the WAL writer: seldom, here.
+        late = {"FAILPOINTS": "postgres::asynchronous_commit=return"}
+        broken = [("at synchronous_commit=off", "kill-postgres", 2, late, ["wal_writer_delay=10s"])]
+    broken.append(("the lane answers before it commits", "kill-server", 4, early, ()))
+    for what, fault, times, settings, options in broken:
+        yield rounds.Plan(
+            f"control: {backend}, {what}", backend, seed, binary, [fault], times,
+            longest=0.8, settings=settings, postgres=options, cluster_parent=cluster_parent,
+        )

@@ -1,5 +1,6 @@
 """The faults, one function each: it does its harm, waits, repairs, and says from when to when it was there."""
 
+import itertools
 import os
 import pathlib
 import shutil
@@ -12,6 +13,7 @@ SHORTEST_S = 0.5
 class Nemesis:
     def __init__(self, round):
         self.round, self.random, self.log = round, round.random, round.log
+        self.fail_points = itertools.cycle(self.random.sample(round.fail_points, len(round.fail_points)))
         self.faults = {
             "kill-server": self.kill_server, "freeze-server": self.freeze_server, "kill-postgres": self.kill_postgres,
             "freeze-postgres": self.freeze_postgres, "kill-redis": self.kill_redis, "freeze-redis": self.freeze_redis,
@@ -129,9 +131,9 @@ class Nemesis:
         self.back("disk-full", begun)
 
     def fail_point(self):
-        """The server ends itself at one of the points; which, and how often it is passed before, is drawn."""
+        """The server ends itself at one of the points, by turns; how often it is passed before that is drawn."""
         begun, zhibu = time.monotonic(), self.random.choice(self.round.zhibus)
-        name, chance = self.random.choice(self.round.fail_points), self.random.choice([2, 5, 20])
+        name, chance = next(self.fail_points), self.random.choice([5, 20, 50])
         zhibu.settings["FAILPOINTS"] = f"{name}={chance}%return"
         zhibu.kill()
         zhibu.spawn()

@@ -23,6 +23,7 @@ import world
 
 MEMBERS, PHONES = 24, 6
 DISK_MIB = 48
+WRITES = ("check_in", "progress", "sign_up", "cancel", "award", "approve", "event", "lesson")
 REPLICAS = {"sqlite": 1, "postgres": 2}
 THROUGH_PROXY = {"cut", "hang", "delay", "slice"}
 
@@ -170,7 +171,7 @@ class Round:
 class Result:
     def __init__(self, plan, operations, faults, comparison, found, figures, seconds):
         self.plan, self.found, self.figures, self.seconds = plan, found, figures, seconds
-        self.ok, self.fail, self.unknown = checker.count(operations)
+        self.ok, self.fail, self.unknown = checker.count(operations, WRITES)
         attempts = [attempt for operation in operations.values() for attempt in operation.attempts]
         self.figures = {
             "answers dropped": sum(attempt.get("error") == "dropped" for attempt in attempts),
@@ -180,16 +181,16 @@ class Result:
         }
         self.faults = faults
         self.stored = comparison.count_stored()
-        kinds = ("check_in", "progress", "sign_up", "cancel", "award", "approve")
-        self.by_kind = {kind: "/".join(str(number) for number in checker.count(operations, (kind,))) for kind in kinds}
+        self.by_kind = {kind: "/".join(str(number) for number in checker.count(operations, (kind,))) for kind in WRITES}
 
     def lines(self):
         names = sorted({fault["name"] for fault in self.faults})
         faults = ", ".join(f"{name} {sum(fault['name'] == name for fault in self.faults)}" for name in names)
-        fired = sum(bool(fault.get("has_fired")) for fault in self.faults)
+        points = [fault["point"] for fault in self.faults if fault.get("has_fired")]
         found = self.found
-        fired = f" ({fired} fired)" if fired else ""
-        yield f"{self.plan.name} seed={self.plan.seed} faults: {faults}{fired}; {self.seconds:.0f} s"
+        yield f"{self.plan.name} seed={self.plan.seed} faults: {faults}; {self.seconds:.0f} s"
+        if points:
+            yield "  ended by itself at " + ", ".join(f"{point} {points.count(point)}" for point in sorted(set(points)))
         kinds = ", ".join(f"{kind} {told}" for kind, told in self.by_kind.items())
         yield f"  operations ok={self.ok} fail={self.fail} unknown={self.unknown}; {kinds}"
         yield "  " + ", ".join(f"{name} {round(value, 2)}" for name, value in self.figures.items())

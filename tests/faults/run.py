@@ -42,7 +42,7 @@ def arguments():
     parser.add_argument("--failpoints-binary", help="the same built with `failpoints`; rounds that need it are left out without it")
     parser.add_argument("--kills", type=int, default=20, help="how many on each backend; of other faults a tenth, three at least")
     parser.add_argument("--backend", choices=[*BACKENDS, "both"], default="both")
-    parser.add_argument("--only", choices=names, help="one fault alone, so many times as --kills says")
+    parser.add_argument("--only", choices=[*names, "kills"], help="one fault alone, or the kills, so many times as --kills says")
     parser.add_argument("--controls", action="store_true", help="only the servers that are broken on purpose: losses must be found")
     parser.add_argument("--short", action="store_true", help="the kills and the controls, quickly: what scripts/test.sh runs")
     parser.add_argument("--seed", type=int, help="repeats what was drawn; the default is drawn itself, and printed")
@@ -77,7 +77,9 @@ def cluster_parent(options):
 
 def plans(options, backend, seed):
     sets = ROUNDS[backend]
-    if options.only:
+    if options.only == "kills":
+        sets = sets[:1]
+    elif options.only:
         sets = [[options.only]] if any(options.only in faults for faults in sets) else []
     for faults in sets[:1] if options.short else sets:
         needs_fail_points = faults == ["failpoints"]
