@@ -58,11 +58,11 @@ class Process:
                 self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment(), cwd="/", start_new_session=True
             )
 
-    def start(self, seconds=30):
+    def start(self, seconds=60):
         self.spawn()
         self.wait_ready(seconds)
 
-    def wait_ready(self, seconds=30):
+    def wait_ready(self, seconds=60):
         """How long it took."""
         begun = time.monotonic()
         while not self.is_ready():
