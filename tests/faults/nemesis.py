@@ -6,8 +6,10 @@ import pathlib
 import shutil
 import time
 
-# Interval between two faults.
+# Interval between two faults; on a slow machine longer, until so many operations were acknowledged that there is something to lose.
 SHORTEST_S = 0.5
+ACKNOWLEDGED = 10
+AT_MOST_S = 20
 
 
 class Nemesis:
@@ -26,9 +28,15 @@ class Nemesis:
         order = (list(names) * times)[:times]
         self.random.shuffle(order)
         for name in order:
-            self.pause(SHORTEST_S, longest)
+            self.wait_for_work(longest)
             self.faults[name]()
         self.pause(SHORTEST_S, SHORTEST_S)
+
+    def wait_for_work(self, longest):
+        before, until = self.log.acknowledged, time.monotonic() + AT_MOST_S
+        self.pause(SHORTEST_S, longest)
+        while self.log.acknowledged < before + ACKNOWLEDGED and time.monotonic() < until:
+            time.sleep(0.02)
 
     def pause(self, shortest, longest):
         time.sleep(self.random.uniform(shortest, longest))

@@ -16,10 +16,12 @@ class OperationLog:
         self._file = open(path, "a", buffering=1, encoding="utf-8")
         self._lock = threading.Lock()
         self._last = 0
+        self.acknowledged = 0
 
     def write(self, what, **fields):
         line = json.dumps({"what": what, "at": round(time.monotonic(), 4), **fields}, ensure_ascii=False)
         with self._lock:
+            self.acknowledged += what == "ok"
             self._file.write(line + "\n")
 
     def invoke(self, kind, **fields):

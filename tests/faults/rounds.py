@@ -111,6 +111,7 @@ class Round:
         self.ask_the_server(scene, comparison, found)
         figures = promises.judge(operations, faults, found)
         found.others += [f"the driver: {error}" for error in self.crowd.errors()]
+        found.others += [f"the server panicked: {where}" for zhibu in self.zhibus for where in zhibu.panics()]
         unseen = controls.unseen_spoils(operations, before, after) if not found.all() else []
         found.others += [f"the checker does not see {name}" for name in unseen]
         return Result(self.plan, operations, faults, comparison, found, figures, seconds)

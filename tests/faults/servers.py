@@ -122,6 +122,10 @@ class Zhibu(Process):
             **self.settings,
         }
 
+    def panics(self):
+        """Where and why, as Rust's own hook writes it: a line with the place, and one with the reason."""
+        return re.findall(r"panicked at (.*\n.*)", self.log.read_text(errors="replace"))
+
     def is_ready(self):
         try:
             with urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:
