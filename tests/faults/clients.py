@@ -141,20 +141,24 @@ class Phone(threading.Thread):
     def perform(self, kind, method, path, member, body, key=None, token=None, **fields):
         """The answer's body; None if it was refused, or is left unknown."""
         token = token or self.members[member]
-        operation = self.log.invoke(kind, member=member, **fields)
+        operation, is_open = self.log.invoke(kind, member=member, **fields), False
         while not self.stop.is_set():
             request = (method, path, token, body(), key)
             if self.random.random() < SENT_AT_ONCE:
-                answer = self.at_once(operation, kind, request)
+                answers = self.at_once(operation, kind, request)
             else:
-                answer = self.attempt(operation, kind, request)
-            if answer is not None and answer.status < 300:
+                answers = [self.attempt(operation, kind, request)]
+            answer = decisive(answers)
+            is_open |= any(not is_done(answer) and not is_refusal(answer) for answer in answers)
+            if is_done(answer):
                 self.log.write("ok", op=operation, answer=essence(answer.body))
                 self.answered.append((operation, method, path, token, body, key))
                 self.send_again()
                 return answer.body
             if is_refusal(answer):
-                self.log.write("fail", op=operation, answer=refusal(answer))
+                # An earlier request that nobody answered may come after this one, when a place is free again.
+                if not (is_open and answer.code == "sign_up_full"):
+                    self.log.write("fail", op=operation, answer=refusal(answer))
                 return None
             if answer is not None and answer.status < 500:
                 self.codes.known.clear()
@@ -178,8 +182,8 @@ class Phone(threading.Thread):
         return answer
 
     def at_once(self, operation, kind, request):
-        """The same on several connections, to all servers: the first answer, after all others were compared with it."""
-        sent, out = time.monotonic(), []
+        """The same on several connections, to all servers: all answers, after they were noted to be compared."""
+        sent, out, answers = time.monotonic(), [], []
         for turn in range(self.random.randint(2, AT_ONCE)):
             connection = api.Connection(self.scene.ports, turn)
             try:
@@ -187,16 +191,16 @@ class Phone(threading.Thread):
                 out.append(connection)
             except api.Unanswered as error:
                 self.log.write("attempt", op=operation, kind=kind, sent=sent, error=str(error))
-        answers = [self.logged(operation, kind, connection.answer, sent) for connection in out]
+                answers.append(None)
+        answers += [self.logged(operation, kind, connection.answer, sent) for connection in out]
         for connection in out:
             connection.close()
-        answers = [answer for answer in answers if answer is not None]
-        done = [answer for answer in answers if answer.status < 300]
+        done = [answer for answer in answers if is_done(answer)]
         # Of requests at the same moment one may find all places taken and another a place that was freed: refusals are decided anew.
         contradicting = [answer for answer in answers if done and is_refusal(answer) and answer.code != "sign_up_full"]
         for answer in done[1:] + contradicting:
             self.log.write("repeat", op=operation, answer=essence(answer.body) if answer.status < 300 else refusal(answer))
-        return next(iter(done + [answer for answer in answers if is_refusal(answer)] + answers), None)
+        return answers
 
     def send_again(self):
         """Something that was answered, perhaps by a server that has been killed since."""
@@ -214,9 +218,19 @@ class Phone(threading.Thread):
         return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
 
 
+def is_done(answer):
+    return answer is not None and answer.status < 300
+
+
+def decisive(answers):
+    """An acceptance, else a refusal, else any answer at all."""
+    told = [answer for answer in answers if answer is not None]
+    return next(iter([*filter(is_done, told), *filter(is_refusal, told), *told]), None)
+
+
 def is_refusal(answer):
-    """For good. A code that ran out while the phone tried is replaced, and what is too much now is tried later."""
-    if answer is None or answer.status == 429 or answer.code in ("expired_code", "invalid_code"):
+    """For good. A code that ran out while the phone tried is replaced; what is too much now, or came too slowly, is tried later."""
+    if answer is None or answer.status in (408, 429) or answer.code in ("expired_code", "invalid_code"):
         return False
     return 400 <= answer.status < 500
 

@@ -65,7 +65,7 @@ def main():
         if options.failpoints_binary and not options.only:
             for plan in controls.plans(backend, seed, options.failpoints_binary, cluster_parent(options)):
                 is_good &= run(plan, must_lose=True)
-    print("verdict: all promises kept" if is_good else "verdict: BROKEN", flush=True)
+    print("verdict: ok" if is_good else "verdict: FAILED", flush=True)
     sys.exit(0 if is_good else 1)
 
 
