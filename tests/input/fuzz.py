@@ -1,0 +1,133 @@
+"""Part `schemathesis`: the OpenAPI document against the server, for each role, with links. Promise P14."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import requests
+
+import world
+from document import narrow, operations, shadowed_paths
+from links import add_links
+from report import Findings
+from server import ROLES, Server, Unusable, sign_in, sign_in_roles
+
+HERE = Path(__file__).parent
+CHECKS = (
+    "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance",
+    "response_headers_conformance", "unsupported_method", "allow_header_conformance", "ignored_auth", "problem_document",
+)
+# How thoroughly: phases of schemathesis and examples for each operation in them.
+SHORT = {"coverage": False, "fuzzing": 1, "stateful": 0}
+SHORT_ADMIN = {"coverage": True, "fuzzing": 0, "stateful": 3}
+LONG = {"coverage": True, "fuzzing": 50, "stateful": 100}
+
+
+def run(options):
+    findings = Findings("schemathesis")
+    asked, reached, total = set(), set(), 0
+    # The one with the most to do first; two at once are what two cores carry.
+    order = sorted(ROLES, key=lambda role: role != "admin")
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda role: one_role(role, options), order))
+    for role, (record, panics, total) in zip(order, results):
+        findings.extend((role, panic) for panic in panics)
+        answers = [one for one in record if "status" in one]
+        faults = distinct(one["failure"] for one in record if "failure" in one)
+        findings.extend((role, fault) for fault in faults)
+        names, good = {one["operation"] for one in answers}, {one["operation"] for one in answers if one["status"] // 100 == 2}
+        asked |= names
+        reached |= good
+        findings.requests += len(answers)
+        told = f"{len(names)} of {total} operations asked, {len(good)} answered 2xx, {len(faults)} findings"
+        print(f"  {role}: {len(answers)} requests, {told}", flush=True)
+    findings.note(f"{len(asked)} of {total} operations asked, {len(reached)} answered 2xx to some role")
+    if options.keep:
+        never = sorted(asked - reached)
+        (Path(options.keep) / "schemathesis-never-2xx.txt").write_text("\n".join(never) + "\n")
+    return findings
+
+
+def one_role(role, options):
+    effort = LONG if options.long else SHORT_ADMIN if role == "admin" else SHORT
+    with Server(options.binary, options.database_url) as server:
+        record, total = fuzz_as(server, role, effort, options)
+        return record, server.panics(), total
+
+
+def fuzz_as(server, role, effort, options):
+    """Runs schemathesis as one role: what its hooks recorded, and the number of operations."""
+    clients = sign_in_roles(server)
+    known, values = world.build(server, clients)
+    official = requests.get(server.url + "/api/v1/openapi.json", timeout=10).json()
+    document = narrow(official, known, values)
+    add_links(document)
+    folder, spare = server.folder, sign_in(server, "demo-member-059").token
+    (folder / "document.json").write_text(json.dumps(document))
+    (folder / "schemathesis.toml").write_text(settings(document, effort, clients[role].token, spare))
+    acting = [client.me()["id"] for name, client in clients.items() if name not in ("anonymous", "system_admin")]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(HERE),
+        "SCHEMATHESIS_HOOKS": "fuzz_hooks",
+        "INPUT_RECORD": str(folder / "record"),
+        "INPUT_ACTING": " ".join(acting),
+    }
+    command = command_line(server.url, effort, options.seed)
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
+    if options.keep:
+        (Path(options.keep) / f"schemathesis-{role}.txt").write_text(done.stdout + done.stderr)
+    report = folder / "report.json"
+    if done.returncode not in (0, 1) or not report.exists() or json.loads(report.read_text())["errors"]:
+        raise Unusable(f"schemathesis failed as {role}:\n{(done.stdout + done.stderr)[-3000:]}")
+    if options.keep:
+        shutil.copy(folder / "record", Path(options.keep) / f"schemathesis-{role}.jsonl")
+    record = [json.loads(line) for line in (folder / "record").read_text().splitlines()]
+    if role != "anonymous" and clients[role].get("/me").status_code != 200:
+        raise Unusable(f"the session of the {role} did not outlive the run: what followed its end shows nothing")
+    return record, len(operations(official))
+
+
+def command_line(url, effort, seed):
+    phases = [name for name in ("coverage", "fuzzing", "stateful") if effort[name]]
+    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", "schemathesis.toml", "run", "document.json", "--url", url]
+    command += ["--phases", ",".join(phases), "--checks", ",".join(CHECKS), "--seed", str(seed), "--continue-on-failure"]
+    command += ["--report", "json", "--report-json-path", "report.json", "--output-sanitize", "false", "--warnings", "off"]
+    return command + ["--request-timeout", "10", "--suppress-health-check", "all"]
+
+
+def settings(document, effort, token, spare):
+    """schemathesis.toml: what its command line has no words for. `spare` is a session that may end."""
+    own = f'[headers]\nAuthorization = "Bearer {token}"' if token else ""
+    logout = f'[[operations]]\ninclude-operation-id = "logout"\nheaders.Authorization = "Bearer {spare}"' if token else ""
+    shadowed = "|".join(shadowed_paths(document))
+    return f"""
+max-stream-events = 1
+{own}
+[phases.fuzzing.generation]
+max-examples = {effort["fuzzing"] or 1}
+[phases.stateful.generation]
+max-examples = {effort["stateful"] or 1}
+[[operations]]
+include-path-regex = "^({shadowed})$"
+checks.unsupported_method.enabled = false
+[[operations]]
+include-path-regex = "/uploads"
+headers.Tus-Resumable = "1.0.0"
+{logout}
+"""
+
+
+def distinct(failures):
+    """One line for each operation, check and message, with the first request that showed it."""
+    seen = {}
+    for one in failures:
+        seen.setdefault((one["operation"], one["check"], one["status"], one["message"].split("\n\n")[0]), one)
+    return [
+        f"{one['operation']} {one['check']}: {' '.join(one['message'].split())}\n    got {one['status']} {one['answer']}\n    {one['curl']}"
+        for one in seen.values()
+    ]
