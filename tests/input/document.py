@@ -1,12 +1,19 @@
 """The suite's own copy of the OpenAPI document: requests mostly name things that exist, answers are judged as documented."""
 
 import copy
+import json
 import re
+from datetime import datetime, timezone
 
-from world import NOBODY, instant
+from world import NOBODY, day, instant
 
 PREFIX = "#/components/schemas/"
 ASKED = "Asked."  # before the name of a schema that only requests use
+# What ends a thing gets the last one that was made, so that all others still meet one that lives.
+ENDS = re.compile("^(annul|archive|cancel|close|deactivate|decline|delete|end|move|reject|revoke|transfer|withdraw)_")
+# The moment at which the document's examples were thought up; here they happen now.
+EXAMPLES_NOW = datetime(2026, 11, 24, 1, 35, tzinfo=timezone.utc)
+MUST_BE_UNIQUE = ("phone", "employee_no", "account_name")
 
 
 def narrow(document, known, values):
@@ -14,22 +21,57 @@ def narrow(document, known, values):
     copied = copy.deepcopy(document)
     schemas = copied["components"]["schemas"]
     asked = {}
-    for path in copied["paths"].values():
-        for operation in path.values():
-            for parameter in operation.get("parameters", []):
-                parameter["schema"] = narrow_parameter(parameter, values) or redirect(parameter["schema"], schemas, asked)
-            for content in operation.get("requestBody", {}).get("content", {}).values():
-                content["schema"] = redirect(content.get("schema", {}), schemas, asked)
+    for _, _, operation in operations(copied):
+        for parameter in operation.get("parameters", []):
+            special = special_parameter(parameter, operation, known, values)
+            parameter["schema"] = special or redirect(parameter["schema"], schemas, asked)
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            content["schema"] = redirect(content.get("schema", {}), schemas, asked)
     for name, schema in asked.items():
         if name in known:
-            schema = {"type": "string", "format": "uuid", "enum": [*known[name], NOBODY]}
+            schema = ids(known[name])
         elif name == "Instant":
             schema = {"anyOf": [{**schema, "enum": [instant(minutes=-5), instant(hours=2), instant(days=3)]}, schema]}
+        elif isinstance(schema.get("example"), dict):
+            schema = {**schema, "example": living_example(schema, known)}
         schemas[ASKED + name] = schema
     return copied
 
 
-def narrow_parameter(parameter, values):
+def ids(some):
+    return {"type": "string", "format": "uuid", "enum": [*some, NOBODY]}
+
+
+def living_example(schema, known):
+    """The example with ids of things that exist, moved to the present, and without what only one thing can have."""
+    example = {}
+    for name, value in schema["example"].items():
+        kind = re.search(ASKED + r"(\w+Id)\"", json.dumps(schema.get("properties", {}).get(name)))
+        if kind and kind[1] in known:
+            some = known[kind[1]][0]
+            value = [some] if isinstance(value, list) else some
+        if name not in MUST_BE_UNIQUE:
+            example[name] = to_the_present(value)
+    return example
+
+
+def to_the_present(value):
+    if isinstance(value, list):
+        return [to_the_present(one) for one in value]
+    if isinstance(value, dict):
+        return {name: to_the_present(one) for name, one in value.items()}
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", value):
+        return instant(seconds=(datetime.fromisoformat(value) - EXAMPLES_NOW).total_seconds())
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+        return day((datetime.fromisoformat(value + "T00:00:00Z") - EXAMPLES_NOW).days + 1)
+    return value
+
+
+def special_parameter(parameter, operation, known, values):
+    kind = parameter["schema"].get("$ref", "").removeprefix(PREFIX)
+    if parameter["in"] == "path" and kind in known:
+        *living, last = known[kind]
+        return ids([last] if ENDS.match(operation["operationId"]) else living or [last])
     if parameter["name"] == "If-Match":
         return {"type": "string", "enum": ["*", '"1"', '"0"']}
     if parameter["name"] == "token":

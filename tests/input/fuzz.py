@@ -1,5 +1,6 @@
 """Part `schemathesis`: the OpenAPI document against the server, for each role, with links. Promise P14."""
 
+import base64
 import json
 import os
 import shutil
@@ -34,10 +35,7 @@ def run(options):
     order = sorted(ROLES, key=lambda role: role != "admin")
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(lambda role: one_role(role, options), order))
-    for role, (record, panics, total) in zip(order, results):
-        findings.extend((role, panic) for panic in panics)
-        answers = [one for one in record if "status" in one]
-        faults = distinct(one["failure"] for one in record if "failure" in one)
+    for role, (answers, faults, total) in zip(order, results):
         findings.extend((role, fault) for fault in faults)
         names, good = {one["operation"] for one in answers}, {one["operation"] for one in answers if one["status"] // 100 == 2}
         asked |= names
@@ -55,12 +53,12 @@ def run(options):
 def one_role(role, options):
     effort = LONG if options.long else SHORT_ADMIN if role == "admin" else SHORT
     with Server(options.binary, options.database_url) as server:
-        record, total = fuzz_as(server, role, effort, options)
-        return record, server.panics(), total
+        answers, faults, total = fuzz_as(server, role, effort, options)
+        return answers, faults + server.panics(), total
 
 
 def fuzz_as(server, role, effort, options):
-    """Runs schemathesis as one role: what its hooks recorded, and the number of operations."""
+    """Runs schemathesis as one role: each answer's operation and status, what failed, and the number of operations."""
     clients = sign_in_roles(server)
     known, values = world.build(server, clients)
     official = requests.get(server.url + "/api/v1/openapi.json", timeout=10).json()
@@ -86,17 +84,18 @@ def fuzz_as(server, role, effort, options):
         raise Unusable(f"schemathesis failed as {role}:\n{(done.stdout + done.stderr)[-3000:]}")
     if options.keep:
         shutil.copy(folder / "record", Path(options.keep) / f"schemathesis-{role}.jsonl")
-    record = [json.loads(line) for line in (folder / "record").read_text().splitlines()]
+    answers = [json.loads(line) for line in (folder / "record").read_text().splitlines()]
     if role != "anonymous" and clients[role].get("/me").status_code != 200:
         raise Unusable(f"the session of the {role} did not outlive the run: what followed its end shows nothing")
-    return record, len(operations(official))
+    return answers, failures(folder / "report.ndjson"), len(operations(official))
 
 
 def command_line(url, effort, seed):
     phases = [name for name in ("coverage", "fuzzing", "stateful") if effort[name]]
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", "schemathesis.toml", "run", "document.json", "--url", url]
     command += ["--phases", ",".join(phases), "--checks", ",".join(CHECKS), "--seed", str(seed), "--continue-on-failure"]
-    command += ["--report", "json", "--report-json-path", "report.json", "--output-sanitize", "false", "--warnings", "off"]
+    command += ["--report", "json,ndjson", "--report-json-path", "report.json", "--report-ndjson-path", "report.ndjson"]
+    command += ["--output-sanitize", "false", "--warnings", "off"]
     return command + ["--request-timeout", "10", "--suppress-health-check", "all"]
 
 
@@ -122,12 +121,27 @@ headers.Tus-Resumable = "1.0.0"
 """
 
 
-def distinct(failures):
-    """One line for each operation, check and message, with the first request that showed it."""
+def failures(path):
+    """What failed in a run, one for each operation, check, status and message, with the first request that showed it."""
     seen = {}
-    for one in failures:
-        seen.setdefault((one["operation"], one["check"], one["status"], one["message"].split("\n\n")[0]), one)
-    return [
-        f"{one['operation']} {one['check']}: {' '.join(one['message'].split())}\n    got {one['status']} {one['answer']}\n    {one['curl']}"
-        for one in seen.values()
-    ]
+    with open(path) as lines:
+        for line in lines:
+            if line.startswith('{"ScenarioFinished"'):
+                recorder = json.loads(line)["ScenarioFinished"]["recorder"]
+                for case, checks in recorder["checks"].items():
+                    for check in checks:
+                        if check["status"] == "failure":
+                            remember(seen, check, recorder["interactions"].get(case) or {}, recorder["label"])
+    return list(seen.values())
+
+
+def remember(seen, check, interaction, label):
+    failure, request, answer = check["failure_info"]["failure"], interaction.get("request") or {}, interaction.get("response") or {}
+    status, message = answer.get("status_code"), " ".join(failure["message"].split())
+    body = text(answer.get("content"))[:300]
+    curl = f"curl -X {request.get('method')} '{request.get('uri')}' -d '{text(request.get('body'))[:600]}'"
+    seen.setdefault((label, check["name"], status, message[:60]), f"{label} {check['name']}: {message[:400]}\n    got {status} {body}\n    {curl}")
+
+
+def text(content):
+    return base64.b64decode((content or {}).get("$base64") or "").decode(errors="replace")

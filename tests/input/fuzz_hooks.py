@@ -35,15 +35,6 @@ def after_call(context, case, response):
     RECORD.write(json.dumps({"operation": operation_id(case), "status": response.status_code}) + "\n")
 
 
-@schemathesis.hook
-def after_validate(context, case, response, results):
-    for result in results:
-        if result.failure:
-            what = {"check": result.name, "message": str(result.failure)[:600], "answer": response.text[:400]}
-            asked = {"operation": operation_id(case), "curl": case.as_curl_command()[:1500]}
-            RECORD.write(json.dumps({"failure": {**what, **asked, "status": response.status_code}}) + "\n")
-
-
 class Answer:
     """What `problem_fault` reads of an answer."""
 

@@ -11,6 +11,7 @@ from server import Unusable
 
 PARTS = {
     "schemathesis": "fuzz",
+    "tokens": "forged_tokens",
 }
 
 

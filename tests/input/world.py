@@ -39,16 +39,18 @@ class Maker:
     def organizations(self):
         self.root = self.keep("OrganizationId", self.admin.me()["organization_id"])
         self.branch = self.keep("OrganizationId", self.secretary.me()["organization_id"])
-        spare = {"name": "備用支部", "kind": "branch", "parent_id": self.root}
-        self.spare = self.keep("OrganizationId", self.admin.make("POST", "/organizations", spare)["id"])
+        for name in ("備用支部", "要撤銷的支部"):
+            spare = {"name": name, "kind": "branch", "parent_id": self.root}
+            self.keep("OrganizationId", self.admin.make("POST", "/organizations", spare)["id"])
 
     def people(self):
         # Not the accounts that the roles act with: those must be able to go on.
         acting = {client.me()["id"] for client in (self.admin, self.member, self.secretary, self.organizer)}
         listed = self.admin.make("GET", f"/members?organization_id={self.branch}&limit=20")["items"]
         self.keep("MemberId", *[one["id"] for one in listed if one["id"] not in acting][:3])
-        grant = {"member_id": self.known["MemberId"][0], "role": "lecturer"}
-        self.keep("RoleGrantId", self.admin.make("POST", f"/organizations/{self.branch}/roles", grant)["id"])
+        for role in ("lecturer", "inspector"):
+            grant = {"member_id": self.known["MemberId"][0], "role": role}
+            self.keep("RoleGrantId", self.admin.make("POST", f"/organizations/{self.branch}/roles", grant)["id"])
         spare = sign_in(self.server, "demo-member-060")
         self.keep("SessionId", spare.make("GET", "/auth/sessions")["items"][0]["id"])
         award = {"points": 3, "reason": "社區服務"}
@@ -68,42 +70,50 @@ class Maker:
     def events(self):
         self.open = self.event("開著的活動")
         self.event("草稿", publish=False)
+        self.dull = self.event("有人請假的活動", starts_at=instant(days=2), ends_at=instant(days=2, hours=2))
         self.later = self.event("報名的活動", publish=False, starts_at=instant(days=5), ends_at=instant(days=5, hours=2))
         policy = {"capacity": 5}
         self.organizer.make("PUT", f"/events/{self.later}/sign-up-policy", policy, headers={"If-Match": "*"})
         self.organizer.make("POST", f"/events/{self.later}/publish", {})
-        wish = {"client_event_id": str(uuid.uuid4())}
-        self.keep("SignUpId", self.member.make("POST", f"/events/{self.later}/sign-ups", wish)["id"])
+        for client in (self.secretary, self.member):
+            wish = {"client_event_id": str(uuid.uuid4())}
+            self.keep("SignUpId", client.make("POST", f"/events/{self.later}/sign-ups", wish)["id"])
         template = {
             "title": "每月主題黨日", "forms": ["theme_day"], "rule": "FREQ=MONTHLY;BYDAY=1FR", "starts_at": "14:30",
             "starts_on": day(7), "duration_s": 7200, "ahead_days": 21,
         }
-        made = self.organizer.make("POST", f"/organizations/{self.branch}/event-templates", template)
-        self.keep("EventTemplateId", made["id"])
+        for _ in range(2):
+            made = self.organizer.make("POST", f"/organizations/{self.branch}/event-templates", template)
+            self.keep("EventTemplateId", made["id"])
+        self.event("要取消的活動")
 
     def attendance(self):
         code = self.organizer.make("GET", f"/events/{self.open}/code")["code"]
-        self.values["code"] = code
-        arrival = {"code": code, "client_event_id": str(uuid.uuid4()), "occurred_at": instant()}
-        self.keep("CheckInId", self.member.make("POST", "/check-ins", arrival)["id"])
+        for client in (self.secretary, self.member):
+            arrival = {"code": code, "client_event_id": str(uuid.uuid4()), "occurred_at": instant()}
+            self.keep("CheckInId", client.make("POST", "/check-ins", arrival)["id"])
         leave = self.organizer.make("POST", f"/events/{self.later}/leave-requests", {"reason": "出差"})
+        self.keep("LeaveRequestId", leave["id"])
+        leave = self.organizer.make("POST", f"/events/{self.dull}/leave-requests", {"reason": "出差"})
         self.keep("LeaveRequestId", leave["id"])
         points = {"checkpoints": [{"kind": "check_in", "name": "出發"}, {"kind": "check_out", "name": "簽退"}], "presence": "any"}
         tour = self.event("有兩個點的活動")
         made = self.organizer.make("PUT", f"/events/{tour}/checkpoints", points, headers={"If-Match": "*"})
         self.keep("CheckpointId", *[one["id"] for one in made["checkpoints"]])
-        link = self.organizer.make("POST", f"/events/{self.open}/guest-links", {"expires_at": instant(hours=1), "places": 30})
-        self.keep("GuestLinkId", link["id"])
-        self.values["token"] = link["url"].rsplit("/", 1)[1]
-        guest = {"name": "王小明", "phone": "13812345678", "consent": True}
-        self.keep("GuestId", self.organizer.make("POST", f"/events/{self.open}/guests", guest)["id"])
-        device = self.admin.make("POST", f"/organizations/{self.branch}/devices", {"name": "投影", "purposes": ["screen"]})
-        self.keep("DeviceId", device["device"]["id"])
-        self.values["enrolment"] = device["code"]
+        for number in (7, 8):
+            link = {"expires_at": instant(hours=1), "places": 30}
+            link = self.organizer.make("POST", f"/events/{self.open}/guest-links", link)
+            self.keep("GuestLinkId", link["id"])
+            self.values.setdefault("token", link["url"].rsplit("/", 1)[1])
+            guest = {"name": "王小明", "phone": f"1381234567{number}", "consent": True}
+            self.keep("GuestId", self.organizer.make("POST", f"/events/{self.open}/guests", guest)["id"])
+            device = {"name": "投影", "purposes": ["screen"]}
+            made = self.admin.make("POST", f"/organizations/{self.branch}/devices", device)
+            self.keep("DeviceId", made["device"]["id"])
 
     def study(self):
         article = {"organization_id": self.branch, "kind": "article", "title": "微黨課", "body": "# 要點\n\n開好會。" * 20}
-        for title in ("微黨課", "草稿"):
+        for title in ("微黨課", "草稿", "要歸檔的課"):
             self.keep("LessonId", self.secretary.make("POST", "/lessons", {**article, "title": title})["id"])
         lesson = self.known["LessonId"][0]
         quiz = {"questions": [{"kind": "single", "text": "哪一年？", "options": ["1919", "1921"], "answer": [1]}], "pass_permille": 600}
@@ -113,10 +123,11 @@ class Maker:
         attempt = self.member.make("POST", f"/lessons/{lesson}/quiz/attempts")
         self.keep("QuizAttemptId", attempt["id"])
         self.keep("QuestionId", attempt["questions"][0]["id"])
-        series = {"organization_id": self.branch, "title": "黨史專題", "summary": "五講"}
-        self.keep("SeriesId", self.secretary.make("POST", "/series", series)["id"])
-        plan = {"organization_id": self.branch, "title": "本月", "due_on": day(20), "lesson_ids": [lesson]}
-        self.keep("StudyPlanId", self.secretary.make("POST", "/study-plans", plan)["id"])
+        for number in (1, 2):
+            series = {"organization_id": self.branch, "title": f"黨史專題{number}", "summary": "五講"}
+            self.keep("SeriesId", self.secretary.make("POST", "/series", series)["id"])
+            plan = {"organization_id": self.branch, "title": f"第{number}月", "due_on": day(20), "lesson_ids": [lesson]}
+            self.keep("StudyPlanId", self.secretary.make("POST", "/study-plans", plan)["id"])
 
     def money(self):
         expense = {"category": "transport", "amount_cents": 86050, "spent_on": day(0), "payee": "市公交集團", "note": ""}
@@ -125,15 +136,18 @@ class Maker:
             self.keep("ExpenseId", made["id"])
 
     def rest(self):
-        thought = {"text": "一碗水也有來處。", "visibility": "branch"}
-        self.keep("ReflectionId", self.member.make("POST", f"/events/{self.open}/reflections", thought)["id"])
+        for client in (self.secretary, self.member):
+            thought = {"text": "一碗水也有來處。", "visibility": "branch"}
+            self.keep("ReflectionId", client.make("POST", f"/events/{self.open}/reflections", thought)["id"])
         hook = {"url": "https://gateway.example.org/zhibu", "kinds": ["event_cancelled"], "description": "短信網關"}
-        made = self.admin.make("POST", f"/organizations/{self.branch}/webhooks", hook)
-        self.keep("WebhookId", made["id"])
+        for _ in range(2):
+            made = self.admin.make("POST", f"/organizations/{self.branch}/webhooks", hook)
+            self.keep("WebhookId", made["id"])
         length = {"Tus-Resumable": "1.0.0", "Upload-Length": "10"}
         named = {"Upload-Metadata": "organization_id " + base64_of(self.branch) + ",filename " + base64_of("a.mp3")}
-        upload = self.secretary.send("POST", "/uploads", headers={**length, **named})
-        self.keep("MediaId", upload.headers["Location"].rsplit("/", 1)[1])
+        for _ in range(2):
+            upload = self.secretary.send("POST", "/uploads", headers={**length, **named})
+            self.keep("MediaId", upload.headers["Location"].rsplit("/", 1)[1])
 
 
 def base64_of(text):
