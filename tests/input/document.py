@@ -100,7 +100,12 @@ def operations(document):
     return [(method, path, one) for path, methods in document["paths"].items() for method, one in methods.items()]
 
 
-def shadowed_paths(document):
-    """Plain paths that a templated one matches too: another method there is that one's business, and not 405."""
-    templates = [re.compile("^" + re.sub(r"\{[^}]*\}", "[^/]+", path) + "$") for path in document["paths"] if "{" in path]
-    return [path for path in document["paths"] if "{" not in path and any(one.match(path) for one in templates)]
+def other_paths(document):
+    """For each path, the methods of templates that match it as well: `/members/imports` is also a `/members/{id}`."""
+    found = {}
+    for path in document["paths"]:
+        for other, methods in document["paths"].items():
+            pattern = re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(other))
+            if other != path and re.fullmatch(pattern, path):
+                found.setdefault(path, []).extend(method.upper() for method in methods)
+    return found

@@ -9,10 +9,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import jwt
 import requests
 
 import world
-from document import narrow, operations, shadowed_paths
+from document import narrow, operations, other_paths
 from links import add_links
 from report import Findings
 from server import ROLES, Server, Unusable, sign_in, sign_in_roles
@@ -60,20 +61,21 @@ def one_role(role, options):
 def fuzz_as(server, role, effort, options):
     """Runs schemathesis as one role: each answer's operation and status, what failed, and the number of operations."""
     clients = sign_in_roles(server)
+    acting = acting_ids(clients)  # before `world` adds roles that may go
     known, values = world.build(server, clients)
     official = requests.get(server.url + "/api/v1/openapi.json", timeout=10).json()
     document = narrow(official, known, values)
     add_links(document)
     folder, spare = server.folder, sign_in(server, "demo-member-059").token
     (folder / "document.json").write_text(json.dumps(document))
-    (folder / "schemathesis.toml").write_text(settings(document, effort, clients[role].token, spare))
-    acting = [client.me()["id"] for name, client in clients.items() if name not in ("anonymous", "system_admin")]
+    (folder / "schemathesis.toml").write_text(settings(effort, clients[role].token, spare))
     environment = {
         **os.environ,
         "PYTHONPATH": str(HERE),
         "SCHEMATHESIS_HOOKS": "fuzz_hooks",
         "INPUT_RECORD": str(folder / "record"),
         "INPUT_ACTING": " ".join(acting),
+        "INPUT_OTHER_PATHS": json.dumps(other_paths(official)),
     }
     command = command_line(server.url, effort, options.seed)
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
@@ -90,6 +92,21 @@ def fuzz_as(server, role, effort, options):
     return answers, failures(folder / "report.ndjson"), len(operations(official))
 
 
+def acting_ids(clients):
+    """What the roles act with, and must keep: members, sessions, roles, and the organizations that these hang from."""
+    found = set()
+    for client in clients.values():
+        if client.token:
+            me = client.make("GET", "/me")
+            found.add(jwt.decode(client.token, options={"verify_signature": False})["sid"])
+            if me.get("member"):
+                found |= {me["member"]["id"], me["member"]["organization_id"]}
+    admin = clients["admin"]
+    for organization in [one for one in found if admin.get(f"/organizations/{one}").ok]:
+        found |= {one["id"] for one in admin.make("GET", f"/organizations/{organization}/roles")["items"]}
+    return found
+
+
 def command_line(url, effort, seed):
     phases = [name for name in ("coverage", "fuzzing", "stateful") if effort[name]]
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", "schemathesis.toml", "run", "document.json", "--url", url]
@@ -99,11 +116,10 @@ def command_line(url, effort, seed):
     return command + ["--request-timeout", "10", "--suppress-health-check", "all"]
 
 
-def settings(document, effort, token, spare):
+def settings(effort, token, spare):
     """schemathesis.toml: what its command line has no words for. `spare` is a session that may end."""
     own = f'[headers]\nAuthorization = "Bearer {token}"' if token else ""
     logout = f'[[operations]]\ninclude-operation-id = "logout"\nheaders.Authorization = "Bearer {spare}"' if token else ""
-    shadowed = "|".join(shadowed_paths(document))
     return f"""
 max-stream-events = 1
 {own}
@@ -111,9 +127,6 @@ max-stream-events = 1
 max-examples = {effort["fuzzing"] or 1}
 [phases.stateful.generation]
 max-examples = {effort["stateful"] or 1}
-[[operations]]
-include-path-regex = "^({shadowed})$"
-checks.unsupported_method.enabled = false
 [[operations]]
 include-path-regex = "/uploads"
 headers.Tus-Resumable = "1.0.0"

@@ -12,6 +12,7 @@ from server import Unusable
 PARTS = {
     "schemathesis": "fuzz",
     "tokens": "forged_tokens",
+    "slow": "slow_clients",
 }
 
 
