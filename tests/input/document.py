@@ -100,6 +100,17 @@ def operations(document):
     return [(method, path, one) for path, methods in document["paths"].items() for method, one in methods.items()]
 
 
+def examples(document):
+    """The example of each operation's JSON body, by operation id."""
+    found = {}
+    for _, _, operation in operations(document):
+        schema = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+        schema = document["components"]["schemas"].get(schema.get("$ref", "").removeprefix(PREFIX), schema)
+        if isinstance(schema.get("example"), dict):
+            found[operation["operationId"]] = schema["example"]
+    return found
+
+
 def other_paths(document):
     """For each path, the methods of templates that match it as well: `/members/imports` is also a `/members/{id}`."""
     found = {}

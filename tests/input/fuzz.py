@@ -13,7 +13,7 @@ import jwt
 import requests
 
 import world
-from document import narrow, operations, other_paths
+from document import examples, narrow, operations, other_paths
 from links import add_links
 from report import Findings
 from server import ROLES, Server, Unusable, sign_in, sign_in_roles
@@ -68,6 +68,7 @@ def fuzz_as(server, role, effort, options):
     add_links(document)
     folder, spare = server.folder, sign_in(server, "demo-member-059").token
     (folder / "document.json").write_text(json.dumps(document))
+    (folder / "examples.json").write_text(json.dumps(examples(document)))
     (folder / "schemathesis.toml").write_text(settings(effort, clients[role].token, spare))
     environment = {
         **os.environ,
@@ -75,6 +76,7 @@ def fuzz_as(server, role, effort, options):
         "SCHEMATHESIS_HOOKS": "fuzz_hooks",
         "INPUT_RECORD": str(folder / "record"),
         "INPUT_ACTING": " ".join(acting),
+        "INPUT_EXAMPLES": str(folder / "examples.json"),
         "INPUT_OTHER_PATHS": json.dumps(other_paths(official)),
     }
     command = command_line(server.url, effort, options.seed)
@@ -141,10 +143,10 @@ def failures(path):
         for line in lines:
             if line.startswith('{"ScenarioFinished"'):
                 recorder = json.loads(line)["ScenarioFinished"]["recorder"]
-                for case, checks in recorder["checks"].items():
+                for case, checks in recorder.get("checks", {}).items():
                     for check in checks:
                         if check["status"] == "failure":
-                            remember(seen, check, recorder["interactions"].get(case) or {}, recorder["label"])
+                            remember(seen, check, recorder.get("interactions", {}).get(case) or {}, recorder["label"])
     return list(seen.values())
 
 
