@@ -13,6 +13,7 @@ PARTS = {
     "schemathesis": "fuzz",
     "tokens": "forged_tokens",
     "slow": "slow_clients",
+    "files": "hostile_files",
 }
 
 
