@@ -10,6 +10,8 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 cd -- "$root"
 # shellcheck source=scripts/lib/services.sh
 source scripts/lib/services.sh
+# shellcheck source=scripts/lib/foreign.sh
+source scripts/lib/foreign.sh
 
 usage() { sed -n '2,4s/^# \{0,1\}//p' scripts/test.sh; }
 
@@ -93,16 +95,8 @@ check_tools() {
 
 # Clients and readers of somebody else's, which tests ask whether they understand us; in a folder of their own.
 install_foreign() {
-  local folder=$root/target/foreign packages=(tuspy==1.1.0 standardwebhooks==1.1.0 icalendar==7.3.2 pypdf==7.1.1 pillow==13.0.0)
-  if [[ $(cat "$folder/packages" 2>/dev/null) != "${packages[*]}" ]]; then
-    rm -rf "$folder"
-    if ! python3 -m venv "$folder"; then
-      echo "python3 cannot make a virtual environment: install python3-venv" >&2
-      return 1
-    fi
-    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "${packages[@]}"
-    echo "${packages[*]}" >"$folder/packages"
-  fi
+  local folder=$root/target/foreign
+  foreign_install "$folder" tuspy==1.1.0 standardwebhooks==1.1.0 icalendar==7.3.2 pypdf==7.1.1 pillow==13.0.0
   export ZHIBU_TEST_PYTHON=$folder/bin/python
 }
 
@@ -121,6 +115,8 @@ step 'Foreign clients and readers: install' install_foreign
 step 'Format' run cargo fmt --check
 step 'Lints' run cargo clippy --all-targets --locked -- -D warnings
 step 'All tests on SQLite + memory' run env ZHIBU_TEST_BACKEND=sqlite "${test_command[@]}"
+# The tests have built the program beside themselves.
+step 'Hostile input' run scripts/input.sh --short --binary target/debug/zhibu
 if [[ ! $quick ]]; then
   step 'Integration tests on PostgreSQL + Redis' run env ZHIBU_TEST_BACKEND=postgres \
     "ZHIBU_TEST_DATABASE_URL=$SERVICES_PG_URL" "ZHIBU_TEST_REDIS_URL=$SERVICES_REDIS_URL" \

@@ -206,7 +206,7 @@ def run(options):
     # PyJWT warns of keys as weak as some of these are meant to be.
     warnings.filterwarnings("ignore", category=jwt.warnings.InsecureKeyLengthWarning)
     findings = Findings("tokens")
-    with Server(options.binary, options.database_url) as server:
+    with Server(options) as server:
         forger = Forger(sign_in(server, "demo-admin").token)
         for name, token in good(forger).items():
             reply = Client(server, token).get("/me")

@@ -53,7 +53,7 @@ def run(options):
 
 def one_role(role, options):
     effort = LONG if options.long else SHORT_ADMIN if role == "admin" else SHORT
-    with Server(options.binary, options.database_url) as server:
+    with Server(options) as server:
         answers, faults, total = fuzz_as(server, role, effort, options)
         return answers, faults + server.panics(), total
 

@@ -321,7 +321,7 @@ class Files:
 
 def run(options):
     findings = Findings("files")
-    with Server(options.binary, options.database_url) as server:
+    with Server(options) as server:
         files = Files(server, findings)
         before = server.resident_kib()
         for part in (files.imports, files.pictures, files.uploads, files.names_on_disk):

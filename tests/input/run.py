@@ -21,6 +21,8 @@ def arguments():
     parser = argparse.ArgumentParser(prog="scripts/input.sh")
     parser.add_argument("--binary", required=True, help="the server's program")
     parser.add_argument("--database-url", help="of a PostgreSQL server where databases may be made; without: SQLite")
+    parser.add_argument("--redis-url", help="with --database-url")
+    parser.add_argument("--psql", help="with --database-url: the client that makes the databases")
     parser.add_argument("--only", choices=PARTS, help="this part alone")
     parser.add_argument("--long", action="store_true", help="many more examples")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**31), help="repeats what a former run printed")

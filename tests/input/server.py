@@ -34,15 +34,15 @@ class Unusable(Exception):
 
 
 class Server:
-    """`with Server(binary) as server:`; nothing of it is left afterwards."""
+    """`with Server(options) as server:`; nothing of it is left afterwards."""
 
-    def __init__(self, binary, database_url=None, **settings):
-        self.binary = str(binary)
+    def __init__(self, options, **settings):
+        self.binary = options.binary
         self.folder = Path(tempfile.mkdtemp(prefix="zhibu-input."))
         self.log_path = self.folder / "log"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.database = Database(database_url) if database_url else None
+        self.database = Database(options) if options.database_url else None
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("ZHIBU")},
             **GENEROUS,
@@ -52,9 +52,9 @@ class Server:
             "ZHIBU_SECRET_KEY": SECRET_KEY,
             "RUST_LOG": "warn",
         }
-        self.environment.pop("DATABASE_URL", None)
         if self.database:
             self.environment["DATABASE_URL"] = self.database.url
+            self.environment["REDIS_URL"] = options.redis_url
             # Servers beside each other share one Redis.
             self.environment["ZHIBU__CACHE__PREFIX"] = self.database.name
         self.process = None
@@ -129,10 +129,10 @@ class Server:
 class Database:
     """One database of a PostgreSQL that scripts/lib/services.sh started."""
 
-    def __init__(self, server_url):
+    def __init__(self, options):
         self.name = "input_" + uuid.uuid4().hex[:12]
-        self.server_url = server_url
-        self.url = server_url.rsplit("/", 1)[0] + "/" + self.name
+        self.psql, self.server_url = options.psql, options.database_url
+        self.url = self.server_url.rsplit("/", 1)[0] + "/" + self.name
 
     def create(self):
         self._sql(f"CREATE DATABASE {self.name}")
@@ -141,7 +141,7 @@ class Database:
         self._sql(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
 
     def _sql(self, statement):
-        subprocess.run(["psql", "-q", self.server_url, "-c", statement], check=True, timeout=60)
+        subprocess.run([self.psql, "-q", self.server_url, "-c", statement], check=True, timeout=60)
 
 
 class Client:

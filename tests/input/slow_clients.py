@@ -299,7 +299,7 @@ def flood(findings, server, kind, seconds):
 def run(options):
     findings = Findings("slow")
     limit_s = 10 if options.long else LIMIT_S
-    with Server(options.binary, options.database_url, ZHIBU__SERVER__REQUEST_TIMEOUT_S=str(limit_s)) as server:
+    with Server(options, ZHIBU__SERVER__REQUEST_TIMEOUT_S=str(limit_s)) as server:
         before = server.resident_kib()
         cases = [*sizes(), *depths(), *chunk_abuse(), *smuggling()]
         during(findings, server, "huge and wrong requests", lambda: [judge(findings, case, answer(server, case)) for case in cases])

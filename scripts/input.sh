@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Hostile, wrong and huge input against a running server with demonstration data: no 5xx, no answer that the document
+# does not know, nothing forged let in, bounds everywhere (docs/reliability.md: P12, P14, P15, P16). One exit code.
+#   scripts/input.sh                       schemathesis per role, forged tokens, slow clients, hostile files, sheets
+#   scripts/input.sh --short               the same with few examples, under three minutes (the default)
+#   scripts/input.sh --long                with many, for hours of a night
+#   scripts/input.sh --only PART           schemathesis | tokens | slow | files | sheets
+#   scripts/input.sh --backend postgres    on a private PostgreSQL and Redis instead of SQLite
+#   scripts/input.sh --seed N              the examples of a former run, which printed N
+#   scripts/input.sh --binary FILE         instead of the release build
+#   scripts/input.sh --keep DIR            leaves what the tools printed there
+# What is started here is private, on loopback and free ports, and is gone at the end, also after Ctrl-C.
+set -euo pipefail
+
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+cd -- "$root"
+# shellcheck source=scripts/lib/services.sh
+source scripts/lib/services.sh
+# shellcheck source=scripts/lib/foreign.sh
+source scripts/lib/foreign.sh
+
+usage() { sed -n '4,12s/^# \{0,1\}//p' scripts/input.sh; }
+
+binary='' backend=sqlite arguments=()
+while [[ $# -gt 0 ]]; do
+  case $1 in
+    --short) ;;
+    --long) arguments+=(--long) ;;
+    --only | --seed | --keep) arguments+=("$1" "${2:?$1 wants a value}"); shift ;;
+    --backend) backend=${2:?--backend wants sqlite or postgres}; shift ;;
+    --binary) binary=$(realpath -- "${2:?--binary wants a file}"); shift ;;
+    -h | --help) usage; exit 0 ;;
+    *) echo "unknown option: $1" >&2; usage >&2; exit 2 ;;
+  esac
+  shift
+done
+[[ $backend == sqlite || $backend == postgres ]] || { echo "--backend is sqlite or postgres" >&2; exit 2; }
+
+group=''
+
+finish() {
+  local code=$? i
+  trap '' INT TERM HUP # a second Ctrl-C must not interrupt the cleaning up
+  set +e
+  if [[ $group ]]; then
+    kill -TERM -- "-$group" 2>/dev/null
+    for ((i = 0; i < 300; i++)); do
+      kill -0 -- "-$group" 2>/dev/null || break
+      sleep 0.1
+    done
+    kill -KILL -- "-$group" 2>/dev/null
+  fi
+  services_stop
+  exit "$code"
+}
+trap finish EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# As in scripts/test.sh: a group of its own, so that a signal is handled at once and ends all of it.
+run() {
+  set -m
+  "$@" </dev/null &
+  group=$!
+  set +m
+  wait "$group"
+  kill -KILL -- "-$group" 2>/dev/null || true
+  group=''
+}
+
+# The caller's own databases and settings must not leak into the servers.
+unset DATABASE_URL REDIS_URL PUBLIC_URL RUST_LOG "${!ZHIBU_@}" "${!PG@}"
+
+if ! command -v slowhttptest >/dev/null; then
+  services_apt slowhttptest || echo "slowhttptest is missing and cannot be installed here: the slow part does without it" >&2
+fi
+foreign_install "$root/target/foreign-input" -r "$root/tests/input/requirements.txt"
+if [[ ! $binary ]]; then
+  run cargo build --release --locked
+  binary=$root/target/release/zhibu
+fi
+if [[ $backend == postgres ]]; then
+  services_install
+  services_start
+  arguments+=(--database-url "$SERVICES_PG_URL" --redis-url "$SERVICES_REDIS_URL" --psql "$(services_postgres_bin)/psql")
+fi
+# -u: a line is seen when it is printed, also by whoever ends this early.
+run "$root/target/foreign-input/bin/python" -u tests/input/run.py --binary "$binary" "${arguments[@]}"
