@@ -146,7 +146,9 @@ def failures(path):
                 for case, checks in recorder.get("checks", {}).items():
                     for check in checks:
                         if check["status"] == "failure":
-                            remember(seen, check, recorder.get("interactions", {}).get(case) or {}, recorder["label"])
+                            asked = recorder["cases"][case]["value"]
+                            label = f"{asked['method']} {asked['path']}"
+                            remember(seen, check, recorder.get("interactions", {}).get(case) or {}, label)
     return list(seen.values())
 
 

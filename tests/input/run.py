@@ -14,6 +14,7 @@ PARTS = {
     "tokens": "forged_tokens",
     "slow": "slow_clients",
     "files": "hostile_files",
+    "sheets": "sheets",
 }
 
 
