@@ -7,7 +7,7 @@ from pathlib import Path
 import schemathesis
 from hypothesis import strategies as st
 from schemathesis.openapi.checks import UnsupportedMethodResponse
-from server import problem_fault
+import problem_check  # noqa: F401, registers itself
 from world import NOBODY
 
 RECORD = open(os.environ["INPUT_RECORD"], "a", buffering=1)
@@ -57,19 +57,3 @@ def filter_failure(context, failure, case, response):
     # Another method on `/members/imports` is a request for the member `imports`, whose answer is 404, not 405.
     is_of_other_path = response.request.method in OTHER_PATHS.get(case.operation.path, [])
     return not (isinstance(failure, UnsupportedMethodResponse) and is_of_other_path)
-
-
-class Answer:
-    """What `problem_fault` reads of an answer."""
-
-    def __init__(self, response):
-        self.status_code = response.status_code
-        self.headers = {name.lower(): values[0] for name, values in response.headers.items()}
-        self.json = response.json
-
-
-@schemathesis.check
-def problem_document(ctx, response, case):
-    if response.status_code >= 400 and case.method != "HEAD":
-        fault = problem_fault(Answer(response))
-        assert fault is None, f"{response.status_code} is no problem document: {fault}"
