@@ -78,7 +78,7 @@ class Server:
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, cwd=self.folder)
         self.wait_until(lambda: requests.get(self.url + "/readyz", timeout=2).ok)
 
-    def wait_until(self, holds, seconds=30):
+    def wait_until(self, holds, seconds=120):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
@@ -119,7 +119,7 @@ class Server:
     def system_admin_code(self, name):
         """A one-time activation code of a new system admin, as an operator gets it."""
         command = [self.binary, "admin", "create", name]
-        printed = subprocess.run(command, env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=30)
+        printed = subprocess.run(command, env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=120)
         code = re.search(r"\b[A-Z0-9]{4}(?:-[A-Z0-9]{4}){2,}\b", printed.stdout)
         if not code:
             raise Unusable(f"no activation code in: {printed.stdout}{printed.stderr}")
@@ -141,7 +141,7 @@ class Database:
         self._sql(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
 
     def _sql(self, statement):
-        subprocess.run([self.psql, "-q", self.server_url, "-c", statement], check=True, timeout=60)
+        subprocess.run([self.psql, "-q", self.server_url, "-c", statement], check=True, timeout=120)
 
 
 class Client:

@@ -15,7 +15,8 @@ from report import Findings
 from server import Server, sign_in
 
 LIMIT_S = 3  # server.request_timeout_s of a short run
-HONEST_S = 1.0  # within which an honest request is answered, whatever the others do
+HONEST_S = 1.0  # within which an honest request is answered, whatever the others do; on a busy machine
+BUSY = 4  # so many times what it takes without the others
 GROWTH_KIB = 96 * 1024  # of the server's memory, after all of it
 LOGIN = "POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 GET = "GET /api/v1/home HTTP/1.1\r\nHost: x\r\n"
@@ -184,6 +185,8 @@ def judge(findings, case, got):
 class Honest(threading.Thread):
     """Asks for the home screen over and over, and notes how long each answer took."""
 
+    limit_s = HONEST_S
+
     def __init__(self, server):
         super().__init__(daemon=True)
         self.client = sign_in(server, "demo-member-003")
@@ -206,8 +209,9 @@ class Honest(threading.Thread):
         findings.requests += len(self.seconds)
         slowest, median = max(self.seconds, default=99), statistics.median(self.seconds or [99])
         findings.extend((name, fault) for fault in self.faults[:3])
-        findings.expect(name, slowest < HONEST_S, f"an honest request took {slowest:.2f} s")
+        findings.expect(name, slowest < self.limit_s, f"an honest request took {slowest:.2f} s; the limit is {self.limit_s:.1f} s")
         print(f"  {name}: {len(self.seconds)} honest requests, median {median * 1000:.0f} ms, slowest {slowest * 1000:.0f} ms", flush=True)
+        return slowest
 
 
 def dripping(findings, server, limit_s):
@@ -300,6 +304,8 @@ def run(options):
     findings = Findings("slow")
     limit_s = 10 if options.long else LIMIT_S
     with Server(options, ZHIBU__SERVER__REQUEST_TIMEOUT_S=str(limit_s)) as server:
+        alone = during(findings, server, "nobody else", lambda: time.sleep(3))
+        Honest.limit_s = max(HONEST_S, BUSY * alone)
         before = server.resident_kib()
         cases = [*sizes(), *depths(), *chunk_abuse(), *smuggling()]
         during(findings, server, "huge and wrong requests", lambda: [judge(findings, case, answer(server, case)) for case in cases])
@@ -323,4 +329,5 @@ def during(findings, server, name, act):
     try:
         act()
     finally:
-        honest.finish(findings, name)
+        slowest = honest.finish(findings, name)
+    return slowest
