@@ -69,6 +69,7 @@ run() {
   group=''
 }
 
+export PYTHONDONTWRITEBYTECODE=1
 # The caller's own databases and settings must not leak into the servers.
 unset DATABASE_URL REDIS_URL PUBLIC_URL RUST_LOG "${!ZHIBU_@}" "${!PG@}"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import schemathesis
 from hypothesis import strategies as st
 from schemathesis.openapi.checks import UnsupportedMethodResponse
+
 import problem_check  # noqa: F401, registers itself
 from world import NOBODY
 
