@@ -101,11 +101,13 @@ install_foreign() {
 }
 
 # The caller's own databases and settings must not leak into the tests.
-unset DATABASE_URL REDIS_URL PUBLIC_URL RUST_LOG "${!ZHIBU_@}" "${!PG@}"
+unset DATABASE_URL REDIS_URL PUBLIC_URL RUST_LOG FAILPOINTS "${!ZHIBU_@}" "${!PG@}"
 
 step 'Tools' check_tools
-test_command=(cargo test --locked)
-if cargo nextest --version >/dev/null 2>&1; then test_command=(cargo nextest run --locked); fi
+# One build for the tests and for scripts/faults.sh: with fail points, which do nothing until FAILPOINTS names some.
+build=(--locked --features failpoints)
+test_command=(cargo test "${build[@]}")
+if cargo nextest --version >/dev/null 2>&1; then test_command=(cargo nextest run "${build[@]}"); fi
 
 if [[ ! $quick ]]; then
   step 'PostgreSQL and Redis: install' services_install
@@ -113,7 +115,7 @@ if [[ ! $quick ]]; then
 fi
 step 'Foreign clients and readers: install' install_foreign
 step 'Format' run cargo fmt --check
-step 'Lints' run cargo clippy --all-targets --locked -- -D warnings
+step 'Lints' run cargo clippy --all-targets "${build[@]}" -- -D warnings
 step 'All tests on SQLite + memory' run env ZHIBU_TEST_BACKEND=sqlite "${test_command[@]}"
 # The tests have built the program beside themselves.
 step 'Hostile input' run scripts/input.sh --short --binary target/debug/zhibu
@@ -125,4 +127,5 @@ fi
 # Twenty kills on each backend, and servers that are broken on purpose; the long round is scripts/faults.sh --kills 300.
 faults_on=both
 if [[ $quick ]]; then faults_on=sqlite; fi
-step "Faults: $faults_on" run scripts/faults.sh --short --backend "$faults_on"
+step "Faults: $faults_on" run scripts/faults.sh --short --backend "$faults_on" \
+  --binary target/debug/zhibu --failpoints-binary target/debug/zhibu
