@@ -18,6 +18,8 @@ cd -- "$root"
 source scripts/lib/services.sh
 # shellcheck source=scripts/lib/foreign.sh
 source scripts/lib/foreign.sh
+# shellcheck source=scripts/lib/groups.sh
+source scripts/lib/groups.sh
 
 usage() { sed -n '4,12s/^# \{0,1\}//p' scripts/input.sh; }
 
@@ -36,20 +38,11 @@ while [[ $# -gt 0 ]]; do
 done
 [[ $backend == sqlite || $backend == postgres ]] || { echo "--backend is sqlite or postgres" >&2; exit 2; }
 
-group=''
-
 finish() {
-  local code=$? i
+  local code=$?
   trap '' INT TERM HUP # a second Ctrl-C must not interrupt the cleaning up
   set +e
-  if [[ $group ]]; then
-    kill -TERM -- "-$group" 2>/dev/null
-    for ((i = 0; i < 300; i++)); do
-      kill -0 -- "-$group" 2>/dev/null || break
-      sleep 0.1
-    done
-    kill -KILL -- "-$group" 2>/dev/null
-  fi
+  group_end
   services_stop
   exit "$code"
 }
@@ -57,17 +50,6 @@ trap finish EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
-
-# As in scripts/test.sh: a group of its own, so that a signal is handled at once and ends all of it.
-run() {
-  set -m
-  "$@" </dev/null &
-  group=$!
-  set +m
-  wait "$group"
-  kill -KILL -- "-$group" 2>/dev/null || true
-  group=''
-}
 
 export PYTHONDONTWRITEBYTECODE=1
 # The caller's own databases and settings must not leak into the servers.

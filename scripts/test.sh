@@ -12,6 +12,8 @@ cd -- "$root"
 source scripts/lib/services.sh
 # shellcheck source=scripts/lib/foreign.sh
 source scripts/lib/foreign.sh
+# shellcheck source=scripts/lib/groups.sh
+source scripts/lib/groups.sh
 
 usage() { sed -n '2,4s/^# \{0,1\}//p' scripts/test.sh; }
 
@@ -24,21 +26,13 @@ for argument in "$@"; do
   esac
 done
 
-current='' group=''
+current=''
 
 finish() {
-  local code=$? i
+  local code=$?
   trap '' INT TERM HUP # a second Ctrl-C must not interrupt the cleaning up
   set +e
-  if [[ $group ]]; then
-    kill -TERM -- "-$group" 2>/dev/null
-    # nextest gives its tests 10 s before it kills them, and only it knows their process groups.
-    for ((i = 0; i < 150; i++)); do
-      kill -0 -- "-$group" 2>/dev/null || break
-      sleep 0.1
-    done
-    kill -KILL -- "-$group" 2>/dev/null
-  fi
+  group_end
   services_stop
   if [[ $code -eq 0 ]]; then
     printf '\n=== all passed (%d s)\n' "$SECONDS"
@@ -61,18 +55,6 @@ step() {
   "$@"
   printf '=== ok: %s (%d s)\n' "$current" $((SECONDS - begun))
   current=''
-}
-
-# Runs a command as a process group of its own and waits, so that a signal to this script is
-# handled at once (bash would first wait for a foreground command) and ends the whole group.
-run() {
-  set -m
-  "$@" </dev/null &
-  group=$!
-  set +m
-  wait "$group"
-  kill -KILL -- "-$group" 2>/dev/null || true # should a test have left something running
-  group=''
 }
 
 check_tools() {
