@@ -1,0 +1,145 @@
+"""Sends every operation as every actor, with the thing of every place in every slot, and keeps what came."""
+
+import re
+from dataclasses import dataclass
+
+from client import Client
+from document import NO_THINGS
+from recipes import KIND_BY_SEGMENT, KIND_BY_TYPE, WORDS, place_into, recipe_of, upload_metadata
+from world import ACTORS, PLACES, escaped
+
+# A row for an operation that names nothing has one letter.
+NOWHERE = "-"
+
+
+@dataclass(frozen=True)
+class Cell:
+    operation: str
+    slot: str
+    actor: str
+    place: str
+
+    def __str__(self):
+        return f"{self.operation} {self.slot} as {self.actor}, {self.place}"
+
+
+class Home:
+    """Things that an actor has at hand: those of their own place, for what a request needs beside the slot."""
+
+    def __init__(self, objects, actor, tried):
+        self.objects = objects
+        self.name = objects.world.home_of(actor)
+        self.place = objects.world.places[self.name]
+        # The place whose thing stands in the slot.
+        self.tried = tried
+
+    def id(self, kind):
+        return self.objects.find(kind, self.name)
+
+    def code(self):
+        return self.objects.code(self.name)
+
+    def session(self):
+        self.objects.find("sign_up_event", self.name)
+        return {"session_id": self.objects.secrets["sessions", self.name][0]}
+
+    def kind_below(self):
+        """What may stand below the organization that is tried."""
+        return {"parent": "branch"}.get(self.tried, "group")
+
+    def target_above(self):
+        """Where an organization stands already: whoever may move it, moves nothing."""
+        places = self.objects.world.places
+        if self.tried == "deleted":
+            return places["own"].organization
+        return (places.get(self.tried) or self.place).above
+
+
+class Driver:
+    def __init__(self, world, objects, operations):
+        self.world = world
+        self.objects = objects
+        self.operations = operations
+        self.replies = {}
+
+    def run(self, only=None):
+        """The gentle ones first; what changes more of the world comes later."""
+        asked = [operation for operation in self.operations if only in (None, operation.id)]
+        rows = [(operation, slot) for operation in asked for slot in operation.slots or [NOWHERE]]
+        rows.sort(key=lambda row: (row[0].method != "GET", recipe_of(*row).turn))
+        for operation, slot in rows:
+            for actor in ACTORS:
+                for place in PLACES if slot != NOWHERE else ("own",):
+                    self._try(operation, slot, actor, place)
+
+    def _try(self, operation, slot, actor, place):
+        recipe = recipe_of(operation, slot)
+        home = Home(self.objects, actor, place)
+        kind = self._kind(operation, slot, recipe)
+        path = self._path(operation, slot, recipe, home)
+        tried = None
+        if slot != NOWHERE:
+            tried = self._thing(kind, place, operation)
+            if tried is None:
+                return
+        query = recipe.query
+        body, headers = recipe.body(home) if recipe.body else None, dict(recipe.headers)
+        where, _, name = slot.partition(":")
+        if where == "query":
+            query = "&".join(filter(None, [query, f"{name}={escaped(tried)}"]))
+        elif where == "body":
+            place_into(body, name, tried)
+        if operation.id == "create_upload":
+            headers["Upload-Metadata"] = upload_metadata(tried)
+        query = query or ("organization_id=" + home.id("organization") if operation.id == "import_members" else "")
+        client = self._client(actor, recipe)
+        reply = client.send(operation.method, path + (f"?{query}" if query else ""), body, headers)
+        self.replies[Cell(operation.id, slot, actor, place)] = reply
+        if recipe.uses_up and 200 <= reply.status < 300:
+            self._renew(operation, slot, recipe, home, place)
+
+    def _kind(self, operation, slot, recipe):
+        """What stands in the slot."""
+        if slot in recipe.kinds:
+            return recipe.kinds[slot]
+        where, _, name = slot.partition(":")
+        if where == "path":
+            return KIND_BY_SEGMENT[re.search(r"/([^/]+)/\{%s\}" % name, operation.path).group(1)]
+        if where == "header":
+            return "organization"
+        return KIND_BY_TYPE.get(operation.slots.get(slot), "text")
+
+    def _thing(self, kind, place, operation):
+        if kind == "text":
+            ticket = operation.id == "find_media_content"
+            return self.objects.ticket(place) if ticket else self.objects.code(place)
+        if kind == "invitation":
+            return self.objects.invitation(place)
+        return self.objects.find(kind, place)
+
+    def _path(self, operation, slot, recipe, home):
+        """The thing that is tried in its own slot and what hangs on it; elsewhere those of home."""
+        path = operation.path.removeprefix("/api/v1")
+        for name in re.findall(r"\{(\w+)\}", path):
+            if name in NO_THINGS:
+                path = path.replace("{%s}" % name, WORDS["{%s}" % name])
+                continue
+            here = f"path:{name}"
+            place = home.tried if slot in (here, "path:id") else home.name
+            found = self._thing(self._kind(operation, here, recipe), place, operation)
+            path = path.replace("{%s}" % name, found or "")
+        return path
+
+    def _client(self, actor, recipe):
+        if not recipe.own_session or actor in ("anonymous", "disabled", "device"):
+            return self.world.actors[actor]
+        tokens = self.world.log_in(actor)
+        return Client(self.world.address, f"Bearer {tokens['access_token']}")
+
+    def _renew(self, operation, slot, recipe, home, place):
+        for name in re.findall(r"\{(\w+)\}", operation.path):
+            here = f"path:{name}"
+            where = place if slot in (here, "path:id") else home.name
+            kind = self._kind(operation, here, recipe)
+            if kind != "organization":
+                self.objects.renew(kind, where)
