@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from client import Client
 from document import NO_THINGS
+from objects import LIVING
 from recipes import KIND_BY_SEGMENT, KIND_BY_TYPE, WORDS, place_into, recipe_of, upload_metadata
 from world import ACTORS, PLACES, escaped
 
@@ -28,6 +29,7 @@ class Home:
 
     def __init__(self, objects, actor, tried):
         self.objects = objects
+        self.actor = actor
         self.name = objects.world.home_of(actor)
         self.place = objects.world.places[self.name]
         # The place whose thing stands in the slot.
@@ -39,9 +41,20 @@ class Home:
     def code(self):
         return self.objects.code(self.name)
 
+    def there(self, kind):
+        """That of the place that is tried, where there is one: what fits to the thing in the slot."""
+        return self.objects.find(kind, self.there_name())
+
+    def there_name(self):
+        return self.tried if self.tried in LIVING else self.name
+
+    def me(self):
+        """The actor, where they are a person with a home."""
+        return self.objects.world.actor_ids.get(self.actor, self.place.subject_id)
+
     def session(self):
-        self.objects.find("sign_up_event", self.name)
-        return {"session_id": self.objects.secrets["sessions", self.name][0]}
+        self.objects.find("sign_up_event", self.there_name())
+        return {"session_id": self.objects.secrets["sessions", self.there_name()][0]}
 
     def kind_below(self):
         """What may stand below the organization that is tried."""
@@ -82,7 +95,7 @@ class Driver:
             tried = self._thing(kind, place, operation)
             if tried is None:
                 return
-        query = recipe.query
+        query = recipe.query_of(home) if recipe.query_of else recipe.query
         body, headers = recipe.body(home) if recipe.body else None, dict(recipe.headers)
         where, _, name = slot.partition(":")
         if where == "query":
@@ -95,8 +108,11 @@ class Driver:
         client = self._client(actor, recipe)
         reply = client.send(operation.method, path + (f"?{query}" if query else ""), body, headers)
         self.replies[Cell(operation.id, slot, actor, place)] = reply
-        if recipe.uses_up and 200 <= reply.status < 300:
-            self._renew(operation, slot, recipe, home, place)
+        if 200 <= reply.status < 300:
+            if recipe.uses_up:
+                self._renew(operation, slot, recipe, home, place)
+            if recipe.undo:
+                recipe.undo(self.objects, client, reply)
 
     def _kind(self, operation, slot, recipe):
         """What stands in the slot."""

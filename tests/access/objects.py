@@ -69,6 +69,23 @@ class Organizations(Objects):
         return self.world.archived
 
     @kind
+    def tree(self, place):
+        """The root of its tree, which is what a sign-in names."""
+        top = "foreign_top" if place.name == "foreign" else "top"
+        return self.world.places[top].organization
+
+    gone_tree = gone_organization
+
+    @kind
+    def spare_group(self, place):
+        """A group below a branch; what is no branch is asked about itself, for nothing can be moved below it."""
+        if place.name in ("child", "parent"):
+            return place.organization
+        return self.world.organization(mark(place.name, f"spare {new_id()[:8]}"), "group", place.organization)
+
+    gone_spare_group = gone_organization
+
+    @kind
     def member(self, place):
         return place.subject_id
 
@@ -136,7 +153,8 @@ class Organizations(Objects):
 
     @kind
     def notice(self, place):
-        self.find("event", place.name)
+        # That they have a place; what goes to many is spread by a job, and jobs rest here.
+        self.find("sign_up", place.name)
         found = place.subject.get("/notices?limit=1").expect(200).json["items"]
         return found[0]["id"] if found else new_id()
 
@@ -208,10 +226,23 @@ class Events(Organizations):
         place.maker.post(f"/events/{event}/publish").expect(200)
         return event
 
+    @kind
+    def policy_event(self, place):
+        event = self.call(place, publish=False, starts_at=at(days=4), ends_at=at(days=4, hours=1))
+        made = place.maker.put(f"/events/{event}/sign-up-policy", {"sessions": [{"name": "x"}]}).expect(201)
+        self.secrets["policy_session", place.name] = made.json["sessions"][0]["id"]
+        return event
+
+    @kind
+    def policy_session(self, place):
+        self.find("policy_event", place.name)
+        return self.secrets["policy_session", place.name]
+
     def gone_draft_event(self):
         return self.find("event", "deleted")
 
-    gone_later_event = gone_closed_event = gone_begun_event = gone_points_event = gone_sign_up_event = gone_draft_event
+    gone_later_event = gone_closed_event = gone_begun_event = gone_points_event = gone_draft_event
+    gone_sign_up_event = gone_policy_event = gone_draft_event
 
     @kind
     def checkpoint(self, place):
@@ -239,12 +270,17 @@ class Events(Organizations):
         made = place.maker.post(f"/organizations/{place.organization}/event-templates", self.template_body(place))
         return made.expect(201).id
 
+    def template_day(self):
+        """A Friday in more than a month."""
+        later = datetime.now(timezone.utc) + timedelta(days=35)
+        return (later + timedelta(days=(4 - later.weekday()) % 7)).strftime("%Y-%m-%d")
+
     def template_body(self, place):
         return {
             "title": mark(place.name, "template"),
             "forms": ["theme_day"],
-            "rule": "FREQ=MONTHLY;BYDAY=1FR",
-            "starts_on": day(days=30),
+            "rule": "FREQ=WEEKLY;BYDAY=FR",
+            "starts_on": self.template_day(),
             "starts_at": "14:30",
             "duration_s": 7200,
             "ahead_days": 1,
@@ -355,21 +391,28 @@ class Attendance(Events):
 
 
 class Studies(Attendance):
-    def write_lesson(self, place, organization=None):
+    def write_lesson(self, place):
         body = {
-            "organization_id": organization or place.organization,
+            "organization_id": place.organization,
             "kind": "article",
             "title": mark(place.name, "lesson"),
             "body": mark(place.name, "words"),
         }
-        lesson = place.maker.post("/lessons", body).expect(201).id
+        return place.maker.post("/lessons", body).expect(201).id
+
+    def published_lesson(self, place):
+        lesson = self.write_lesson(place)
         for verb in ("submit", "publish"):
             place.maker.post(f"/lessons/{lesson}/{verb}", {} if verb == "publish" else None).expect(200)
         return lesson
 
     @kind
+    def draft_lesson(self, place):
+        return self.write_lesson(place)
+
+    @kind
     def lesson(self, place):
-        lesson = self.write_lesson(place)
+        lesson = self.published_lesson(place)
         place.maker.put(f"/lessons/{lesson}/quiz", self.quiz()).expect(201)
         return lesson
 
@@ -395,6 +438,8 @@ class Studies(Attendance):
     def gone_spare_lesson(self):
         return self.find("lesson", "deleted")
 
+    gone_draft_lesson = gone_spare_lesson
+
     @kind
     def quiz_attempt(self, place):
         lesson = self.find("spare_lesson", place.name)
@@ -405,7 +450,7 @@ class Studies(Attendance):
 
     @kind
     def study_review(self, place):
-        lesson = self.write_lesson(place)
+        lesson = self.published_lesson(place)
         ahead = {"session_id": new_id(), "sections": [0], "occurred_at": at(days=1)}
         place.subject.put(f"/lessons/{lesson}/progress", ahead).expect(200)
         found = place.maker.get(f"/study-reviews?organization_id={place.organization}").expect(200).json["items"]
@@ -413,11 +458,15 @@ class Studies(Attendance):
 
     @kind
     def series(self, place):
-        lessons = [{"lesson_id": self.find("lesson", place.name)}]
-        body = {"organization_id": place.organization, "title": mark(place.name, "series"), "lessons": lessons}
-        series = place.maker.post("/series", body).expect(201).id
+        series = self.draft_series(place)
         place.maker.post(f"/series/{series}/publish").expect(200)
         return series
+
+    @kind
+    def draft_series(self, place):
+        lessons = [{"lesson_id": self.find("lesson", place.name)}]
+        body = {"organization_id": place.organization, "title": mark(place.name, "series"), "lessons": lessons}
+        return place.maker.post("/series", body).expect(201).id
 
     def gone_series(self):
         place = self.world.places["own"]
@@ -431,6 +480,8 @@ class Studies(Attendance):
 
     def gone_spare_series(self):
         return self.find("series", "deleted")
+
+    gone_draft_series = gone_spare_series
 
     def plan(self, place, publish=True):
         lessons = [self.find("lesson", place.name)]
@@ -531,14 +582,24 @@ class Files(Studies):
         file = self.world.places[place].maker.get(f"/media/{self.find('media', place)}").expect(200)
         return file.json["content_url"].split("ticket=")[1]
 
-    def share(self, place, event, who=None):
+    def share(self, place, event):
         body = {"text": mark(place.name, "reflection"), "visibility": "branch"}
-        return (who or place.subject).post(f"/events/{event}/reflections", body).expect(201).id
+        return place.subject.post(f"/events/{event}/reflections", body).expect(201).id
 
     @kind
     def reflection(self, place):
         self.find("reflection", "deleted")
-        reflection = self.share(place, self.find("begun_event", place.name))
+        return self.published(place, self.find("begun_event", place.name))
+
+    @kind
+    def spare_reflection(self, place):
+        return self.published(place, self.begun_event(place))
+
+    def gone_spare_reflection(self):
+        return self.find("reflection", "deleted")
+
+    def published(self, place, event):
+        reflection = self.share(place, event)
         picture = (DATA / "poster.jpg").read_bytes()
         kind_of = {"Content-Type": "image/jpeg"}
         place.subject.send("POST", f"/reflections/{reflection}/pictures", picture, kind_of).expect(201)

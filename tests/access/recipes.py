@@ -7,7 +7,7 @@ question of access); one that uses its thing up has a spare, which is renewed af
 from dataclasses import dataclass, field
 
 from objects import DATA, at, day, text64
-from world import new_id
+from world import PASSWORD, new_id
 
 STALE = {"If-Match": '"999999"'}
 ANY = {"If-Match": "*"}
@@ -69,6 +69,7 @@ class Recipe:
     body: object = None
     headers: dict = field(default_factory=dict)
     query: str = ""
+    query_of: object = None
     # Slot -> the kind of thing in it, where it is not the usual one.
     kinds: dict = field(default_factory=dict)
     # The thing in the path is used up by a success.
@@ -77,10 +78,27 @@ class Recipe:
     turn: int = 0
     # Asked with a session of its own, which may end.
     own_session: bool = False
+    # Takes a success back, so that whoever asks next finds the world as it was.
+    undo: object = None
 
 
 def on(kind, body=None, **more):
     return Recipe(body, kinds={"path:id": kind}, **more)
+
+
+def cancel_sign_up(_, client, reply):
+    made = reply.json
+    if "items" in made:
+        made = (made["items"] or [{}])[0].get("sign_up") or {}
+    if "id" in made:
+        client.post(f"/sign-ups/{made['id']}/cancel", {"reason": "x"})
+
+
+def publish_again(objects, _client, reply):
+    """A picture that was added puts what was published back to be read again."""
+    reflection = reply.request.split("/")[4]
+    maker = objects.world.places["own"].maker
+    maker.send("POST", f"/reflections/{reflection}/approve", None, ANY).expect(200)
 
 
 def reason(_):
@@ -105,7 +123,7 @@ def lesson_body(home):
 
 
 def plan_body(home):
-    lessons = {"lesson_ids": [home.id("lesson")], "due_on": day(days=90)}
+    lessons = {"lesson_ids": [home.there("lesson")], "due_on": day(days=90)}
     return {"organization_id": home.id("organization"), "title": "x", **lessons}
 
 
@@ -115,6 +133,11 @@ def template_body(home):
 
 def check_in_body(home):
     return {"code": home.code(), "client_event_id": new_id(), "occurred_at": at()}
+
+
+def typed_body(_):
+    """Six digits that are wrong almost always: what is asked is whether the event's existence is told."""
+    return {"typed_code": "000000", "client_event_id": new_id(), "occurred_at": at()}
 
 
 def played(_):
@@ -158,7 +181,7 @@ def upload_metadata(organization):
 
 
 def roster(_):
-    return "姓名,工號,黨員類別\n".encode()
+    return "姓名,工號,黨員類別\n某某,N-1,正式黨員\n".encode()
 
 
 def picture(_):
@@ -167,11 +190,13 @@ def picture(_):
 
 RECIPES = {
     # Sessions. Theirs may end, so each asks with another one.
-    "login": Recipe(lambda home: {"account": "access-nobody", "password": "no such password"}),
+    "login": Recipe(
+        lambda _: {"account": "access-subject-top", "password": PASSWORD}, kinds={"body:/organization_id": "tree"}
+    ),
     "refresh_session": Recipe(lambda _: {"refresh_token": "x" * 43}),
     "activate_account": Recipe(lambda _: {"code": "AAAA-AAAA-AAAA", "password": "a long enough word for it"}),
     "logout": Recipe(own_session=True),
-    "change_password": Recipe(lambda _: {"current_password": "x" * 20, "new_password": "short"}),
+    "change_password": Recipe(lambda _: {"current_password": PASSWORD, "new_password": "short"}),
     "delete_session": Recipe(uses_up=True),
     # Attendance.
     "verify_code": Recipe(lambda home: {"code": home.code()}),
@@ -208,16 +233,20 @@ RECIPES = {
     "cancel_event": on("closed_event", reason, turn=1),
     "update_event_template": Recipe(template_body, STALE),
     "create_event_template": Recipe(template_body),
-    "skip_event_template_day": Recipe(lambda _: {"day": day(days=40), "reason": "x"}),
+    "skip_event_template_day": Recipe(lambda home: {"day": home.objects.template_day(), "reason": "x"}),
     "end_event_template": Recipe(turn=2),
     # Sign-ups.
     "find_sign_up_policy": on("sign_up_event"),
     "update_sign_up_policy": on("sign_up_event", lambda _: {"capacity": 90}, headers=STALE),
     "list_sign_ups": on("sign_up_event"),
     "list_draw_entries": on("sign_up_event"),
-    "create_sign_up": on("sign_up_event", lambda home: {"client_event_id": new_id()}),
+    "create_sign_up": on(
+        "sign_up_event", lambda home: {"client_event_id": new_id(), **home.session()}, undo=cancel_sign_up
+    ),
     "create_group_sign_up": on(
-        "sign_up_event", lambda home: {"member_ids": [home.id("member")], "all_or_none": False, **home.session()}
+        "sign_up_event",
+        lambda home: {"member_ids": [home.me()], "all_or_none": False, **home.session()},
+        undo=cancel_sign_up,
     ),
     "find_my_sign_up": on("sign_up_event"),
     "move_sign_up": Recipe(lambda home: {**home.session(), "reason": "x"}, turn=1),
@@ -258,8 +287,8 @@ RECIPES = {
     "create_study_plan": Recipe(plan_body),
     "update_study_plan": Recipe(lambda _: {"title": "x"}, STALE),
     "cancel_study_plan": on("spare_plan", reason, uses_up=True, turn=1),
-    "excuse_member": Recipe(lambda home: {"member_id": home.id("member"), "reason": "x"}),
-    "unexcuse_member": Recipe(lambda home: {"member_id": home.id("member")}),
+    "excuse_member": Recipe(lambda home: {"member_id": home.there("member"), "reason": "x"}),
+    "unexcuse_member": Recipe(lambda home: {"member_id": home.there("member")}),
     "refuse_study_review": Recipe(reason, turn=1),
     # Files.
     "create_upload": Recipe(headers=tus(**{"Upload-Length": "5"})),
@@ -317,8 +346,8 @@ RECIPES = {
     "approve_reflection": Recipe(headers=STALE),
     "hide_reflection": Recipe(reason, STALE),
     "reject_reflection": Recipe(reason, STALE),
-    "withdraw_reflection": Recipe(turn=3),
-    "add_reflection_picture": Recipe(picture, {"Content-Type": "image/jpeg"}, turn=1),
+    "withdraw_reflection": on("spare_reflection", uses_up=True, turn=3),
+    "add_reflection_picture": Recipe(picture, {"Content-Type": "image/jpeg"}, turn=1, undo=publish_again),
     "remove_reflection_picture": Recipe(turn=2),
 }
 
@@ -342,8 +371,10 @@ SLOT_RECIPES = {
     ("update_sign_up_policy", "body:/quotas/0/organization_id"): on(
         "draft_event", lambda _: {"quotas": [{"places": 1}]}, headers=ANY
     ),
-    ("update_sign_up_policy", "body:/sessions/0/id"): on(
-        "sign_up_event", lambda _: {"sessions": [{"name": "x"}]}, headers=ANY
+    ("update_sign_up_policy", "body:/sessions/0/id"): Recipe(
+        lambda _: {"sessions": [{"name": "x"}]},
+        ANY,
+        kinds={"path:id": "policy_event", "body:/sessions/0/id": "policy_session"},
     ),
     ("find_code", "query:checkpoint_id"): on("points_event"),
     ("find_code_png", "query:checkpoint_id"): on("points_event"),
@@ -358,12 +389,12 @@ SLOT_RECIPES = {
         lambda home: {**lesson_body(home), "subtitles": [{"language": "zh-Hant"}]}
     ),
     ("update_lesson", "body:/subtitles/0/media_id"): on(
-        "spare_lesson", lambda _: {"subtitles": [{"language": "zh-Hant"}]}, headers=ANY
+        "draft_lesson", lambda _: {"subtitles": [{"language": "zh-Hant"}]}, headers=ANY
     ),
-    ("update_lesson", "body:/attachments/0"): on("spare_lesson", empty, headers=ANY),
-    ("update_lesson", "body:/media_id"): on("spare_lesson", empty, headers=ANY),
-    ("update_lesson", "body:/poster_id"): on("spare_lesson", empty, headers=ANY),
-    ("update_lesson", "body:/audience/organization_ids/0"): on("spare_lesson", empty, headers=ANY),
+    ("update_lesson", "body:/attachments/0"): on("draft_lesson", empty, headers=ANY),
+    ("update_lesson", "body:/media_id"): on("draft_lesson", empty, headers=ANY),
+    ("update_lesson", "body:/poster_id"): on("draft_lesson", empty, headers=ANY),
+    ("update_lesson", "body:/audience/organization_ids/0"): on("draft_lesson", empty, headers=ANY),
     ("update_quiz", "body:/questions/0/id"): Recipe(quiz_body, ANY),
     ("hand_in_quiz_attempt", "body:/answers/0/question_id"): Recipe(
         lambda _: {"answers": [{"chosen": [0]}], "occurred_at": at()}
@@ -373,13 +404,17 @@ SLOT_RECIPES = {
             "organization_id": home.id("organization"), "title": "x", "lessons": [{"lesson_id": home.id("lesson")}],
         }
     ),
-    ("update_series", "body:/lessons/0/lesson_id"): on("spare_series", empty, headers=ANY),
+    ("update_series", "body:/lessons/0/lesson_id"): on("draft_series", empty, headers=ANY),
     ("update_series", "body:/lessons/0/prerequisite_ids/0"): on(
-        "spare_series", lambda home: {"lessons": [{"lesson_id": home.id("lesson")}]}, headers=ANY
+        "draft_series", lambda home: {"lessons": [{"lesson_id": home.id("lesson")}]}, headers=ANY
     ),
     ("update_study_plan", "body:/lesson_ids/0"): on("draft_plan", empty, headers=ANY),
     ("update_study_plan", "body:/series_ids/0"): on("draft_plan", empty, headers=ANY),
     ("issue_activation_codes", "body:/organization_id"): Recipe(empty),
+    ("move_organization", "body:/parent_id"): on("spare_group", empty, uses_up=True),
+    ("check_in", "body:/event_id"): Recipe(typed_body),
+    ("check_in_batch", "body:/items/0/event_id"): Recipe(lambda home: {"items": [typed_body(home)]}),
+    ("find_media_content", "path:id"): Recipe(query_of=lambda home: f"ticket={home.objects.ticket(home.name)}"),
 }
 
 

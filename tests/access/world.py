@@ -124,7 +124,7 @@ class World:
     def member(self, place, name, role=None, organization=None):
         organization = organization or self.places[place].organization
         account = f"access-{name.replace(' ', '-')}"
-        body = {"name": mark(place, name), "organization_id": organization, "account_name": account, "standing": "full"}
+        body = {"name": mark(place, f"person {name}"), "organization_id": organization, "account_name": account, "standing": "full"}
         made = self.system.post("/members", body).expect(201).id
         if role:
             self.grant(organization, made, role)

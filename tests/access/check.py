@@ -1,0 +1,114 @@
+"""Compares what came with the table, and what must look alike with its like. Knows no operation by name."""
+
+import re
+from dataclasses import dataclass
+
+from document import TOLD_AS_TEXT
+from drive import NOWHERE
+from world import ACTORS
+
+# Whose names may stand in an answer, by column: the organizations on one's line, and below what one has a role on.
+LINE = {"own", "parent", "top"}
+SEES = {
+    "nobody": set(),
+    "member": LINE,
+    "subject": LINE,
+    **{role: LINE | {"child"} for role in ("lecturer", "organizer", "secretary", "treasurer", "inspector", "admin")},
+    "child": LINE | {"child"},
+    "parent": LINE | {"child", "sibling"},
+    "sibling": {"sibling", "parent", "top"},
+    "foreign": {"foreign", "foreign_top"},
+    "system": {"own", "child", "parent", "top", "sibling", "foreign", "foreign_top"},
+    "device": {"own", "child"},
+}
+CANARY = re.compile(rb"canary-(\w+)-[\w-]*\.")
+UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+# What an item of a batch was refused for, as the status that the same alone would have.
+ITEM_LETTERS = {"not_found": "n", "forbidden": "f", "not_expected": "f", "already_checked_in": "y"}
+LETTERS = {401: "u", 403: "f", 404: "n", 422: "x"}
+# After the question of access: done, as it is already, or of another state or version.
+ALLOWED = {200, 201, 204, 206, 304, 409, 410, 412}
+
+
+@dataclass
+class Mismatch:
+    cell: object
+    expected: str
+    got: str
+    reply: object
+
+    def __str__(self):
+        words = self.reply.body[:300].decode(errors="replace")
+        return f"{self.cell}: expected {self.expected}, got {self.got}\n    {self.reply.request[:300]}\n    {self.reply.status} {words}"
+
+
+def letter_of(reply):
+    """What an answer says of access, in the table's letters."""
+    item = _first_item(reply)
+    if item.get("outcome") == "rejected":
+        return ITEM_LETTERS.get(item.get("code"), "x")
+    if reply.status in ALLOWED:
+        return "y"
+    return LETTERS.get(reply.status, str(reply.status))
+
+
+def _first_item(reply):
+    if reply.status != 200 or b'"outcome"' not in reply.body:
+        return {}
+    items = reply.json.get("items") or [{}]
+    return items[0]
+
+
+def rows(table, operations):
+    """Operations and slots without a row, and rows without one of these."""
+    asked = {(operation.id, slot) for operation in operations for slot in operation.slots or [NOWHERE]}
+    missing = [f"no row for {operation} {slot}" for operation, slot in sorted(asked - set(table))]
+    return missing + [f"a row for nothing: {operation} {slot}" for operation, slot in sorted(set(table) - asked)]
+
+
+def cells(table, replies):
+    for cell, reply in replies.items():
+        row = table.get((cell.operation, cell.slot))
+        if row is None:
+            continue
+        expected, got = row.letter(ACTORS[cell.actor][2], cell.place), letter_of(reply)
+        if expected != got:
+            yield Mismatch(cell, f"{expected} (line {row.line})", got, reply)
+
+
+def alike(table, replies):
+    """What lies out of sight must be told apart from what is missing by nothing."""
+    for cell, reply in replies.items():
+        row = table.get((cell.operation, cell.slot))
+        column = ACTORS[cell.actor][2]
+        if row is None or cell.slot == NOWHERE or cell.place == "missing" or cell.place in SEES[column]:
+            continue
+        if row.letter(column, cell.place) != row.letter(column, "missing"):
+            continue
+        missing = replies[type(cell)(cell.operation, cell.slot, cell.actor, "missing")]
+        if cell.place != "deleted" and _likeness(reply) != _likeness(missing):
+            yield Mismatch(cell, "the same as for a missing one", _difference(reply, missing), reply)
+
+
+def _likeness(reply):
+    status, headers, body = reply.likeness()
+    if status < 400:
+        # A success tells what the client sent: ids that it made up.
+        body = UUID.sub(b"-", body)
+    return status, headers, body
+
+
+def _difference(reply, missing):
+    parts = zip(("status", "headers", "body"), _likeness(reply), _likeness(missing))
+    return "another " + ", ".join(name for name, one, other in parts if one != other)
+
+
+def leaks(replies):
+    """No name of a place out of sight stands in any answer, unless a secret was shown for it."""
+    for cell, reply in replies.items():
+        if TOLD_AS_TEXT.get(cell.operation) == cell.slot or cell.slot == "path:token":
+            continue
+        shown = {place.decode() for place in CANARY.findall(reply.body)}
+        hidden = shown - SEES[ACTORS[cell.actor][2]]
+        if hidden:
+            yield Mismatch(cell, "nothing of " + ", ".join(sorted(hidden)), "a name from there", reply)
