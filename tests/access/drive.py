@@ -52,9 +52,11 @@ class Home:
         """The actor, where they are a person with a home."""
         return self.objects.world.actor_ids.get(self.actor, self.place.subject_id)
 
-    def session(self):
-        self.objects.find("sign_up_event", self.there_name())
-        return {"session_id": self.objects.secrets["sessions", self.there_name()][0]}
+    def session(self, place=None):
+        """A session of the sign-up event that is tried, or of that of the place."""
+        place = place or self.there_name()
+        self.objects.find("sign_up_event", place)
+        return {"session_id": self.objects.secrets["sessions", place][0]}
 
     def kind_below(self):
         """What may stand below the organization that is tried."""

@@ -38,7 +38,8 @@ class Objects:
 
     def _make(self, kind, place):
         if place == "missing":
-            return new_id()
+            made = getattr(self, f"missing_{kind}", new_id)
+            return made()
         if place == "deleted":
             gone = getattr(self, f"gone_{kind}", None)
             return gone() if gone else None
@@ -157,6 +158,12 @@ class Organizations(Objects):
         self.find("sign_up", place.name)
         found = place.subject.get("/notices?limit=1").expect(200).json["items"]
         return found[0]["id"] if found else new_id()
+
+
+    def missing_notice(self):
+        """Beside a real one: notices are marked up to an id, in the order of ids."""
+        real = self.find("notice", "foreign")
+        return real[:-1] + ("0" if real[-1] != "0" else "1")
 
 
 class Events(Organizations):

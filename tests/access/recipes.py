@@ -87,10 +87,10 @@ def on(kind, body=None, **more):
 
 
 def cancel_sign_up(_, client, reply):
-    made = reply.json
-    if "items" in made:
-        made = (made["items"] or [{}])[0].get("sign_up") or {}
-    if "id" in made:
+    """What was there before stays: it is somebody's who is not asking."""
+    item = (reply.json.get("items") or [{}])[0]
+    made = item["sign_up"] if item.get("outcome") == "created" else reply.json if reply.status == 201 else None
+    if made:
         client.post(f"/sign-ups/{made['id']}/cancel", {"reason": "x"})
 
 
@@ -298,7 +298,7 @@ RECIPES = {
     "delete_upload": Recipe(headers=tus(), uses_up=True, turn=1),
     "delete_media": on("spare_media", uses_up=True, turn=1),
     "create_material": Recipe(
-        lambda home: {"title": "x", "media_id": home.id("slides")}, kinds={"body:/media_id": "slides"}
+        lambda home: {"title": "x", "media_id": home.there("slides")}, kinds={"body:/media_id": "slides"}
     ),
     "archive_material": Recipe(uses_up=True, turn=1),
     # Members.
@@ -408,10 +408,16 @@ SLOT_RECIPES = {
     ("update_series", "body:/lessons/0/prerequisite_ids/0"): on(
         "draft_series", lambda home: {"lessons": [{"lesson_id": home.id("lesson")}]}, headers=ANY
     ),
+    ("create_study_plan", "body:/series_ids/0"): Recipe(lambda home: {**plan_body(home), "lesson_ids": [home.id("lesson")]}),
     ("update_study_plan", "body:/lesson_ids/0"): on("draft_plan", empty, headers=ANY),
     ("update_study_plan", "body:/series_ids/0"): on("draft_plan", empty, headers=ANY),
     ("issue_activation_codes", "body:/organization_id"): Recipe(empty),
     ("move_organization", "body:/parent_id"): on("spare_group", empty, uses_up=True),
+    # A published one is changed with another right than a draft: so it is asked for no version that would be refused first.
+    ("update_series", "path:id"): Recipe(empty, ANY),
+    ("create_group_sign_up", "body:/member_ids/0"): on(
+        "sign_up_event", lambda home: {"all_or_none": False, **home.session(home.name)}, undo=cancel_sign_up
+    ),
     ("check_in", "body:/event_id"): Recipe(typed_body),
     ("check_in_batch", "body:/items/0/event_id"): Recipe(lambda home: {"items": [typed_body(home)]}),
     ("find_media_content", "path:id"): Recipe(query_of=lambda home: f"ticket={home.objects.ticket(home.name)}"),
