@@ -26,7 +26,7 @@ BY_SECRET = {"find_guest_invitation", "create_own_guest", "login"}
 CANARY = re.compile(rb"canary-(\w+)-[\w-]*\.")
 UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # Slots of an item that has an outcome of its own, and what it was refused for, as the status that the same alone would have.
-OF_AN_ITEM = ("body:/items/0", "body:/member_ids/0")
+OF_AN_ITEM = ("body:/items/0", "body:/member_ids/0", "body:/session_id")
 ITEM_LETTERS = {
     "not_found": "n",
     "forbidden": "f",

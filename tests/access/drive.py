@@ -148,6 +148,11 @@ class Driver:
             path = path.replace("{%s}" % name, found or "")
         return path
 
+    def path_at_home(self, operation, actor):
+        """For what is asked about an actor's own place."""
+        home = Home(self.objects, actor, self.world.home_of(actor))
+        return self._path(operation, NOWHERE, recipe_of(operation), home)
+
     def _client(self, actor, recipe):
         if not recipe.own_session or actor in ("anonymous", "disabled", "device"):
             return self.world.actors[actor]
