@@ -3,6 +3,7 @@
 import http.client
 import json
 import socket
+import threading
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -58,6 +59,8 @@ class Client:
         self.port = int(port)
         self.authorization = authorization
         self.connection = None
+        # Makers are asked by whoever needs something made.
+        self.turn = threading.RLock()
 
     def send(self, method, path, body=None, headers=None):
         """`path` is below the base, or begins with it. A body that is no bytes is sent as JSON."""
@@ -76,16 +79,20 @@ class Client:
     def _patiently(self, method, path, body, headers):
         """Repeats what a busy machine could not do in time: a 503 says to."""
         for _ in range(5):
-            try:
-                reply = self._once(method, path, body, headers)
-            except (http.client.HTTPException, OSError):
-                # A kept connection may have been closed meanwhile; a fresh one may not.
-                self.close()
-                reply = self._once(method, path, body, headers)
+            with self.turn:
+                reply = self._anew_if_closed(method, path, body, headers)
             if reply.status != 503:
                 break
             time.sleep(1)
         return reply
+
+    def _anew_if_closed(self, method, path, body, headers):
+        try:
+            return self._once(method, path, body, headers)
+        except (http.client.HTTPException, OSError):
+            # A kept connection may have been closed meanwhile; a fresh one may not.
+            self.close()
+            return self._once(method, path, body, headers)
 
     def _once(self, method, path, body, headers):
         if self.connection is None:

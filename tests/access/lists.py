@@ -1,5 +1,7 @@
 """Lists: a count counts what is shown, and a cursor is a place in an order, not a right."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from check import Mismatch, leaks
 from drive import NOWHERE, Cell
 from recipes import recipe_of
@@ -19,11 +21,12 @@ class Lists:
         self.tried = 0
 
     def run(self, only=None):
-        for operation in paged(self.driver.operations):
-            if only in (None, operation.id):
-                lent = {name: self._first_cursor(operation, name) for name in LENDERS}
-                for actor in ACTORS:
-                    yield from self._of(operation, actor, lent)
+        with ThreadPoolExecutor(len(ACTORS)) as pool:
+            for operation in paged(self.driver.operations):
+                if only in (None, operation.id):
+                    lent = {name: self._first_cursor(operation, name) for name in LENDERS}
+                    for found in pool.map(lambda actor: list(self._of(operation, actor, lent)), ACTORS):
+                        yield from found
 
     def _ask(self, operation, actor, query):
         self.tried += 1

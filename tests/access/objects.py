@@ -1,7 +1,11 @@
 """One thing of each kind at each place, made through the API. A maker is named like its kind and returns the id."""
 
 import base64
+import itertools
 import pathlib
+import threading
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 from world import PLACES, mark, new_id
@@ -28,13 +32,16 @@ class Objects:
         # What was made beside an id, by the same kind and place: a code, an address, a token.
         self.secrets = {}
         self.ids = {}
-        self.renewed = 0
+        self.turns = defaultdict(threading.RLock)
+        self.phones = itertools.count(13800000001)
 
     def find(self, kind, place):
         """The id of that kind there, made when it is first asked for."""
-        if (kind, place) not in self.ids:
-            self.ids[kind, place] = self._make(kind, place)
-        return self.ids[kind, place]
+        # What a thing is made of is made first, never the other way round: so these locks meet in one order.
+        with self.turns[kind, place]:
+            if (kind, place) not in self.ids:
+                self.ids[kind, place] = self._make(kind, place)
+            return self.ids[kind, place]
 
     def _make(self, kind, place):
         if place == "missing":
@@ -51,7 +58,6 @@ class Objects:
 
     def renew(self, kind, place):
         """Somebody's success has used it up: the next one finds another."""
-        self.renewed += 1
         self.ids.pop((kind, place), None)
 
 
@@ -370,8 +376,7 @@ class Attendance(Events):
 
     @kind
     def guest(self, place):
-        self.guests = getattr(self, "guests", 13800000000) + 1
-        body = {"name": mark(place.name, "guest"), "phone": str(self.guests), "consent": True}
+        body = {"name": mark(place.name, "guest"), "phone": str(next(self.phones)), "consent": True}
         return place.maker.post(f"/events/{self.find('event', place.name)}/guests", body).expect(201).id
 
     def gone_guest(self):
@@ -382,17 +387,17 @@ class Attendance(Events):
 
     @kind
     def guest_link(self, place):
+        made, self.secrets["guest_link", place.name] = self.open_to_guests(place)
+        return made
+
+    def open_to_guests(self, place):
         body = {"places": 50, "expires_at": at(minutes=30)}
         made = place.maker.post(f"/events/{self.find('event', place.name)}/guest-links", body).expect(201)
-        self.secrets["guest_link", place.name] = made.json["url"].rsplit("/g/", 1)[1]
-        return made.id
+        return made.id, made.json["url"].rsplit("/g/", 1)[1]
 
     def gone_guest_link(self):
         place = self.world.places["own"]
-        kept = self.secrets.get(("guest_link", "own"))
-        link = self.guest_link(place)
-        self.secrets["guest_link", "deleted"] = self.secrets["guest_link", "own"]
-        self.secrets["guest_link", "own"] = kept
+        link, self.secrets["guest_link", "deleted"] = self.open_to_guests(place)
         place.maker.post(f"/guest-links/{link}/revoke").expect(200)
         return link
 
@@ -660,6 +665,6 @@ class Everything(Money):
         for cls in reversed(Everything.__mro__):
             for name, value in vars(cls).items():
                 if getattr(value, "is_kind", False):
-                    for place in PLACES:
-                        self.find(name, place)
+                    with ThreadPoolExecutor(len(PLACES)) as pool:
+                        list(pool.map(lambda place: self.find(name, place), PLACES))
         self.world.system.post(f"/organizations/{self.world.archived}/archive").expect(204)

@@ -1,6 +1,7 @@
 """Two trees with people of every role, made through the API alone: who the actors are, and where things lie."""
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -112,8 +113,9 @@ class World:
             body = {"organization_id": self.places[top].organization}
             issued = self.system.post("/members/activation-codes", body).expect(201).json["items"]
             codes.update({item["member_id"]: item["code"] for item in issued})
-        for name, *_ in wanted:
-            self.actors[name] = self._activate(codes[self.actor_ids[name]])
+        names = [name for name, *_ in wanted]
+        with ThreadPoolExecutor(8) as pool:
+            self.actors.update(zip(names, pool.map(lambda name: self._activate(codes[self.actor_ids[name]]), names)))
         for place in INHABITED:
             maker = "maker foreign_top" if place.startswith("foreign") else "maker top"
             subject = "subject" if place == "own" else f"subject {place}"
