@@ -64,14 +64,15 @@ def main():
     time.sleep(WITHIN_S)
     print(f"the world is made: {len(objects.ids)} things, {time.monotonic() - begun:.0f} s")
     driver = Driver(world, objects, operations)
+    # Before anything is moved: somebody who was transferred takes along the name of where they came from.
+    lists = Lists(driver)
+    wrong += show("lists, counts and cursors that tell more", lists.run(asked.only))
+    print(f"lists, counts and cursors: {lists.tried} requests")
     driver.run(asked.only)
     print(f"cells: {len(driver.replies)} of {len(table)} rows, {time.monotonic() - begun:.0f} s")
     wrong += show("cells that differ from the table", check.cells(table, driver.replies))
     wrong += show("out of sight, and not as if missing", check.alike(table, driver.replies))
     wrong += show("names from out of sight", check.leaks(driver.replies))
-    lists = Lists(driver)
-    wrong += show("lists, counts and cursors that tell more", lists.run(asked.only))
-    print(f"lists, counts and cursors: {lists.tried} requests")
     if not asked.only:
         print("until two processes refuse what was taken away:")
         wrong += revoke(world, objects, [asked.address, asked.second])

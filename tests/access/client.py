@@ -1,6 +1,8 @@
-"""One kept-alive connection, and an answer that can be compared. Nothing here knows what is asked."""
+"""One kept-alive connection, and an answer that can be compared. Nothing here knows what is asked.
 
-import http.client
+HTTP is spoken by hand, as much of it as the server answers with: the standard library's client costs more than the server.
+"""
+
 import json
 import socket
 import threading
@@ -11,6 +13,10 @@ from dataclasses import dataclass, field
 BASE = "/api/v1"
 # They differ between two answers that say the same: the time, the request, and whether the server has read the rest of a body.
 PASSING_HEADERS = {"date", "x-request-id", "connection", "x-experience-api-consistent-through"}
+
+
+class Closed(Exception):
+    """The server has closed a connection that was kept."""
 
 
 class Unexpected(Exception):
@@ -89,31 +95,56 @@ class Client:
     def _anew_if_closed(self, method, path, body, headers):
         try:
             return self._once(method, path, body, headers)
-        except (http.client.HTTPException, OSError):
+        except (OSError, Closed):
             # A kept connection may have been closed meanwhile; a fresh one may not.
             self.close()
             return self._once(method, path, body, headers)
 
     def _once(self, method, path, body, headers):
         if self.connection is None:
-            self.connection = http.client.HTTPConnection(self.host, self.port, timeout=30)
-            self.connection.connect()
-            self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.connection.request(method, path, body=body, headers=headers)
-        answer = self.connection.getresponse()
-        found = {name.lower(): value for name, value in answer.getheaders()}
+            self.connection = socket.create_connection((self.host, self.port), timeout=30)
+            self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.answers = self.connection.makefile("rb")
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {self.host}", f"Content-Length: {len(body or b'')}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        self.connection.sendall("\r\n".join([*lines, "", ""]).encode() + (body or b""))
+        status, found = self._head()
         if found.get("content-type", "").startswith("text/event-stream"):
             # A live screen has no end: its first event is the whole state.
-            text = answer.fp.readline() + answer.fp.readline() + answer.fp.readline()
+            text = b"".join(self.answers.readline() for _ in range(4))
             self.close()
-            return Reply(answer.status, found, text)
-        reply = Reply(answer.status, found, answer.read())
-        if answer.will_close:
+            return Reply(status, found, text)
+        reply = Reply(status, found, self._body(status, found))
+        if found.get("connection") == "close":
             self.close()
         return reply
 
+    def _head(self):
+        line = self.answers.readline()
+        if not line:
+            raise Closed
+        found = {}
+        while (header := self.answers.readline().strip()) != b"":
+            name, _, value = header.decode("latin-1").partition(":")
+            found[name.lower()] = value.strip()
+        return int(line.split()[1]), found
+
+    def _body(self, status, found):
+        if status in (204, 304):
+            return b""
+        if found.get("transfer-encoding") == "chunked":
+            return b"".join(self._chunks())
+        return self.answers.read(int(found.get("content-length", 0)))
+
+    def _chunks(self):
+        while size := int(self.answers.readline(), 16):
+            yield self.answers.read(size)
+            self.answers.readline()
+        self.answers.readline()
+
     def close(self):
         if self.connection:
+            self.answers.close()
             self.connection.close()
         self.connection = None
 

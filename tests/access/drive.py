@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from client import Client
 from document import NO_THINGS
 from objects import LIVING
-from recipes import KIND_BY_SEGMENT, KIND_BY_TYPE, WORDS, place_into, recipe_of, upload_metadata
+from recipes import ANY, KIND_BY_SEGMENT, KIND_BY_TYPE, WORDS, place_into, recipe_of, upload_metadata
 from world import ACTORS, PLACES, escaped
 
 # A row for an operation that names nothing has one letter.
@@ -50,8 +50,8 @@ class Home:
         return self.tried if self.tried in LIVING else self.name
 
     def me(self):
-        """The actor, where they are a person with a home."""
-        return self.objects.world.actor_ids.get(self.actor, self.place.subject_id)
+        """The actor; for those who are no member, one of the place that is tried."""
+        return self.objects.world.actor_ids.get(self.actor) or self.there("spare_member")
 
     def session(self, place=None):
         """A session of the sign-up event that is tried, or of that of the place."""
@@ -86,8 +86,8 @@ class Driver:
         with ThreadPoolExecutor(len(ACTORS)) as pool:
             for operation, slot in rows:
                 recipe = recipe_of(operation, slot)
-                alone = recipe.uses_up or recipe.undo or recipe.turn
-                # Who takes a thing away does so alone: else the next one would find out by chance.
+                alone = recipe.uses_up or recipe.undo or recipe.turn or recipe.headers == ANY
+                # Who takes or changes a thing does so alone: else the next one would find out by chance.
                 each = map if alone else pool.map
                 for found in each(lambda actor: self._try_all(operation, slot, actor), ACTORS):
                     self.replies.update(found)

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 from check import Mismatch, leaks
-from drive import NOWHERE, Cell
+from drive import Cell
 from recipes import recipe_of
 from world import ACTORS
 
@@ -42,7 +42,8 @@ class Lists:
     def _of(self, operation, actor, lent):
         counts = "count" in operation.parameters
         plain = self._ask(operation, actor, "limit=200" + ("&count=true" if counts else ""))
-        cell = Cell(operation.id, "query:limit", actor, NOWHERE)
+        home = self.driver.world.home_of(actor)
+        cell = Cell(operation.id, "query:limit", actor, home)
         yield from leaks({cell: plain})
         if counts and plain.status == 200 and not plain.json.get("next_cursor"):
             shown, counted = len(plain.json["items"]), plain.json.get("count")
@@ -50,7 +51,7 @@ class Lists:
                 yield Mismatch(cell, f"a count of {shown}, as many as are shown", str(counted), plain)
         for cursor in filter(None, lent.values()):
             reply = self._ask(operation, actor, f"limit=200&cursor={cursor}")
-            cell = Cell(operation.id, "query:cursor", actor, NOWHERE)
+            cell = Cell(operation.id, "query:cursor", actor, home)
             # One of another order is 422.
             if reply.status not in (plain.status, 422):
                 yield Mismatch(cell, f"{plain.status} as without the cursor", str(reply.status), reply)
