@@ -30,10 +30,11 @@ def arguments():
 
 
 def show(title, found):
-    """Prints them under a heading; tells how many there were."""
+    """Prints them under a heading, mismatches of one sort together; tells how many there were."""
     found = list(found)
     print(f"{title}: {len(found)}")
-    for one in found:
+    mismatches = [one for one in found if isinstance(one, check.Mismatch)]
+    for one in [*(one for one in found if one not in mismatches), *check.summary(mismatches)]:
         print(f"  {one}")
     return len(found)
 

@@ -50,9 +50,20 @@ class Mismatch:
     got: str
     reply: object
 
-    def __str__(self):
+    def shown(self):
+        """The request that shows it, and what came."""
         words = self.reply.body[:300].decode(errors="replace")
-        return f"{self.cell}: expected {self.expected}, got {self.got}\n    {self.reply.request[:300]}\n    {self.reply.status} {words}"
+        return f"    {self.reply.request[:300]}\n    {self.reply.status} {words}"
+
+
+def summary(mismatches):
+    """Those of one operation and sort together, with the request of the first."""
+    groups = {}
+    for one in mismatches:
+        groups.setdefault((one.cell.operation, one.cell.slot, one.expected, one.got), []).append(one)
+    for (operation, slot, expected, got), found in groups.items():
+        where = ", ".join(f"{one.cell.actor}/{one.cell.place}" for one in found)
+        yield f"{operation} {slot}: expected {expected}, got {got}: {where}\n{found[0].shown()}"
 
 
 def letter_of(reply, slot):

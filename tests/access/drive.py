@@ -10,6 +10,8 @@ from objects import LIVING
 from recipes import ANY, KIND_BY_SEGMENT, KIND_BY_TYPE, WORDS, place_into, recipe_of, upload_metadata
 from world import ACTORS, PLACES, escaped
 
+# More would wait for each other in Python, fewer for the server.
+AT_ONCE = 8
 # A row for an operation that names nothing has one letter.
 NOWHERE = "-"
 
@@ -20,9 +22,6 @@ class Cell:
     slot: str
     actor: str
     place: str
-
-    def __str__(self):
-        return f"{self.operation} {self.slot} as {self.actor}, {self.place}"
 
 
 class Home:
@@ -52,6 +51,9 @@ class Home:
     def me(self):
         """The actor; for those who are no member, one of the place that is tried."""
         return self.objects.world.actor_ids.get(self.actor) or self.there("spare_member")
+
+    def me_at_home(self):
+        return self.objects.world.actor_ids.get(self.actor) or self.id("spare_member")
 
     def session(self, place=None):
         """A session of the sign-up event that is tried, or of that of the place."""
@@ -83,7 +85,7 @@ class Driver:
         asked = [operation for operation in self.operations if only in (None, operation.id)]
         rows = [(operation, slot) for operation in asked for slot in operation.slots or [NOWHERE]]
         rows.sort(key=lambda row: (row[0].method != "GET", recipe_of(*row).turn))
-        with ThreadPoolExecutor(len(ACTORS)) as pool:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
             for operation, slot in rows:
                 recipe = recipe_of(operation, slot)
                 alone = recipe.uses_up or recipe.undo or recipe.turn or recipe.headers == ANY

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 from check import Mismatch, leaks
-from drive import Cell
+from drive import AT_ONCE, Cell
 from recipes import recipe_of
 from world import ACTORS
 
@@ -21,7 +21,7 @@ class Lists:
         self.tried = 0
 
     def run(self, only=None):
-        with ThreadPoolExecutor(len(ACTORS)) as pool:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
             for operation in paged(self.driver.operations):
                 if only in (None, operation.id):
                     lent = {name: self._first_cursor(operation, name) for name in LENDERS}

@@ -414,6 +414,9 @@ SLOT_RECIPES = {
     ("move_organization", "body:/parent_id"): on("spare_group", empty, uses_up=True),
     # A published one is changed with another right than a draft: so it is asked for no version that would be refused first.
     ("update_series", "path:id"): Recipe(empty, ANY),
+    ("create_group_sign_up", "body:/session_id"): on(
+        "sign_up_event", lambda home: {"all_or_none": False, "member_ids": [home.me_at_home()]}, undo=cancel_sign_up
+    ),
     ("create_group_sign_up", "body:/member_ids/0"): on(
         "sign_up_event", lambda home: {"all_or_none": False, **home.session(home.name)}, undo=cancel_sign_up
     ),
