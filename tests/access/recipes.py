@@ -310,6 +310,7 @@ RECIPES = {
     ),
     "deactivate_member": on("spare_member", reason, turn=2),
     "reactivate_member": on("spare_member", turn=2),
+    "erase_member": on("spare_member", turn=2),
     "transfer_member": on(
         "spare_member", lambda home: {"organization_id": home.id("organization"), "reason": "x"}, uses_up=True, turn=1
     ),
