@@ -9,7 +9,7 @@ use crate::app::Ctx;
 use crate::events::{self, EventId, EventRow};
 use crate::organizations::Right;
 use crate::platform::db::{DbConnection, Instant};
-use crate::platform::error::{AppError, AppResult, Code, Conflict};
+use crate::platform::error::{AppError, AppResult, Code, Conflict, Permitted};
 use crate::platform::page::{Found, Page};
 use crate::sign_ups;
 
@@ -111,8 +111,9 @@ pub fn withdraw_leave(conn: &mut DbConnection, ctx: &Ctx, id: LeaveRequestId) ->
     let member = ctx.actor.member()?;
     let leave = store::find_leave(conn, id)?.ok_or_else(AppError::not_found)?;
     if leave.member_id != member {
-        events::require_event(conn, ctx, leave.event_id, Right::View)?;
-        return Err(AppError::forbidden());
+        // Who reads the event's requests is told that this one is another's; to others there is none.
+        let reads = events::require_event(conn, ctx, leave.event_id, Right::View).permitted()?;
+        return Err(reads.map_or_else(AppError::not_found, |_| AppError::forbidden()));
     }
     let event = hold_open_event(conn, leave.event_id)?;
     if !store::withdraw_leave(conn, id)? {
