@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that must hold before a change is merged, in one command; CI runs the same one.
-#   scripts/test.sh           format, lints, the suite on SQLite, the integration tests on PostgreSQL + Redis, a short round of faults on both
+#   scripts/test.sh           format, lints, the suite on SQLite, hostile input, who sees what, the integration tests on PostgreSQL + Redis, kills on both
 #   scripts/test.sh --quick   the same without PostgreSQL and Redis
 # Missing servers are installed where apt-get exists and root (or sudo) works. What is started here is private,
 # on loopback and free ports, and is gone at the end, so two runs do not disturb each other.
@@ -100,7 +100,10 @@ step 'Format' run cargo fmt --check
 step 'Lints' run cargo clippy --all-targets "${build[@]}" -- -D warnings
 step 'All tests on SQLite + memory' run env ZHIBU_TEST_BACKEND=sqlite "${test_command[@]}"
 # The tests have built the program beside themselves.
-step 'Hostile input' run scripts/input.sh --short --binary target/debug/zhibu
+for part in tokens files sheets; do
+  step "Hostile input: $part" run scripts/input.sh --only "$part" --binary target/debug/zhibu
+done
+step 'Who sees what' run scripts/access.sh --binary target/debug/zhibu
 if [[ ! $quick ]]; then
   step 'Integration tests on PostgreSQL + Redis' run env ZHIBU_TEST_BACKEND=postgres \
     "ZHIBU_TEST_DATABASE_URL=$SERVICES_PG_URL" "ZHIBU_TEST_REDIS_URL=$SERVICES_REDIS_URL" \
