@@ -322,7 +322,8 @@ impl Keeper {
 
     /// Brings the boards that are looked at to where the truth is. Called four times a second; every replica does it, and
     /// whichever comes first leaves the others nothing.
-    pub async fn follow(&self) -> AppResult<()> {
+    pub async fn follow(&self) -> AppResult<bool> {
+        let mut all_right = true;
         for (n, side) in self.0.sides.iter().enumerate() {
             let boards = side.followed();
             if boards.is_empty() {
@@ -333,12 +334,12 @@ impl Keeper {
             match self.follow_side(n, side, boards).await? {
                 Ok(true) => *lock(&side.checked_at) = began,
                 // Some are made anew, and shown as they were meanwhile.
-                Ok(false) => {}
+                Ok(false) => all_right = false,
                 // What takes no changes is not read either.
                 Err(Unavailable) => side.goes_away(),
             }
         }
-        Ok(())
+        Ok(all_right)
     }
 
     /// Are all of them as the truth is? Those that are not there are shown by nobody.

@@ -37,8 +37,8 @@ const PACE: Duration = Duration::from_millis(250);
 const KEEPING: Duration = Duration::from_secs(5);
 const CLOSING: Duration = Duration::from_secs(300);
 
-/// Brings what is kept of leaderboards to where the truth is.
-pub async fn follow(app: &App) -> AppResult<()> {
+/// Brings what is kept of leaderboards to where the truth is. False: some are being made anew, and shown as they were until then.
+pub async fn follow(app: &App) -> AppResult<bool> {
     app.permits.look(&app.db).await?;
     app.leaderboards.follow().await
 }
@@ -49,7 +49,7 @@ pub fn jobs(jobs: &mut Jobs, app: &web::Data<App>) {
         let following = app.clone();
         jobs.every("follow leaderboards", PACE, move || {
             let app = following.clone();
-            async move { follow(&app).await }
+            async move { follow(&app).await.map(|_| ()) }
         });
         let closing = app.clone();
         jobs.every("close leaderboards", CLOSING, move || {
