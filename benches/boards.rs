@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
-use zhibu::platform::boards::{Batch, BoardKey, Boards, Score};
+use zhibu::platform::boards::{Batch, BoardKey, Boards, Extent, Score};
 use zhibu::platform::cache::Cache;
 use zhibu::platform::clock::Clock;
 use zhibu::platform::config::CacheConfig;
@@ -111,7 +111,7 @@ async fn build(boards: &Boards, board: &BoardKey, entrants: u64, at: i64) -> Res
         }
         n = upto;
     }
-    match building.finish(at).await? {
+    match building.finish(Extent::up_to(at)).await? {
         true => Ok(()),
         false => Err("not finished".into()),
     }

@@ -23,12 +23,13 @@ source scripts/lib/groups.sh
 
 usage() { sed -n '4,12s/^# \{0,1\}//p' scripts/input.sh; }
 
-binary='' backend=sqlite arguments=()
+binary='' backend=sqlite part=all arguments=()
 while [[ $# -gt 0 ]]; do
   case $1 in
     --short) ;;
     --long) arguments+=(--long) ;;
-    --only | --seed | --keep) arguments+=("$1" "${2:?$1 wants a value}"); shift ;;
+    --only) part=${2:?--only wants a part}; arguments+=(--only "$part"); shift ;;
+    --seed | --keep) arguments+=("$1" "${2:?$1 wants a value}"); shift ;;
     --backend) backend=${2:?--backend wants sqlite or postgres}; shift ;;
     --binary) binary=$(realpath -- "${2:?--binary wants a file}"); shift ;;
     -h | --help) usage; exit 0 ;;
@@ -55,7 +56,7 @@ export PYTHONDONTWRITEBYTECODE=1
 # The caller's own databases and settings must not leak into the servers.
 unset DATABASE_URL REDIS_URL PUBLIC_URL RUST_LOG "${!ZHIBU_@}" "${!PG@}"
 
-if ! command -v slowhttptest >/dev/null; then
+if [[ $part == all || $part == slow ]] && ! command -v slowhttptest >/dev/null; then
   services_apt slowhttptest || echo "slowhttptest is missing and cannot be installed here: the slow part does without it" >&2
 fi
 foreign_install "$root/target/foreign-input" -r "$root/tests/input/requirements.txt"

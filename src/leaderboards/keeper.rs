@@ -10,14 +10,13 @@ use moka::future::Cache as MokaCache;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::rules::Board;
-use super::truth::{BoardNews, read_changes, read_whole};
-use crate::platform::boards::{Applied, BoardKey, Boards, Building, Found, Page, Score, Unavailable};
+use super::truth::{BoardNews, read_changes, read_extent, read_whole};
+use crate::platform::boards::{Applied, BoardKey, Boards, Building, Extent, Found, Page, Score, Unavailable};
 use crate::platform::cache::{Cache, News};
 use crate::platform::clock::Clock;
 use crate::platform::db::{Db, DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code};
 use crate::platform::fault;
-use crate::points;
 
 /// How long a reader waits for a board that is being made.
 const PATIENCE: Duration = Duration::from_millis(1_500);
@@ -305,23 +304,27 @@ impl Keeper {
         let (some, read) = mpsc::channel(1);
         let of = board.clone();
         let reading = self.0.db.read_long(move |conn: &mut DbConnection| {
-            let at = points::settled_change_no(conn)?;
+            let extent = read_extent(conn, &of)?;
             // Whoever adds them may have given up.
             read_whole(conn, &of, |scores| some.blocking_send(scores).is_ok())?;
-            Ok(at)
+            Ok(extent)
         });
-        let (at, added) = tokio::join!(reading, add_all(building, read));
-        let at = at?;
-        let at = if board.is_final { FINAL } else { at };
+        let (extent, added) = tokio::join!(reading, add_all(building, read));
+        let extent = extent?;
+        let extent = if board.is_final {
+            Extent::up_to(FINAL)
+        } else {
+            extent
+        };
         match added {
-            Ok(Some(building)) => Ok(building.finish(at).await),
+            Ok(Some(building)) => Ok(building.finish(extent).await),
             Ok(None) => Ok(Ok(false)),
             Err(unavailable) => Ok(Err(unavailable)),
         }
     }
 
     /// Brings the boards that are looked at to where the truth is. Called four times a second; every replica does it, and
-    /// whichever comes first leaves the others nothing.
+    /// whichever comes first leaves the others nothing. False: some are being made anew.
     pub async fn follow(&self) -> AppResult<bool> {
         let mut all_right = true;
         for (n, side) in self.0.sides.iter().enumerate() {
@@ -350,13 +353,13 @@ impl Keeper {
         boards: Vec<Board>,
     ) -> AppResult<Result<bool, Unavailable>> {
         let keys: Vec<BoardKey> = boards.iter().map(Board::key).collect();
-        let Ok(versions) = side.boards.at(&keys).await else {
+        let Ok(extents) = side.boards.extents(&keys).await else {
             return Ok(Err(Unavailable));
         };
         let mut there = Vec::new();
-        for (board, at) in boards.into_iter().zip(versions) {
-            match at {
-                Some(at) => there.push((board, at)),
+        for (board, extent) in boards.into_iter().zip(extents) {
+            match extent {
+                Some(extent) => there.push((board, extent)),
                 None => drop(self.make(n, side, &board)),
             }
         }

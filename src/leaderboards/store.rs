@@ -217,6 +217,12 @@ pub struct ChangeRow {
     pub change_no: i64,
 }
 
+impl ChangeRow {
+    pub fn is_of_tree(&self) -> bool {
+        self.member_id.is_none() && self.organization_id.is_none()
+    }
+}
+
 /// What was written under this number or a later one, the latest first; one more than `limit` when there is more.
 pub fn list_changes(conn: &mut DbConnection, since: i64, limit: i32) -> QueryResult<Vec<ChangeRow>> {
     let none = match conn {
@@ -234,6 +240,22 @@ pub fn list_changes(conn: &mut DbConnection, since: i64, limit: i32) -> QueryRes
         .long(since)
         .sql(" ORDER BY change_no DESC LIMIT ")
         .number(limit.saturating_add(1))
+        .load(conn)
+}
+
+/// The numbers, this one or later ones, under which the whole of a tree has changed.
+pub fn list_tree_changes(
+    conn: &mut DbConnection,
+    tenant: OrganizationId,
+    since: i64,
+) -> QueryResult<Vec<i64>> {
+    leaderboard_moves::table
+        .filter(leaderboard_moves::change_no.ge(since))
+        .filter(leaderboard_moves::tenant_id.eq(tenant))
+        .filter(leaderboard_moves::member_id.is_null())
+        .filter(leaderboard_moves::organization_id.is_null())
+        .select(leaderboard_moves::change_no)
+        .distinct()
         .load(conn)
 }
 

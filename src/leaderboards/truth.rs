@@ -6,7 +6,7 @@ use super::rules::{Board, Unit};
 use super::store::{self, ChangeRow, ScoreRow, Who};
 use crate::members::MemberId;
 use crate::organizations::{self, OrganizationId};
-use crate::platform::boards::{Batch, Score};
+use crate::platform::boards::{Batch, Extent, Score};
 use crate::platform::db::{AnyId, DbConnection, Instant};
 use crate::platform::error::AppResult;
 use crate::points;
@@ -49,6 +49,14 @@ pub fn read_whole(
     }
 }
 
+/// How far a board goes that is read after this. Changes of the tree itself are told one by one: the version stands still while
+/// any transaction on the server is open, and a board that was made anew for such a change need not be made for it again.
+pub fn read_extent(conn: &mut DbConnection, board: &Board) -> AppResult<Extent> {
+    let at = points::settled_change_no(conn)?;
+    let besides = store::list_tree_changes(conn, board.tenant, at)?;
+    Ok(Extent { at, besides })
+}
+
 /// What has become of a board.
 pub enum BoardNews {
     /// It is as it was, at this version.
@@ -58,22 +66,25 @@ pub enum BoardNews {
     Anew,
 }
 
-/// What has changed for each of these boards since the version that it is at: absolute scores, so that nothing is counted twice.
-pub fn read_changes(conn: &mut DbConnection, boards: &[(Board, i64)]) -> AppResult<Vec<(Board, BoardNews)>> {
+/// What has changed for each of these boards that it does not show: absolute scores, so that nothing is counted twice.
+pub fn read_changes(
+    conn: &mut DbConnection,
+    boards: &[(Board, Extent)],
+) -> AppResult<Vec<(Board, BoardNews)>> {
     // Before the changes: what they miss bears this number or a later one.
     let to = points::settled_change_no(conn)?;
-    let first = boards.iter().map(|(_, at)| *at).min().unwrap_or(to);
+    let first = boards.iter().map(|(_, extent)| extent.at).min().unwrap_or(to);
     let changes = store::list_changes(conn, first, MOST_CHANGES)?;
     // The latest first: what is cut off is the oldest.
     let is_cut = changes.len() > usize::try_from(MOST_CHANGES).unwrap_or(usize::MAX);
     let oldest = changes.last().map_or(first, |change| change.change_no);
     let mut news = Vec::with_capacity(boards.len());
-    for (board, at) in boards {
+    for (board, Extent { at, besides }) in boards {
         let of_board: Vec<&ChangeRow> = changes
             .iter()
             .filter(|change| change.change_no >= *at && change.tenant_id == board.tenant)
             .collect();
-        let is_moved = |change: &&ChangeRow| change.member_id.is_none() && change.organization_id.is_none();
+        let is_moved = |change: &&ChangeRow| change.is_of_tree() && !besides.contains(&change.change_no);
         let told = if (is_cut && oldest >= *at) || of_board.iter().any(is_moved) {
             BoardNews::Anew
         } else if of_board.is_empty() {

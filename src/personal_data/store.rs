@@ -10,7 +10,7 @@ use crate::auth::AccountId;
 use crate::members::MemberId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::erasures;
-use crate::platform::db::{DbConnection, Instant, sql};
+use crate::platform::db::{DbConnection, Instant, Prepared, sql};
 
 #[derive(Queryable, Insertable)]
 #[diesel(table_name = erasures)]
@@ -148,18 +148,26 @@ pub fn erase_rows(conn: &mut DbConnection, table: &Table, member: MemberId) -> Q
 /// What others' rows say of somebody: words that went with what was done to them, and answers that named them.
 pub fn empty_mentions(conn: &mut DbConnection, tenant: OrganizationId, member: MemberId) -> QueryResult<()> {
     let mention = format!("%{member}%");
-    for query in [
-        "UPDATE audit_log SET detail = '{}' WHERE tenant_id = $1 AND (object_id = $2 OR CAST(detail AS text) LIKE $3)",
-        // A repeat of that request is told that it was done, and no more.
-        "UPDATE idempotency_keys SET body = '{}' WHERE $1 = $1 AND $2 = $2 AND body LIKE $3",
-        // What is still on its way holds others' notices too; it goes within days.
-        "UPDATE webhook_deliveries SET body = '{}' WHERE tenant_id = $1 AND $2 = $2 AND status <> 'pending' AND body LIKE $3",
-    ] {
-        diesel::sql_query(query)
-            .bind::<sql::Uuid, _>(tenant)
-            .bind::<sql::Uuid, _>(member)
-            .bind::<Text, _>(&mention)
-            .execute(conn)?;
-    }
+    Prepared::default()
+        .sql("UPDATE audit_log SET detail = '{}' WHERE tenant_id = ")
+        .id(tenant)
+        .sql(" AND (object_id = ")
+        .id(member)
+        .sql(" OR CAST(detail AS text) LIKE ")
+        .text(mention.clone())
+        .sql(")")
+        .execute(conn)?;
+    // A repeat of that request is told that it was done, and no more.
+    Prepared::default()
+        .sql("UPDATE idempotency_keys SET body = '{}' WHERE body LIKE ")
+        .text(mention.clone())
+        .execute(conn)?;
+    // What is still on its way holds others' notices too; it goes within days.
+    Prepared::default()
+        .sql("UPDATE webhook_deliveries SET body = '{}' WHERE tenant_id = ")
+        .id(tenant)
+        .sql(" AND status <> 'pending' AND body LIKE ")
+        .text(mention)
+        .execute(conn)?;
     Ok(())
 }

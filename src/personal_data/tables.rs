@@ -192,6 +192,12 @@ pub const TABLES: &[Table] = &[
         ..PLAIN
     },
     Table {
+        name: "quiz_answers",
+        rows: "attempt_id IN (SELECT id FROM quiz_attempts WHERE member_id = $1)",
+        yes_or_no: &["is_right"],
+        ..PLAIN
+    },
+    Table {
         name: "notices",
         erasure: Erasure::Delete,
         json: &["data"],
@@ -271,6 +277,22 @@ pub const TABLES: &[Table] = &[
         ],
         ..PLAIN
     },
+    // Money has to be accounted for, with whom it went to.
+    Table {
+        name: "expenses",
+        rows: "submitted_by = $1",
+        hidden: &["decided_by", "annulled_by"],
+        kept: &[
+            "category",
+            "currency",
+            "payee",
+            "note",
+            "status",
+            "reason",
+            "annul_reason",
+        ],
+        ..PLAIN
+    },
     Table {
         name: "idempotency_keys",
         rows: "account_id = $1",
@@ -324,18 +346,6 @@ pub const OTHERS: &[(&str, &[&str])] = &[
             "status",
             "cancel_reason",
             "admission",
-        ],
-    ),
-    (
-        "expenses",
-        &[
-            "category",
-            "currency",
-            "payee",
-            "note",
-            "status",
-            "reason",
-            "annul_reason",
         ],
     ),
     ("guest_links", &["token_hash"]),

@@ -61,6 +61,12 @@ pub fn find_mine(conn: &mut DbConnection, ctx: &Ctx, event: EventId) -> AppResul
     show(conn, ctx, &event, row)
 }
 
+/// What somebody is told whom an event does not expect: to them it may be something to look at (403), or nothing (404).
+pub fn why_not(conn: &mut DbConnection, ctx: &Ctx, event: EventId) -> AppResult<AppError> {
+    events::view_event_row(conn, ctx, event)?;
+    Ok(AppError::forbidden())
+}
+
 /// One sign-up with its history: for the member, for who views the member, and for who views the event.
 pub fn view(conn: &mut DbConnection, ctx: &Ctx, id: SignUpId) -> AppResult<(Shown, History)> {
     let row = store::find_sign_up(conn, id)?.ok_or_else(AppError::not_found)?;

@@ -8,7 +8,9 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use uuid::Uuid;
-use zhibu::platform::boards::{Applied, Batch, BoardKey, Boards, Found, Line, Page, Score, Unavailable};
+use zhibu::platform::boards::{
+    Applied, Batch, BoardKey, Boards, Extent, Found, Line, Page, Score, Unavailable,
+};
 use zhibu::platform::cache::Cache;
 use zhibu::platform::clock::Clock;
 use zhibu::platform::config::Config;
@@ -127,7 +129,12 @@ async fn build(boards: &Boards, board: &BoardKey, entrants: &[(Uuid, Score)], at
     for chunk in entrants.chunks(1_700) {
         assert!(building.add(chunk).await.unwrap());
     }
-    assert!(building.finish(at).await.unwrap());
+    assert!(building.finish(Extent::up_to(at)).await.unwrap());
+}
+
+async fn how_far(boards: &Boards, board: &BoardKey) -> Option<i64> {
+    let extents = boards.extents(std::slice::from_ref(board)).await.unwrap();
+    extents[0].as_ref().map(|extent| extent.at)
 }
 
 /// Sort everything, count everybody.
@@ -180,7 +187,7 @@ async fn check(side: &Side, board: &BoardKey, at: i64, scores: &BTreeMap<Uuid, S
             })
         );
     }
-    assert_eq!(side.other.at(&[board.clone()]).await.unwrap(), [Some(at)]);
+    assert_eq!(how_far(&side.other, board).await, Some(at));
 }
 
 #[actix_web::test]
@@ -264,7 +271,7 @@ async fn a_batch_is_set_only_where_nothing_is_missing_before_it_and_nothing_newe
         assert_eq!(side.other.page(&board, 0, 9).await, Ok(Some(empty)));
         assert_eq!(apply(11, 12).await, Applied::Gap);
         assert_eq!(apply(8, 9).await, Applied::Stale);
-        assert_eq!(side.boards.at(&[board.clone()]).await, Ok(vec![Some(10)]));
+        assert_eq!(how_far(&side.boards, &board).await, Some(10));
         assert_eq!(
             apply(8, 12).await,
             Applied::Done,
@@ -277,12 +284,13 @@ async fn a_batch_is_set_only_where_nothing_is_missing_before_it_and_nothing_newe
         let others = ["other:1", "other:2", "other:3"].map(BoardKey::new);
         build(&side.boards, &others[1], &one, 3).await;
         let [a, b, c] = others;
+        let known = [None, Some(20), Some(3), None].map(|at| at.map(Extent::up_to));
         assert_eq!(
-            side.boards.at(&[a, board.clone(), b, c]).await,
-            Ok(vec![None, Some(20), Some(3), None])
+            side.boards.extents(&[a, board.clone(), b, c]).await.unwrap(),
+            known
         );
         side.other.forget(&board).await;
-        assert_eq!(side.boards.at(&[board]).await, Ok(vec![None]));
+        assert_eq!(how_far(&side.boards, &board).await, None);
     }
 }
 
@@ -301,7 +309,7 @@ async fn of_long_batches_at_once_the_newest_stands() {
             let (old, new) = (batch(10, 20, &all(3_000, 20)), batch(10, 25, &all(3_000, 25)));
             let (_, applied) = tokio::join!(side.boards.apply(&board, &old), side.other.apply(&board, &new));
             assert_eq!(applied, Ok(Applied::Done));
-            assert_eq!(side.boards.at(&[board.clone()]).await, Ok(vec![Some(25)]));
+            assert_eq!(how_far(&side.boards, &board).await, Some(25));
             assert!(all_have(&side.boards, &board, 25).await);
 
             // The same on two replicas.
@@ -312,7 +320,7 @@ async fn of_long_batches_at_once_the_newest_stands() {
                 one == Ok(Applied::Done) || other == Ok(Applied::Done),
                 "{one:?} {other:?}"
             );
-            assert_eq!(side.boards.at(&[board.clone()]).await, Ok(vec![Some(30)]));
+            assert_eq!(how_far(&side.boards, &board).await, Some(30));
             assert!(all_have(&side.boards, &board, 30).await);
         }
     }
@@ -328,8 +336,11 @@ async fn a_long_batch_does_not_go_on_in_a_board_that_was_built_anew() {
             let mut building = side.other.begin(&board).await.unwrap().unwrap();
             assert!(building.add(&all(3_000, 12)).await.unwrap());
             let long = batch(10, 20, &all(3_000, 20));
-            let (applied, finished) = tokio::join!(side.boards.apply(&board, &long), building.finish(12));
-            let at = side.boards.at(&[board.clone()]).await.unwrap()[0].unwrap();
+            let (applied, finished) = tokio::join!(
+                side.boards.apply(&board, &long),
+                building.finish(Extent::up_to(12))
+            );
+            let at = how_far(&side.boards, &board).await.unwrap();
             assert!(
                 all_have(&side.boards, &board, at).await,
                 "{applied:?} {finished:?} {at}"
@@ -369,7 +380,7 @@ async fn one_builds_at_a_time_beside_the_board_that_answers() {
                 .unwrap()
                 .is_some()
         );
-        assert!(building.finish(2).await.unwrap());
+        assert!(building.finish(Extent::up_to(2)).await.unwrap());
         let page = side.other.page(&board, 4, 2).await.unwrap().unwrap();
         let ranks: Vec<(i64, u64)> = page
             .lines
@@ -386,6 +397,25 @@ async fn one_builds_at_a_time_beside_the_board_that_answers() {
 }
 
 #[actix_web::test]
+async fn what_a_board_showed_besides_when_it_was_built_is_told_until_it_is_built_anew() {
+    for side in sides() {
+        let board = board();
+        for besides in [vec![12, 15, 9_007_199_254_740_991], vec![]] {
+            let building = side.boards.begin(&board).await.unwrap().unwrap();
+            let mut extent = Extent { at: 12, besides };
+            assert!(building.finish(extent.clone()).await.unwrap());
+            let told = async || side.other.extents(std::slice::from_ref(&board)).await.unwrap();
+            assert_eq!(told().await, [Some(extent.clone())]);
+            let batch = batch(12, 13, &all(3, 1));
+            assert_eq!(side.boards.apply(&board, &batch).await, Ok(Applied::Done));
+            extent.at = 13;
+            assert_eq!(told().await, [Some(extent)]);
+            side.boards.forget(&board).await;
+        }
+    }
+}
+
+#[actix_web::test]
 async fn a_builder_that_is_not_heard_of_gives_way_and_comes_too_late() {
     for side in sides() {
         let board = board();
@@ -395,9 +425,9 @@ async fn a_builder_that_is_not_heard_of_gives_way_and_comes_too_late() {
         let mut second = side.other.begin(&board).await.unwrap().unwrap();
         assert!(!slow.add(&all(10, 1)).await.unwrap());
         assert!(second.add(&all(20, 2)).await.unwrap());
-        assert!(!slow.finish(9).await.unwrap());
+        assert!(!slow.finish(Extent::up_to(9)).await.unwrap());
         assert!(
-            second.finish(2).await.unwrap(),
+            second.finish(Extent::up_to(2)).await.unwrap(),
             "whoever is late takes nothing from it"
         );
         assert_eq!(side.boards.page(&board, 0, 0).await.unwrap().unwrap().size, 20);
@@ -437,14 +467,14 @@ async fn a_late_replica_undoes_nothing() {
             side.boards.apply(&board, &batch(20, 21, &all(10, 3))).await,
             Ok(Applied::Done)
         );
-        assert!(!late.finish(12).await.unwrap());
+        assert!(!late.finish(Extent::up_to(12)).await.unwrap());
         let late = side.other.apply(&board, &batch(12, 20, &all(10, 2))).await;
         assert_eq!(late, Ok(Applied::Stale));
 
         // One with a lease, who has read an older version than the board is at.
         let mut late = side.other.begin(&board).await.unwrap().unwrap();
         assert!(late.add(&all(10, 1)).await.unwrap());
-        assert!(!late.finish(20).await.unwrap());
+        assert!(!late.finish(Extent::up_to(20)).await.unwrap());
         let page = side.boards.page(&board, 0, 1).await.unwrap().unwrap();
         assert_eq!((page.at, page.lines[0].score.points), (21, 3));
     }
@@ -467,9 +497,9 @@ async fn what_is_lost_is_missing_and_nothing_goes_on_from_it() {
             !building.add(&all(10, 1)).await.unwrap(),
             "half of a board is none"
         );
-        assert!(!building.finish(2).await.unwrap());
+        assert!(!building.finish(Extent::up_to(2)).await.unwrap());
         build(&side.other, &board, &all(10, 1), 3).await;
-        assert_eq!(side.boards.at(&[board.clone()]).await, Ok(vec![Some(3)]));
+        assert_eq!(how_far(&side.boards, &board).await, Some(3));
 
         if side.redis.is_none() {
             continue;
@@ -477,7 +507,7 @@ async fn what_is_lost_is_missing_and_nothing_goes_on_from_it() {
         // Redis that needs room throws away one key and keeps another.
         for end in [":order", ":scores"] {
             side.on_keys("DEL", end, None);
-            assert_eq!(side.boards.at(&[board.clone()]).await, Ok(vec![None]));
+            assert_eq!(how_far(&side.boards, &board).await, None);
             assert_eq!(side.boards.find(&board, id(1), 1).await, Ok(None));
             assert_eq!(
                 side.boards.apply(&board, &batch(3, 4, &[])).await,
@@ -489,7 +519,7 @@ async fn what_is_lost_is_missing_and_nothing_goes_on_from_it() {
         assert!(building.add(&all(5, 1)).await.unwrap());
         side.on_keys("DEL", "new:*", None);
         assert!(!building.add(&all(5, 1)).await.unwrap());
-        assert!(!building.finish(9).await.unwrap());
+        assert!(!building.finish(Extent::up_to(9)).await.unwrap());
     }
 }
 
@@ -505,13 +535,13 @@ async fn a_board_that_nobody_keeps_ends() {
             side.boards.keep(&[kept.clone()]).await;
             side.clock.advance(Duration::minutes(1));
             assert_eq!(
-                side.boards.at(&[kept.clone(), left.clone()]).await,
-                Ok(vec![Some(1), None])
+                side.boards.extents(&[kept.clone(), left.clone()]).await,
+                Ok(vec![Some(Extent::up_to(1)), None])
             );
             side.boards.keep(&[left.clone()]).await;
             side.clock.advance(Duration::minutes(14));
             assert_eq!(
-                side.boards.at(&[kept, left]).await,
+                side.boards.extents(&[kept, left]).await,
                 Ok(vec![None, None]),
                 "what is gone is not kept"
             );
@@ -558,7 +588,7 @@ async fn redis_that_is_away_is_said_in_time() {
             let begun = std::time::Instant::now();
             assert_eq!(boards.page(&board(), 0, 9).await, Err(Unavailable));
             assert_eq!(boards.find(&board(), id(1), 9).await, Err(Unavailable));
-            assert_eq!(boards.at(&[board()]).await, Err(Unavailable));
+            assert_eq!(boards.extents(&[board()]).await, Err(Unavailable));
             assert_eq!(boards.apply(&board(), &batch(1, 2, &[])).await, Err(Unavailable));
             assert!(boards.begin(&board()).await.is_err());
             boards.keep(&[board()]).await;

@@ -418,6 +418,54 @@ async fn boards_are_made_two_at_a_time_and_the_rest_of_the_api_goes_on() {
     }
 }
 
+/// The version of the truth stands still while any transaction is open; boards follow all the same.
+#[actix_web::test]
+async fn while_a_transaction_stays_open_a_board_is_made_anew_but_once_for_each_change_of_its_tree() {
+    let t = TestApp::start().await;
+    let Some(url) = t.app.config.database.url.clone() else {
+        eprintln!("LEFT OUT: SQLite's writers take turns");
+        return;
+    };
+    let tenant = t.tenant().await;
+    set_mode(&t, &tenant, &tenant.root, "open").await;
+    let people = t.crowd(&tenant, 2).await;
+    let look = async || standing(&board(&t, &people[0].token, &tenant.root, "").await);
+    let group = json!({ "name": "第一黨小組", "kind": "group", "parent_id": tenant.branch_a });
+    let group = t
+        .post("/organizations", &tenant.admin, group)
+        .await
+        .expect(201)
+        .id();
+    let hang = async |parent: &str| {
+        let below = json!({ "parent_id": parent });
+        let path = format!("/organizations/{group}/move");
+        t.post(&path, &tenant.admin, below).await.expect(200);
+    };
+    let is_right = async || zhibu::leaderboards::follow(&t.app).await.unwrap();
+    give(&t, &tenant, &people[0].id, 3).await;
+    follow(&t).await;
+    assert_eq!(look().await.len(), 1);
+
+    let mut holder = diesel::PgConnection::establish(&url).unwrap();
+    holder
+        .batch_execute("BEGIN; SELECT pg_current_xact_id()")
+        .unwrap();
+    for points in 4..7 {
+        hang(&tenant.branch_b).await;
+        assert!(!is_right().await, "it is made anew");
+        // The board that is being made may show this or not.
+        hang(&tenant.branch_a).await;
+        follow(&t).await;
+        for _ in 0..3 {
+            assert!(is_right().await, "it follows");
+        }
+        give(&t, &tenant, &people[1].id, points).await;
+        assert!(is_right().await);
+        assert_eq!(look().await[0].2, (4..=points).sum::<i64>());
+    }
+    holder.batch_execute("COMMIT").unwrap();
+}
+
 #[actix_web::test]
 async fn while_a_lost_board_cannot_be_made_it_is_shown_as_it_was_and_since_when() {
     let Some(mut redis) = OwnRedis::start() else {

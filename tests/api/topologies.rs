@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
-use zhibu::platform::boards::{Applied, Batch, BoardKey, Boards, Score};
+use zhibu::platform::boards::{Applied, Batch, BoardKey, Boards, Extent, Score};
 use zhibu::platform::cache::{Cache, News};
 use zhibu::platform::clock::Clock;
 use zhibu::platform::config::Config;
@@ -126,7 +126,7 @@ async fn boards_work(replicas: &Replicas, name: &str) {
         let mut building = one.begin(key).await.unwrap().unwrap();
         assert!(other.begin(key).await.unwrap().is_none());
         assert!(building.add(&entrants).await.unwrap());
-        assert!(building.finish(1).await.unwrap());
+        assert!(building.finish(Extent::up_to(1)).await.unwrap());
         let (id, score) = entrant(700, 101);
         let batch = Batch {
             from: 1,
@@ -143,10 +143,13 @@ async fn boards_work(replicas: &Replicas, name: &str) {
         );
         assert_eq!(other.page(key, 1_499, 5).await.unwrap().unwrap().lines[0].rank, 2);
     }
-    assert_eq!(other.at(&keys).await, Ok(vec![Some(2); 10]));
+    assert_eq!(other.extents(&keys).await, Ok(vec![Some(Extent::up_to(2)); 10]));
     one.keep(&keys).await;
     one.forget(&keys[3]).await;
-    assert_eq!(other.at(&keys[3..5]).await, Ok(vec![None, Some(2)]));
+    assert_eq!(
+        other.extents(&keys[3..5]).await,
+        Ok(vec![None, Some(Extent::up_to(2))])
+    );
 }
 
 #[actix_web::test]
@@ -308,7 +311,8 @@ async fn the_master_that_sentinel_names_also_after_a_failover() {
     boards_work(&replicas, "after").await;
     // What the replica had taken over is there as well.
     let [boards, _] = replicas.boards();
-    assert_eq!(boards.at(&[BoardKey::new("board 0")]).await, Ok(vec![Some(2)]));
+    let extents = boards.extents(&[BoardKey::new("board 0")]).await;
+    assert_eq!(extents, Ok(vec![Some(Extent::up_to(2))]));
 }
 
 #[actix_web::test]

@@ -174,6 +174,12 @@ async fn webhook(t: &TestApp, token: &str, organization: &str, url: &str, kinds:
     (made.id(), made.text("/secret"))
 }
 
+/// Where nobody listens.
+fn nobodys_url() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}/hook", listener.local_addr().unwrap())
+}
+
 /// One member of branch A gets a place: one notice.
 async fn cause(t: &TestApp, tenant: &Tenant, token: &str) {
     let event = theme_day(t, tenant, json!({ "capacity": 9 })).await;
@@ -558,19 +564,9 @@ async fn jobs_that_end_while_others_are_looked_for_stop_no_write() {
     let t = TestApp::start().await;
     let tenant = t.tenant().await;
     for _ in 0..5 {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
-        let url = format!("http://{port}/hook");
-        let (dead, _) = webhook(
-            &t,
-            &tenant.admin,
-            &tenant.root,
-            &url,
-            json!(["sign_up_confirmed"]),
-        )
-        .await;
+        let url = nobodys_url();
+        let kinds = json!(["sign_up_confirmed"]);
+        let (dead, _) = webhook(&t, &tenant.admin, &tenant.root, &url, kinds).await;
         t.act(&format!("/webhooks/{dead}/ping"), &tenant.admin)
             .await
             .expect(201);

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::ranking::Ranking;
 use super::versions::{Part, Versions};
-use super::{Applied, BoardKey, Found, KEPT_S, LEASE_S, Page, Score, Unavailable};
+use super::{Applied, BoardKey, Extent, Found, KEPT_S, LEASE_S, Page, Score, Unavailable};
 use crate::platform::clock::Clock;
 use crate::platform::db::Instant;
 
@@ -31,6 +31,8 @@ struct Shelved {
 
 struct Board {
     versions: Versions,
+    /// As it was built.
+    besides: Vec<i64>,
     ranking: Ranking,
 }
 
@@ -68,8 +70,11 @@ impl MemoryBoards {
         })
     }
 
-    pub fn at(&self, board: &BoardKey) -> Option<i64> {
-        self.read(board, |board| board.versions.at)
+    pub fn extent(&self, board: &BoardKey) -> Option<Extent> {
+        self.read(board, |board| Extent {
+            at: board.versions.at,
+            besides: board.besides.clone(),
+        })
     }
 
     pub(super) fn apply(&self, board: &BoardKey, part: &Part) -> Applied {
@@ -182,13 +187,14 @@ impl MemoryBuilding {
     }
 
     /// Sorting a million is no work for a thread that serves requests.
-    pub async fn finish(mut self, at: i64) -> Result<bool, Unavailable> {
+    pub async fn finish(mut self, extent: Extent) -> Result<bool, Unavailable> {
         let entrants = std::mem::take(&mut self.entrants);
-        let finish = move || self.put_up(at, Ranking::build(entrants));
+        let finish = move || self.put_up(extent, Ranking::build(entrants));
         tokio::task::spawn_blocking(finish).await.map_err(|_| Unavailable)
     }
 
-    fn put_up(&self, at: i64, ranking: Ranking) -> bool {
+    fn put_up(&self, extent: Extent, ranking: Ranking) -> bool {
+        let Extent { at, besides } = extent;
         let now = self.boards.clock.now();
         // Held to the end: nobody else begins or finishes in between.
         let leases = self.boards.leases();
@@ -203,9 +209,13 @@ impl MemoryBuilding {
         if !is_ours || !self.boards.board(&self.board).is_none_or(gives_way) {
             return false;
         }
-        let versions = Versions::complete(at);
+        let board = Board {
+            versions: Versions::complete(at),
+            besides,
+            ranking,
+        };
         let shelved = Shelved {
-            board: Arc::new(RwLock::new(Board { versions, ranking })),
+            board: Arc::new(RwLock::new(board)),
             until: now.plus_s(KEPT_S),
         };
         let mut shelf = self

@@ -36,6 +36,22 @@ impl BoardKey {
     }
 }
 
+/// How far a board goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extent {
+    /// It shows all that bears a smaller number.
+    pub at: i64,
+    /// Of what bears this number or a larger one: what it showed when it was built, as far as its builder says so.
+    pub besides: Vec<i64>,
+}
+
+impl Extent {
+    pub fn up_to(at: i64) -> Self {
+        let besides = Vec::new();
+        Self { at, besides }
+    }
+}
+
 /// All that changed between two versions of the truth, of any length. Versions and times stay below 2^53.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
@@ -117,11 +133,11 @@ impl Boards {
         }
     }
 
-    /// Up to which version each board is complete, in one round trip.
-    pub async fn at(&self, boards: &[BoardKey]) -> Result<Vec<Option<i64>>, Unavailable> {
+    /// How far each board goes, in one round trip.
+    pub async fn extents(&self, boards: &[BoardKey]) -> Result<Vec<Option<Extent>>, Unavailable> {
         match self {
-            Self::Memory(memory) => Ok(boards.iter().map(|board| memory.at(board)).collect()),
-            Self::Redis(redis) => redis.at(boards).await,
+            Self::Memory(memory) => Ok(boards.iter().map(|board| memory.extent(board)).collect()),
+            Self::Redis(redis) => redis.extents(boards).await,
         }
     }
 
@@ -184,12 +200,12 @@ impl Building {
         }
     }
 
-    /// Puts the new board in the old one's place at once, complete up to the version that was read BEFORE its entrants were.
+    /// Puts the new board in the old one's place at once, with the extent that was read BEFORE its entrants were.
     /// False: the lease has run out, or the board that is there is further.
-    pub async fn finish(self, at: i64) -> Result<bool, Unavailable> {
+    pub async fn finish(self, extent: Extent) -> Result<bool, Unavailable> {
         match self {
-            Self::Memory(memory) => memory.finish(at).await,
-            Self::Redis(redis) => redis.finish(at).await,
+            Self::Memory(memory) => memory.finish(extent).await,
+            Self::Redis(redis) => redis.finish(&extent).await,
         }
     }
 }

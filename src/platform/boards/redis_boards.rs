@@ -3,7 +3,7 @@
 //! - `{…}:order`: a sorted set with the points' negative as score and `reached_at` + id as member, both of a fixed width and
 //!   such that Redis' own order (score, then bytes) is the order of a board;
 //! - `{…}:scores`: a hash from id to `reached_at` + score, so that a member can be found; and in it `at`, `to` and `by`,
-//!   the board's `Versions`. One of the two that Redis has thrown away alone is noticed by their lengths;
+//!   the board's `Versions`, and `besides`, the rest of its `Extent`, with commas. One of the two that Redis has thrown away alone is noticed by their lengths;
 //! - `{…}:lease`, and `{…}:new:<builder>:…` while it is built.
 
 use std::collections::HashSet;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::ranking::{Line, Score};
 use super::versions::{PART, Part};
-use super::{Applied, BoardKey, Found, KEPT_S, LEASE_S, Page, Unavailable};
+use super::{Applied, BoardKey, Extent, Found, KEPT_S, LEASE_S, Page, Unavailable};
 use crate::platform::gather::Gather;
 use crate::platform::redis::{Redis, Script};
 
@@ -26,7 +26,7 @@ const BUILD: Duration = Duration::from_secs(2);
 const AT: &str = "
 local function version(scores, order)
     local at = redis.call('HGET', scores, 'at')
-    if at and redis.call('HLEN', scores) - 3 == redis.call('ZCARD', order) then return at end
+    if at and redis.call('HLEN', scores) - 4 == redis.call('ZCARD', order) then return at end
     return false
 end
 ";
@@ -63,7 +63,14 @@ local function lines(order, from, to)
 end
 ";
 
-static FIND_AT: Script = Script::new(&[AT, "return version(KEYS[1], KEYS[2])"]);
+static EXTENT: Script = Script::new(&[
+    AT,
+    "
+local at = version(KEYS[1], KEYS[2])
+if not at then return false end
+return {at, redis.call('HGET', KEYS[1], 'besides')}
+",
+]);
 
 static PAGE: Script = Script::new(&[
     AT,
@@ -158,7 +165,7 @@ if other and tonumber(other) > tonumber(ARGV[3]) then
     return 0
 end
 redis.call('UNLINK', KEYS[4], KEYS[5])
-redis.call('HSET', KEYS[2], 'at', ARGV[3], 'to', ARGV[3], 'by', '')
+redis.call('HSET', KEYS[2], 'at', ARGV[3], 'to', ARGV[3], 'by', '', 'besides', ARGV[5])
 redis.call('RENAME', KEYS[2], KEYS[4])
 if size > 0 then redis.call('RENAME', KEYS[3], KEYS[5]) end
 redis.call('PEXPIRE', KEYS[4], ARGV[4])
@@ -255,9 +262,15 @@ impl RedisBoards {
         found.collect::<Result<_, _>>().map(Some)
     }
 
-    pub async fn at(&self, boards: &[BoardKey]) -> Result<Vec<Option<i64>>, Unavailable> {
+    pub async fn extents(&self, boards: &[BoardKey]) -> Result<Vec<Option<Extent>>, Unavailable> {
         // Sent one after another over the one connection, or to the nodes that have them, before any is answered.
-        let find = async |board: &BoardKey| self.run(&FIND_AT, &self.keys(board), None::<u64>).await;
+        let find = async |board: &BoardKey| -> Result<_, Unavailable> {
+            let found: Option<(i64, String)> = self.run(&EXTENT, &self.keys(board), None::<u64>).await?;
+            Ok(found.map(|(at, besides)| Extent {
+                at,
+                besides: numbers(&besides),
+            }))
+        };
         try_join_all(boards.iter().map(find)).await
     }
 
@@ -380,11 +393,18 @@ impl RedisBuilding {
         Ok(true)
     }
 
-    pub async fn finish(self, at: i64) -> Result<bool, Unavailable> {
-        let arguments = (&self.holder, self.size, at, KEPT_S * 1000);
+    pub async fn finish(self, extent: &Extent) -> Result<bool, Unavailable> {
+        let besides: Vec<String> = extent.besides.iter().map(i64::to_string).collect();
+        let besides = besides.join(",");
+        let arguments = (&self.holder, self.size, extent.at, KEPT_S * 1000, besides);
         let call = async |redis| FINISH.run(redis, &self.keys, arguments).await;
         self.redis.call_within(BUILD, call).await.ok_or(Unavailable)
     }
+}
+
+/// What is no number was written by nobody here.
+fn numbers(list: &str) -> Vec<i64> {
+    list.split(',').filter_map(|number| number.parse().ok()).collect()
 }
 
 /// The changes as `PUT` reads them; of one who comes twice only the last.

@@ -252,3 +252,27 @@ async fn alongside<T>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use tokio::sync::Semaphore;
+
+    #[actix_web::test]
+    async fn a_turn_that_is_given_to_a_job_in_hand_is_used_while_more_is_looked_for() {
+        let turns = Arc::new(Semaphore::new(1));
+        let take_turn = || {
+            let turns = turns.clone();
+            async move { drop(turns.acquire().await.unwrap()) }
+        };
+        let held = turns.clone().acquire_owned().await.unwrap();
+        let mut in_hand = FuturesUnordered::from_iter([take_turn()]);
+        assert!(in_hand.next().now_or_never().is_none(), "it stands in line");
+        drop(held);
+        // Control: the turn is given to it, and it does not know.
+        assert!(take_turn().now_or_never().is_none());
+        alongside(pin!(take_turn()), &mut in_hand).await;
+        assert!(in_hand.is_empty());
+    }
+}

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::view::{ListedSignUpView, SignUpView};
 use crate::app::App;
 use crate::auth::SignedIn;
-use crate::events::{self, EventId};
+use crate::events::EventId;
 use crate::members::MemberId;
 use crate::platform::db::{AnyId, Instant};
 use crate::platform::error::{AppError, AppResult, Code, FieldError};
@@ -52,13 +52,10 @@ pub async fn create_sign_up(
         by_organiser: false,
     };
     match app.sign_ups.submit(wish).await {
-        // To whom it is nothing to come to, it may be something to look at.
         Err(error) if error.code() == Code::NotFound => {
             let ctx = app.ctx(actor);
-            app.db
-                .read(move |conn| events::view_event_row(conn, &ctx, id.0))
-                .await?;
-            Err(AppError::forbidden())
+            let why = app.db.read(move |conn| lists::why_not(conn, &ctx, id.0)).await?;
+            Err(why)
         }
         done => answer(done?, app.clock.now()),
     }
