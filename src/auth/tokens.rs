@@ -1,9 +1,13 @@
 //! Access tokens (RFC 9068 style): one algorithm, one type, named keys, every claim required, our own clock.
 //! The library only signs and verifies; its validation is too lenient (RELIABILITY.md P12).
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, crypto};
+use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -17,6 +21,8 @@ use crate::platform::keys::Keys;
 const TYPE: &str = "at+jwt";
 const LEEWAY_S: i64 = 5;
 const MAX_LENGTH: usize = 2_048;
+/// Tokens that are not verified again: about 20 MB.
+const MOST_KNOWN: u64 = 30_000;
 
 pub struct Tokens {
     issuer: String,
@@ -25,6 +31,9 @@ pub struct Tokens {
     key_id: String,
     signing: EncodingKey,
     verifying: Vec<(String, DecodingKey)>,
+    /// What these tokens, byte for byte, were found to say. A phone sends the same one for minutes, and its signature stays as
+    /// good as it was: only time is looked at again.
+    known: Cache<Box<str>, Arc<Claims>>,
 }
 
 /// Nothing but these three: `crit`, `jwk`, `x5u` and their like are refused with everything else that is unknown.
@@ -64,6 +73,10 @@ impl Tokens {
                 .all()
                 .map(|set| (set.id.clone(), DecodingKey::from_secret(&set.access_token)))
                 .collect(),
+            known: Cache::builder()
+                .max_capacity(MOST_KNOWN)
+                .time_to_idle(Duration::from_secs(config.access_token_s.unsigned_abs()))
+                .build(),
         }
     }
 
@@ -98,6 +111,24 @@ impl Tokens {
         if token.len() > MAX_LENGTH {
             return None;
         }
+        let claims = match self.known.get(token) {
+            Some(claims) => claims,
+            None => {
+                let claims = Arc::new(self.verify(token)?);
+                self.known.insert(token.into(), claims.clone());
+                claims
+            }
+        };
+        claims.are_live(now).then(|| Actor {
+            account: AccountId(claims.sub),
+            session: SessionId(claims.sid),
+            tenant: claims.tenant.map(OrganizationId::from),
+            is_system_admin: claims.adm,
+        })
+    }
+
+    /// What a token of ours says, whatever the time.
+    fn verify(&self, token: &str) -> Option<Claims> {
         let (message, signature) = token.rsplit_once('.')?;
         let (header, payload) = message.split_once('.')?;
         let header: StrictHeader = parse(header)?;
@@ -109,17 +140,16 @@ impl Tokens {
             return None;
         }
         let claims: Claims = parse(payload)?;
+        (claims.iss == self.issuer && claims.aud == self.audience).then_some(claims)
+    }
+}
+
+impl Claims {
+    fn are_live(&self, now: Instant) -> bool {
         let now_s = now.seconds();
-        let is_live = claims.exp.saturating_add(LEEWAY_S) > now_s
-            && claims.nbf.saturating_sub(LEEWAY_S) <= now_s
-            && claims.iat.saturating_sub(LEEWAY_S) <= now_s;
-        let is_for_us = claims.iss == self.issuer && claims.aud == self.audience;
-        (is_live && is_for_us).then(|| Actor {
-            account: AccountId(claims.sub),
-            session: SessionId(claims.sid),
-            tenant: claims.tenant.map(OrganizationId::from),
-            is_system_admin: claims.adm,
-        })
+        self.exp.saturating_add(LEEWAY_S) > now_s
+            && self.nbf.saturating_sub(LEEWAY_S) <= now_s
+            && self.iat.saturating_sub(LEEWAY_S) <= now_s
     }
 }
 
@@ -222,8 +252,18 @@ mod tests {
             assert!(!check(none.clone(), change.clone(), own, NOW), "{change}");
         }
         assert!(!check(none.clone(), none.clone(), b"another key", NOW));
+        // Also of one that is known.
         assert!(check(none.clone(), none.clone(), own, NOW + 904));
         assert!(!check(none.clone(), none.clone(), own, NOW + 905));
+        assert!(!check(none.clone(), none.clone(), own, NOW - 6));
+        assert!(check(none.clone(), none.clone(), own, NOW));
+        let known = forge(header.clone(), claims.clone(), own);
+        for n in 0..known.len() {
+            let mut other = known.clone().into_bytes();
+            other[n] ^= 1;
+            let other = String::from_utf8(other).unwrap();
+            assert!(tokens.check(&other, at(NOW)).is_none(), "{other}");
+        }
         for rubbish in ["", ".", "..", "a.b.c", "a.b.c.d", &"x".repeat(5_000)] {
             assert!(tokens.check(rubbish, at(NOW)).is_none());
         }
