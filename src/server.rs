@@ -1,5 +1,6 @@
 //! Wiring: middleware, health, metrics, `/docs`, and a stop that loses nothing.
 
+use std::any::Any;
 use std::time::Duration;
 
 use actix_web::body::MessageBody;
@@ -83,6 +84,7 @@ pub async fn start(app: web::Data<App>) -> std::io::Result<Running> {
             .wrap(Compress::default())
             .wrap(from_fn(media::at_the_edge))
     })
+    .on_connect(move |connection, _| bound_reader(connection, settings.reader_timeout))
     .client_request_timeout(settings.request_timeout)
     .keep_alive(Duration::from_secs(75))
     .disable_signals()
@@ -100,6 +102,24 @@ pub async fn start(app: web::Data<App>) -> std::io::Result<Running> {
         address,
         jobs: start_jobs(&app),
     })
+}
+
+/// Whoever takes nothing of an answer, or went away without a word, keeps a connection no longer than this (RELIABILITY.md P15).
+/// The kernel sees to it, since the framework has no deadline for writing.
+fn bound_reader(connection: &dyn Any, timeout: Duration) {
+    #[cfg(target_os = "linux")]
+    if let Some(stream) = connection.downcast_ref::<actix_web::rt::net::TcpStream>()
+        && let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(stream, milliseconds(timeout))
+    {
+        tracing::warn!(%error, "a connection without a deadline");
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (connection, timeout);
+}
+
+#[cfg(target_os = "linux")]
+fn milliseconds(timeout: Duration) -> u32 {
+    u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX)
 }
 
 fn cores() -> usize {

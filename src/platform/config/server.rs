@@ -19,6 +19,8 @@ pub struct ServerConfig {
     pub workers: usize,
     pub request_timeout: Duration,
     pub shutdown_timeout: Duration,
+    /// For how long a reader may take nothing.
+    pub reader_timeout: Duration,
 }
 
 #[derive(Deserialize)]
@@ -31,6 +33,7 @@ pub(super) struct RawServer {
     workers: usize,
     request_timeout_s: u64,
     shutdown_timeout_s: u64,
+    reader_timeout_s: u64,
 }
 
 impl RawServer {
@@ -67,6 +70,12 @@ impl RawServer {
             1..=600,
             "seconds",
         )?;
+        within(
+            "server.reader_timeout_s",
+            self.reader_timeout_s,
+            1..=600,
+            "seconds",
+        )?;
         Ok(ServerConfig {
             listen,
             data: self.data,
@@ -75,6 +84,7 @@ impl RawServer {
             workers: self.workers,
             request_timeout: Duration::from_secs(self.request_timeout_s),
             shutdown_timeout: Duration::from_secs(self.shutdown_timeout_s),
+            reader_timeout: Duration::from_secs(self.reader_timeout_s),
         })
     }
 }
