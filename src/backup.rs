@@ -44,7 +44,8 @@ fn postgres_words(folder: &Path) -> [String; 2] {
     let dump = dump.display();
     [
         format!(
-            "PostgreSQL copies itself, while servers go on:\n  pg_dump --format=custom --file={dump} \"$DATABASE_URL\""
+            "PostgreSQL copies itself, while servers go on; what is behind the fences of all trees comes along:\n  \
+             PGOPTIONS=\"-c zhibu.tenant=*\" pg_dump --enable-row-security --format=custom --file={dump} \"$DATABASE_URL\""
         ),
         format!(
             "into an empty database, before the first server starts on it,\n  \

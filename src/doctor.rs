@@ -1,7 +1,7 @@
 //! `zhibu doctor`, and the part of it that every start runs: what is wrong with the machine, in words.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Integer, Text};
+use diesel::sql_types::{BigInt, Bool, Integer, Text};
 
 use crate::media::Bucket;
 use crate::platform::cache::Cache;
@@ -51,6 +51,7 @@ pub async fn examine(config: &Config, clock: &Clock) -> Vec<Finding> {
     match manager(config).connect_untouched() {
         Ok(mut conn) => {
             findings.extend(durability_of(&mut conn));
+            findings.extend(fences(&mut conn));
             findings.push(clock_skew(&mut conn, clock));
             findings.push(match migrate::pending(&manager(config)) {
                 Ok(pending) if pending.is_empty() => Finding::Good("the database is of this version".into()),
@@ -220,6 +221,30 @@ fn sqlite_journal(conn: &mut DbConnection) -> Finding {
         )),
         Err(error) => Finding::Bad(format!("SQLite does not tell its journal mode: {error}")),
     }
+}
+
+/// Row-level security is nothing to a role that may pass it.
+fn fences(conn: &mut DbConnection) -> Option<Finding> {
+    #[derive(QueryableByName)]
+    struct Role {
+        #[diesel(sql_type = Bool)]
+        passes: bool,
+    }
+    let DbConnection::Pg(_) = conn else {
+        return None;
+    };
+    let query = "SELECT rolsuper OR rolbypassrls AS passes FROM pg_roles WHERE rolname = current_user";
+    Some(match diesel::sql_query(query).get_result::<Role>(conn) {
+        Ok(Role { passes: false }) => Finding::Good("rows of each tree are fenced in".into()),
+        Ok(Role { passes: true }) => Finding::Warning(
+            "this role passes row-level security, the second fence between trees: \
+             make it the owner of its database with NOSUPERUSER NOBYPASSRLS"
+                .into(),
+        ),
+        Err(error) => Finding::Warning(format!(
+            "the database does not tell what this role may do: {error}"
+        )),
+    })
 }
 
 fn clock_skew(conn: &mut DbConnection, clock: &Clock) -> Finding {

@@ -11,6 +11,7 @@ use super::{AccountId, SessionId};
 use crate::app::App;
 use crate::members::MemberId;
 use crate::organizations::OrganizationId;
+use crate::platform::db::Fence;
 use crate::platform::error::{AppError, AppResult};
 
 /// Who acts, as the access token says.
@@ -121,6 +122,9 @@ fn actor(request: &HttpRequest) -> AppResult<Actor> {
         .auth
         .check(token, app.clock.now())
         .ok_or_else(AppError::unauthorized)?;
+    if let Some(tenant) = actor.tenant {
+        Fence::shut(tenant.0);
+    }
     // The audit of refused access reads it from there.
     request.extensions_mut().insert(actor.clone());
     Ok(actor)

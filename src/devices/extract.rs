@@ -11,7 +11,7 @@ use super::rules::{Purpose, RoomDevice};
 use super::service;
 use crate::app::{App, Ctx};
 use crate::auth::{Stay, credentials};
-use crate::platform::db::DbConnection;
+use crate::platform::db::{DbConnection, Fence};
 use crate::platform::error::{AppError, AppResult};
 
 const SCHEME: &str = "device";
@@ -104,6 +104,9 @@ impl FromRequest for RoomDevice {
                 .ok_or_else(|| AppError::internal("no App in the app data"))?;
             let token = credentials(&request, SCHEME).ok_or_else(AppError::unauthorized)?;
             let device = authenticate(app, token).await?;
+            if let Some(tenant) = device.actor().tenant {
+                Fence::shut(tenant.0);
+            }
             // The audit of refused access reads it from there.
             request.extensions_mut().insert(device);
             Ok(device)

@@ -118,7 +118,8 @@ fn configured(t: &TestApp, data: &Path, database: Option<&str>) -> Command {
 
 /// The command among the words, as somebody would copy it.
 fn told(words: &str, program: &str) -> String {
-    let line = words.lines().find(|line| line.trim_start().starts_with(program));
+    let is_told = |line: &&str| line.starts_with("  ") && line.contains(program);
+    let line = words.lines().find(is_told);
     line.unwrap_or_else(|| panic!("{program}: {words}")).to_owned()
 }
 

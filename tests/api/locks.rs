@@ -28,7 +28,9 @@ async fn is_free_while_waiting<T>(
         return (work.await, None);
     };
     let take = |(table, id): (&str, &str)| {
-        format!("SELECT id FROM {table} WHERE id = '{id}' FOR NO KEY UPDATE NOWAIT")
+        format!(
+            "SET LOCAL zhibu.tenant = '*'; SELECT id FROM {table} WHERE id = '{id}' FOR NO KEY UPDATE NOWAIT"
+        )
     };
     let mut conn = PgConnection::establish(url).unwrap();
     conn.batch_execute(&format!("BEGIN; {}", take(first))).unwrap();

@@ -84,8 +84,14 @@ pub fn revert_all(manager: &Manager) -> Result<(), MigrateError> {
     }
 }
 
+/// Behind no fence: a migration is about all trees.
 fn connect(manager: &Manager) -> Result<DbConnection, MigrateError> {
-    Ok(r2d2::ManageConnection::connect(manager)?)
+    use diesel::connection::SimpleConnection;
+    let mut conn = r2d2::ManageConnection::connect(manager)?;
+    if let DbConnection::Pg(c) = &mut conn {
+        c.batch_execute("SET zhibu.tenant = '*'")?;
+    }
+    Ok(conn)
 }
 
 /// Processes that start together on one SQLite file take turns from before they open it: the switch to WAL and the

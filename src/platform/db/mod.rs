@@ -3,6 +3,7 @@
 
 mod conn;
 mod copy;
+mod fence;
 mod lane;
 mod literal;
 pub mod migrate;
@@ -20,6 +21,7 @@ use tokio::sync::Semaphore;
 
 pub use conn::{Backend, ConnectError, DbConnection, Manager, MultiBackend, Target};
 pub use copy::{CopyError, copy_sqlite};
+pub use fence::Fence;
 pub use lane::{Lane, LaneLimits};
 pub use literal::LiteralCondition;
 pub use pairs::PairQuery;
@@ -117,9 +119,9 @@ impl Db {
         F: FnOnce(&mut DbConnection) -> AppResult<T> + Send + 'static,
         T: Send + 'static,
     {
-        let db = self.clone();
+        let (db, fence) = (self.clone(), Fence::current());
         self.hop(&self.0.read_turns, self.0.deadline, move || {
-            db.read_blocking(work)
+            db.read_behind(fence, work)
         })
         .await
     }
@@ -144,9 +146,9 @@ impl Db {
         F: Fn(&mut DbConnection) -> AppResult<T> + Send + 'static,
         T: Send + 'static,
     {
-        let db = self.clone();
+        let (db, fence) = (self.clone(), Fence::current());
         self.hop(&self.0.write_turns, self.0.deadline, move || {
-            db.write_blocking(work)
+            db.write_behind(fence, work)
         })
         .await
     }
@@ -157,9 +159,9 @@ impl Db {
         F: FnOnce(&mut DbConnection) -> AppResult<T> + Send + 'static,
         T: Send + 'static,
     {
-        let db = self.clone();
+        let (db, fence) = (self.clone(), Fence::current());
         self.hop(&self.0.read_turns, LONG, move || {
-            db.read_blocking(|conn| {
+            db.read_behind(fence, |conn| {
                 take_time(conn)?;
                 work(conn)
             })
@@ -173,9 +175,9 @@ impl Db {
         F: Fn(&mut DbConnection) -> AppResult<T> + Send + 'static,
         T: Send + 'static,
     {
-        let db = self.clone();
+        let (db, fence) = (self.clone(), Fence::current());
         self.hop(&self.0.write_turns, LONG, move || {
-            db.write_blocking(|conn| {
+            db.write_behind(fence, |conn| {
                 take_time(conn)?;
                 work(conn)
             })
@@ -205,18 +207,31 @@ impl Db {
         in_time.await.unwrap_or_else(|_| Err(AppError::unavailable()))
     }
 
-    pub fn read_blocking<T>(&self, work: impl FnOnce(&mut DbConnection) -> AppResult<T>) -> AppResult<T> {
+    fn read_behind<T>(
+        &self,
+        fence: Fence,
+        work: impl FnOnce(&mut DbConnection) -> AppResult<T>,
+    ) -> AppResult<T> {
         let mut conn = self.0.readers.get().map_err(|_| AppError::unavailable())?;
-        begin(&mut conn, false)?;
+        begin(&mut conn, false, fence)?;
         let result = work(&mut conn);
         end(&mut conn, result)
     }
 
+    /// For lanes and commands, which are about all trees.
     pub fn write_blocking<T>(&self, work: impl Fn(&mut DbConnection) -> AppResult<T>) -> AppResult<T> {
+        self.write_behind(Fence::Open, work)
+    }
+
+    fn write_behind<T>(
+        &self,
+        fence: Fence,
+        work: impl Fn(&mut DbConnection) -> AppResult<T>,
+    ) -> AppResult<T> {
         let mut attempt = 1;
         loop {
             let mut conn = self.0.writers.get().map_err(|_| AppError::unavailable())?;
-            let begin = begin(&mut conn, true);
+            let begin = begin(&mut conn, true, fence);
             let begun = begin.is_ok();
             let result = match begin {
                 Ok(()) => {
@@ -273,18 +288,22 @@ fn take_time(conn: &mut DbConnection) -> Result<(), DieselError> {
     }
 }
 
-fn begin(conn: &mut DbConnection, writes: bool) -> Result<(), DieselError> {
+fn begin(conn: &mut DbConnection, writes: bool, fence: Fence) -> Result<(), DieselError> {
     match conn {
         // IMMEDIATE takes the write lock first: upgrading later is what loses writes to 'database is locked'.
         DbConnection::Sqlite(c) if writes => {
             AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE")
         }
         DbConnection::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN"),
-        DbConnection::Pg(c) if writes => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN"),
-        DbConnection::Pg(c) => AnsiTransactionManager::begin_transaction_sql(
-            c,
-            "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        ),
+        // Both in one message: it costs no round trip.
+        DbConnection::Pg(c) => {
+            let begin = match writes {
+                true => "BEGIN",
+                false => "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            };
+            let both = format!("{begin}; {}", fence.statement());
+            AnsiTransactionManager::begin_transaction_sql(c, &both)
+        }
     }
 }
 

@@ -11,8 +11,10 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, web};
 use tracing::Instrument;
 
+use super::fenced::fenced;
 use super::pieces::in_pieces;
 use super::problem::{Listener, problem_response};
+use crate::platform::db::Fence;
 use crate::platform::error::{AppError, Code, Language};
 use crate::platform::ids::Ids;
 
@@ -71,9 +73,13 @@ pub async fn frame(
     let mut response = if header_bytes(&request) > HEADER_LIMIT {
         request.into_response(problem_response(&Code::HeadersTooLarge.into(), to))
     } else {
-        let answered = next.call(request).instrument(span.clone());
+        let answered = async {
+            let response = next.call(request).await?;
+            Ok(response.map_body(|_, body| fenced(body.boxed())))
+        };
+        let answered = Fence::around(answered.instrument(span.clone()));
         match CURRENT.scope(Arc::from(id.as_str()), answered).await {
-            Ok(response) => explain(response.map_into_boxed_body(), to),
+            Ok(response) => explain(response, to),
             Err(error) => {
                 let problem = as_problem(&error, to);
                 return Err(InternalError::from_response(error, problem).into());

@@ -6,6 +6,7 @@ mod answer;
 mod body;
 mod error_pages;
 mod events;
+mod fenced;
 mod frame;
 mod idempotency;
 mod known;

@@ -42,7 +42,8 @@ fn both_databases_have_the_same_migrations() {
 }
 
 /// A migration may hold, between `Begin of what only …` and `End of what only …`, what one database needs in a form of
-/// its own. Two do: a search index is a virtual table here and a tsvector there, and triggers are written in two languages.
+/// its own. Three do: a search index is a virtual table here and a tsvector there, triggers are written in two languages, and
+/// row-level security is there only.
 fn shared(sql: &str) -> impl Iterator<Item = &str> {
     let mut inside = false;
     sql.lines().filter(move |line| {
