@@ -15,6 +15,8 @@ pub mod devices;
 pub mod doctor;
 pub mod event_templates;
 pub mod events;
+#[cfg(feature = "failpoints")]
+pub mod fuzz;
 pub mod guests;
 pub mod home;
 pub mod leaderboards;

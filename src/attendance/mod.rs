@@ -20,6 +20,8 @@ mod sheet;
 mod store;
 
 pub use checkpoints::clone_points;
+#[cfg(feature = "failpoints")]
+pub(crate) use codes::{code_in, read as read_code, read_personal, read_proof, show as show_code};
 pub use credit::{event_cancelled, made_up_by};
 pub use doors::{event_of_code, event_of_proof};
 pub use http::{MyAttendanceView, configure, configure_pages};

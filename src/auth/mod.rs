@@ -31,6 +31,8 @@ pub use service::{
 pub use state::{Auth, jobs, load_revocations, note_changes};
 pub use store::AccountRow;
 pub use throttle::count_phone_change;
+#[cfg(feature = "failpoints")]
+pub(crate) use tokens::Tokens;
 
 crate::id_types! {
     /// An account; equal to its member's id where there is a member.

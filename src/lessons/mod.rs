@@ -12,6 +12,8 @@ mod series;
 mod service;
 mod store;
 
+#[cfg(feature = "failpoints")]
+pub(crate) use article::{is_too_deep, plain, render};
 pub use commands::{Audience, CreateLesson};
 pub use courses::{CourseVersion, admitted, meant_for, titles, versions_of};
 pub use rules::Kind;

@@ -23,6 +23,8 @@ pub use bucket::Bucket;
 pub use checks::jobs;
 pub use http::{at_the_edge, url_of};
 pub use pictures::{PICTURE_BYTES, Picture, begin_picture, remove_picture, settle_picture};
+#[cfg(feature = "failpoints")]
+pub(crate) use probe::check_subtitles;
 pub use rules::{MediaKind, MediaPurpose};
 pub use service::{hold_files, list_files};
 pub use store::FileRow;

@@ -13,6 +13,8 @@ mod service;
 mod store;
 
 pub use http::configure;
+#[cfg(feature = "failpoints")]
+pub(crate) use import::read_roster;
 pub use import::{ImportReport, ImportStage, import_roster};
 pub use lookup::{
     HeldMember, MemberBrief, briefs, came_since, hold_members, list_ids, require_managed, require_members,

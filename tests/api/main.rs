@@ -22,6 +22,9 @@ mod devices;
 mod draws;
 mod event_templates;
 mod events;
+mod fences;
+#[cfg(feature = "failpoints")]
+mod fuzz;
 mod guard;
 mod guests;
 mod home;
@@ -42,6 +45,7 @@ mod points;
 mod process;
 mod quizzes;
 mod races;
+mod readers;
 mod roster;
 mod search;
 mod series;

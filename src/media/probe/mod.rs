@@ -10,6 +10,8 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use super::rules::{MediaKind, Refusal};
+#[cfg(feature = "failpoints")]
+pub(crate) use subtitles::check as check_subtitles;
 
 /// What a good file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

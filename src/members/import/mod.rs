@@ -7,4 +7,6 @@ mod service;
 mod words;
 
 pub use http::configure;
+#[cfg(feature = "failpoints")]
+pub(crate) use service::read_roster;
 pub use service::{ImportReport, ImportStage, import_roster};
