@@ -160,10 +160,10 @@ pub fn list(conn: &mut DbConnection, ctx: &Ctx, asked: &ListSignUps) -> AppResul
     let sees_all = events::require_event(conn, ctx, asked.event, Right::View)
         .permitted()?
         .is_some();
-    let own = organizations::ids_with_right(conn, ctx, Right::View)?;
-    if !sees_all && own.as_ref().is_none_or(Vec::is_empty) {
+    if !sees_all && !events::calls_my_people(conn, ctx, asked.event)? {
         return Err(AppError::forbidden());
     }
+    let own = organizations::ids_with_right(conn, ctx, Right::View)?;
     let filter = SignUpFilter {
         event: asked.event,
         organizations: if sees_all { None } else { own },

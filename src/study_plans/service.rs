@@ -465,9 +465,22 @@ impl Tally {
 /// Everybody whom the plan asks and whom the actor may view, by name.
 pub fn plan_lines(conn: &mut DbConnection, ctx: &Ctx, id: StudyPlanId) -> AppResult<(FullPlan, Vec<Line>)> {
     let row = viewed_plan(conn, ctx, id)?;
-    organizations::require_anywhere(conn, ctx, Right::View)?;
+    require_some_of_its_people(conn, ctx, &row)?;
     let lines = lines_of(conn, ctx, &row, None)?;
     Ok((with_lessons(conn, row)?, lines))
+}
+
+/// Whoever views none of the organizations that a plan is for sees it as any member does.
+fn require_some_of_its_people(conn: &mut DbConnection, ctx: &Ctx, row: &PlanRow) -> AppResult<()> {
+    let Some(own) = organizations::ids_with_right(conn, ctx, Right::View)? else {
+        return Ok(());
+    };
+    let organization = organizations::find_organization(conn, row.organization_id)?;
+    let below = organizations::ids_ever_below(conn, &organization)?;
+    match own.iter().any(|id| below.contains(id)) {
+        true => Ok(()),
+        false => Err(AppError::forbidden()),
+    }
 }
 
 fn lines_of(

@@ -347,6 +347,7 @@ pub fn means_unavailable(error: &DieselError) -> bool {
             "database is locked",
             "no connection to the server",
             "database or disk is full",
+            "No space left on device",
             "is starting up",
             "is shutting down",
             "SSL connection",

@@ -14,15 +14,16 @@ use crate::platform::frames::Latest;
 
 /// A silent connection is told that we live, so that proxies keep it.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// How old the answer to 'may they still watch?' may be when something is sent.
-const TRUST: Duration = Duration::from_secs(1);
+/// How old the answer to 'may they still watch?' may be when something is sent: what answers may itself know no more than was
+/// true 250 ms ago, and together it is less than a second (RELIABILITY.md P10).
+const TRUST: Duration = Duration::from_millis(600);
 
 /// Who watches.
 pub trait Watcher {
     /// As far as memory tells: asked each time, so an ended session's screen goes dark within a second.
     fn is_valid(&self) -> bool;
 
-    /// Asked before something is sent, once a second at most.
+    /// Asked before something is sent, twice a second at most.
     fn may_watch(&mut self) -> impl Future<Output = bool>;
 
     /// Is that asked also when there is nothing to send? Of who may be sent away by what only the database knows.
