@@ -1,6 +1,8 @@
 //! What strangers' bytes meet first, each with what must hold of it whatever they are. `fuzz/` feeds it under libFuzzer, and
 //! tests/api/fuzz.rs with the same corpus and chance changes of it.
 
+#![allow(clippy::unwrap_used, reason = "only builds for tests have this")]
+
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -48,10 +50,10 @@ struct Genuine {
     now: Instant,
 }
 
-static GENUINE: LazyLock<Option<Genuine>> = LazyLock::new(|| {
+static GENUINE: LazyLock<Genuine> = LazyLock::new(|| {
     let mut config = Config::for_testing(Path::new("unused"));
     config.auth.secret_key = Some("the same each time, and long enough".repeat(2));
-    let keys = Keys::load(&config).ok()?;
+    let keys = Keys::load(&config).unwrap();
     let tokens = Tokens::new(&config.auth, &keys);
     let now = Instant::from_micros(1_800_000_000_000_000);
     let actor = Actor {
@@ -60,18 +62,14 @@ static GENUINE: LazyLock<Option<Genuine>> = LazyLock::new(|| {
         tenant: None,
         is_system_admin: false,
     };
-    Some(Genuine {
+    Genuine {
         code: show_code(&keys.current, EventId(Uuid::from_u128(3)), None, 15, now).code,
-        token: tokens.make(&actor, now).ok()?,
+        token: tokens.make(&actor, now).unwrap(),
         keys,
         tokens,
         now,
-    })
+    }
 });
-
-fn genuine() -> &'static Genuine {
-    GENUINE.as_ref().expect("a configuration for tests is a good one")
-}
 
 /// The input as it stands, and as a change of something genuine: what differs from it is `true` in the answer.
 fn variants(genuine: &str, bytes: &[u8]) -> [(String, bool); 2] {
@@ -89,7 +87,7 @@ fn variants(genuine: &str, bytes: &[u8]) -> [(String, bool); 2] {
 
 /// Nothing is read but what was made, in the one spelling that it was made in.
 fn codes(bytes: &[u8]) {
-    let genuine = genuine();
+    let genuine = &*GENUINE;
     for (text, is_forged) in variants(&genuine.code, bytes) {
         let code = code_in(&text);
         let is_read = read_code(&genuine.keys, code).is_some();
@@ -110,7 +108,7 @@ fn codes(bytes: &[u8]) {
 }
 
 fn tokens(bytes: &[u8]) {
-    let genuine = genuine();
+    let genuine = &*GENUINE;
     for (text, is_forged) in variants(&genuine.token, bytes) {
         let is_taken = genuine.tokens.check(&text, genuine.now).is_some();
         assert_eq!(is_taken, !is_forged, "{text:?}");
