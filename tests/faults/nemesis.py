@@ -10,11 +10,14 @@ import time
 SHORTEST_S = 0.5
 ACKNOWLEDGED = 10
 AT_MOST_S = 20
+# How long PostgreSQL may take to come back when there is room again.
+OPERATOR_S = 30
 
 
 class Nemesis:
     def __init__(self, round):
         self.round, self.random, self.log = round, round.random, round.log
+        self.panics = 0
         self.fail_points = itertools.cycle(self.random.sample(round.fail_points, len(round.fail_points)))
         self.faults = {
             "kill-server": self.kill_server, "freeze-server": self.freeze_server, "kill-postgres": self.kill_postgres,
@@ -64,12 +67,12 @@ class Nemesis:
         postgres.start()
         self.back("kill-postgres", begun)
 
-    def back(self, name, begun, limit=20):
+    def back(self, name, begun, limit=20, **more):
         """The dependency is there again: how long until all servers say so, without a restart?"""
         returned = time.monotonic()
         for zhibu in self.round.zhibus:
             zhibu.wait_ready(limit)
-        self.log.write("fault", name=name, begun=begun, ended=returned, ready_after=time.monotonic() - returned)
+        self.log.write("fault", name=name, begun=begun, ended=returned, ready_after=time.monotonic() - returned, **more)
 
     def freeze_postgres(self):
         begun = time.monotonic()
@@ -134,9 +137,25 @@ class Nemesis:
                     file.write(b"\0" * 4096)
             except OSError:
                 pass
-        self.pause(1, 2)
+        self.pause(1, 4)
         ballast.unlink()
-        self.back("disk-full", begun)
+        if self.round.postgres:
+            self.see_to_postgres(begun)
+        else:
+            self.back("disk-full", begun)
+
+    def see_to_postgres(self, begun):
+        """Without room for its log it panics; should it not even come back by itself, an operator starts it."""
+        postgres, until = self.round.postgres, time.monotonic() + OPERATOR_S
+        is_started = False
+        while not postgres.answers() and time.monotonic() < until:
+            if not postgres.is_running():
+                postgres.start()
+                is_started = True
+            time.sleep(0.05)
+        panics = postgres.log.read_text(errors="replace").count("PANIC:")
+        self.back("disk-full", begun, panics=panics - self.panics, is_started=is_started)
+        self.panics = panics
 
     def fail_point(self):
         """The server ends itself at one of the points, by turns; how often it is passed before that is drawn."""

@@ -14,6 +14,8 @@ import traceback
 
 import boot
 import controls
+import order
+import places
 import rounds
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -26,9 +28,11 @@ ROUNDS = {
         ["freeze-server"],
         ["kill-redis", "freeze-redis", "flush-redis", "full-redis"],
         ["freeze-postgres", "cut", "hang", "delay", "slice"],
+        ["disk-full"],
         ["failpoints"],
     ],
 }
+PARTS = ("kills", "order", "places")
 FAIL_POINTS = [
     "db::before_commit", "db::after_commit", "lane::before_commit", "lane::after_commit",
     "idempotency::before_row", "idempotency::after_row", "boards::before_update",
@@ -42,7 +46,8 @@ def arguments():
     parser.add_argument("--failpoints-binary", help="the same built with `failpoints`; rounds that need it are left out without it")
     parser.add_argument("--kills", type=int, default=20, help="how many on each backend; of other faults a tenth, three at least")
     parser.add_argument("--backend", choices=[*BACKENDS, "both"], default="both")
-    parser.add_argument("--only", choices=[*names, "kills"], help="one fault alone, or the kills, so many times as --kills says")
+    parser.add_argument("--only", choices=[*names, *PARTS], help="one fault alone, or the kills, so many times as --kills says; or a part")
+    parser.add_argument("--clients", type=int, default=1000, help="how many ask for a place at once, in the part `places`")
     parser.add_argument("--controls", action="store_true", help="only the servers that are broken on purpose: losses must be found")
     parser.add_argument("--short", action="store_true", help="the kills and the controls, quickly: what scripts/test.sh runs")
     parser.add_argument("--seed", type=int, help="repeats what was drawn; the default is drawn itself, and printed")
@@ -60,6 +65,7 @@ def main():
         if not options.controls:
             for plan in plans(options, backend, seed):
                 is_good &= run(plan)
+        is_good &= run_parts(options, backend, seed)
         if backend == "postgres" and not options.only:
             is_good &= boot.refuses(options.binary)
         if options.failpoints_binary and not options.only:
@@ -75,10 +81,28 @@ def cluster_parent(options):
     return memory if options.short and has_room else "/tmp"
 
 
+def run_parts(options, backend, seed):
+    """What is no round of faults."""
+    is_good, chosen = True, [options.only] if options.only else PARTS
+    if options.controls or options.short:
+        return True
+    if "order" in chosen:
+        if not shutil.which("strace"):
+            print(f"{backend} order: FAILED, strace is not installed")
+            return False
+        for plan, must_lose in order.plans(backend, seed, options.binary, options.failpoints_binary):
+            is_good &= run(plan, must_lose, order.Order)
+    if "places" in chosen:
+        is_good &= run(places.plan(backend, seed, options.binary, options.clients), kind=places.Places)
+    return is_good
+
+
 def plans(options, backend, seed):
     sets = ROUNDS[backend]
     if options.only == "kills":
         sets = sets[:1]
+    elif options.only in PARTS:
+        sets = []
     elif options.only:
         sets = [[options.only]] if any(options.only in faults for faults in sets) else []
     for faults in sets[:1] if options.short else sets:
@@ -97,8 +121,8 @@ def plans(options, backend, seed):
         )
 
 
-def run(plan, must_lose=False):
-    one = rounds.Round(plan)
+def run(plan, must_lose=False, kind=rounds.Round):
+    one = kind(plan)
     try:
         result = one.run()
     except SystemExit:
