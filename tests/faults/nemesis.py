@@ -23,7 +23,8 @@ class Nemesis:
             "kill-server": self.kill_server, "freeze-server": self.freeze_server, "kill-postgres": self.kill_postgres,
             "freeze-postgres": self.freeze_postgres, "kill-redis": self.kill_redis, "freeze-redis": self.freeze_redis,
             "flush-redis": self.flush_redis, "full-redis": self.full_redis, "cut": self.cut, "hang": self.hang, "delay": self.delay,
-            "slice": self.slice, "disk-full": self.disk_full, "failpoints": self.fail_point, "power-loss": self.power_loss,
+            "slice": self.slice, "disk-full": self.disk_full, "log-full": self.log_full, "failpoints": self.fail_point,
+            "power-loss": self.power_loss,
         }
 
     def run(self, names, times, longest):
@@ -129,6 +130,13 @@ class Nemesis:
         self.back(mode, begun)
 
     def disk_full(self):
+        self.fill("disk-full")
+
+    def log_full(self):
+        """PostgreSQL's log has a disk of its own, so work goes on until the log needs a new file: then it panics."""
+        self.fill("log-full", self.has_panicked)
+
+    def fill(self, name, is_felt=lambda: True):
         """A file of somebody else's takes all the room that is left."""
         begun, ballast = time.monotonic(), pathlib.Path(self.round.disk) / "ballast"
         with open(ballast, "wb", buffering=0) as file:
@@ -137,15 +145,18 @@ class Nemesis:
                     file.write(b"\0" * 4096)
             except OSError:
                 pass
-        self.pause(1, 4)
+        until = time.monotonic() + AT_MOST_S
+        while not is_felt() and time.monotonic() < until:
+            time.sleep(0.05)
+        self.pause(1, 3)
         ballast.unlink()
         if self.round.postgres:
-            self.see_to_postgres(begun)
+            self.see_to_postgres(name, begun)
         else:
-            self.back("disk-full", begun)
+            self.back(name, begun)
 
-    def see_to_postgres(self, begun):
-        """Without room for its log it panics; should it not even come back by itself, an operator starts it."""
+    def see_to_postgres(self, name, begun):
+        """It comes back by itself when there is room, or has ended: then an operator starts it."""
         postgres, until = self.round.postgres, time.monotonic() + OPERATOR_S
         is_started = False
         while not postgres.answers() and time.monotonic() < until:
@@ -153,9 +164,12 @@ class Nemesis:
                 postgres.start()
                 is_started = True
             time.sleep(0.05)
-        panics = postgres.log.read_text(errors="replace").count("PANIC:")
-        self.back("disk-full", begun, panics=panics - self.panics, is_started=is_started)
+        panics = postgres.panics()
+        self.back(name, begun, panics=panics - self.panics, is_started=is_started)
         self.panics = panics
+
+    def has_panicked(self):
+        return self.round.postgres.panics() > self.panics
 
     def fail_point(self):
         """The server ends itself at one of the points, by turns; how often it is passed before that is drawn."""
@@ -164,7 +178,7 @@ class Nemesis:
         zhibu.settings["FAILPOINTS"] = f"{name}={chance}%return"
         zhibu.kill()
         zhibu.spawn()
-        until = time.monotonic() + 6
+        until = time.monotonic() + AT_MOST_S
         while zhibu.is_running() and time.monotonic() < until:
             time.sleep(0.02)
         has_fired = not zhibu.is_running()

@@ -22,8 +22,8 @@ import store
 import world
 
 MEMBERS, PHONES = 24, 6
-DISK_MIB = {"sqlite": 48, "postgres": 160}
-# So that a full disk is felt by the log too: small segments of it, each made anew.
+DISK_MIB = {"disk": 48, "pg": 160, "log": 32}
+# So that PostgreSQL's log meets a full disk soon: small segments of it, each made anew.
 SMALL_LOG = ["wal_recycle=off", "min_wal_size=2MB", "max_wal_size=16MB"]
 WRITES = ("check_in", "progress", "sign_up", "cancel", "award", "approve", "event", "lesson")
 REPLICAS = {"sqlite": 1, "postgres": 2}
@@ -101,13 +101,18 @@ class Round:
             self.zhibus[number].start()
 
     def make_postgres(self):
-        if "disk-full" not in self.plan.faults:
+        cluster_options = ["--wal-segsize=1"]
+        if "log-full" in self.plan.faults:
+            self.mount(self.cluster / "log")
+            cluster_options.append(f"--waldir={self.disk}")
+        elif "disk-full" in self.plan.faults:
+            self.mount(self.cluster / "pg")
+        else:
             return servers.Postgres(self.cluster, self.plan.postgres)
-        self.mount(self.cluster / "pg")
-        return servers.Postgres(self.cluster, [*self.plan.postgres, *SMALL_LOG], ["--wal-segsize=1"])
+        return servers.Postgres(self.cluster, [*self.plan.postgres, *SMALL_LOG], cluster_options)
 
     def mount(self, folder):
-        nemesis.mount_small_disk(folder, DISK_MIB[self.plan.backend])
+        nemesis.mount_small_disk(folder, DISK_MIB[folder.name])
         self.disk, self.is_mounted = folder, True
 
     def keep_what_is_synced(self, data):
@@ -133,6 +138,7 @@ class Round:
         figures = promises.judge(operations, faults, found)
         found.others += [f"the driver: {error}" for error in self.crowd.errors()]
         found.others += [f"the server panicked: {where}" for zhibu in self.zhibus for where in zhibu.panics()]
+        found.others += [f"nobody came to {point}" for point in never_reached(faults)]
         unseen = controls.unseen_spoils(operations, before, after, self.spoils) if not found.all() else []
         found.others += [f"the checker does not see {name}" for name in unseen]
         return Result(self.plan, operations, faults, comparison, found, figures, seconds, self.told)
@@ -189,6 +195,14 @@ class Round:
 
     def folders(self):
         return " and ".join(str(folder) for folder in filter(None, (self.folder, self.cluster)))
+
+
+def never_reached(faults):
+    """Fail points that were set and ended nothing, a full disk that no log met: a round that only looks as if it had tried them."""
+    tried = {fault["point"] for fault in faults if "point" in fault}
+    missed = sorted(tried - {fault["point"] for fault in faults if fault.get("has_fired")})
+    filled = [fault for fault in faults if fault["name"] == "log-full"]
+    return missed + (["a panic of PostgreSQL"] if filled and not sum(fault["panics"] for fault in filled) else [])
 
 
 class Result:

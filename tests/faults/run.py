@@ -29,9 +29,11 @@ ROUNDS = {
         ["kill-redis", "freeze-redis", "flush-redis", "full-redis"],
         ["freeze-postgres", "cut", "hang", "delay", "slice"],
         ["disk-full"],
+        ["log-full"],
         ["failpoints"],
     ],
 }
+NEEDS_ROOT = {"disk-full", "log-full"}
 PARTS = ("kills", "order", "places")
 FAIL_POINTS = [
     "db::before_commit", "db::after_commit", "lane::before_commit", "lane::after_commit",
@@ -110,10 +112,11 @@ def plans(options, backend, seed):
         if needs_fail_points and not options.failpoints_binary:
             print(f"{backend} failpoints: left out, there is no binary with fail points")
             continue
-        if faults == ["disk-full"] and os.geteuid() != 0:
-            print(f"{backend} disk-full: left out, only root mounts a small disk")
+        if NEEDS_ROOT & set(faults) and os.geteuid() != 0:
+            print(f"{backend} {faults[0]}: left out, only root mounts a small disk")
             continue
-        times = options.kills if options.only or faults == sets[0] else max(3, len(faults), options.kills // 10)
+        least = len(FAIL_POINTS) if needs_fail_points else max(3, len(faults))
+        times = options.kills if options.only or faults == sets[0] else max(least, options.kills // 10)
         binary = options.failpoints_binary if needs_fail_points else options.binary
         yield rounds.Plan(
             f"{backend} {'+'.join(faults)}", backend, seed, binary, faults, times,
@@ -135,7 +138,7 @@ def run(plan, must_lose=False, kind=rounds.Round):
     print("\n".join(result.lines()), flush=True)
     if must_lose:
         is_good = bool(result.found.losses)
-        print("  ok: the checker found the loss" if is_good else f"  FAILED: no loss was found; kept in {one.folders()}", flush=True)
+        print("  ok: it was found out" if is_good else f"  FAILED: it was not found out; kept in {one.folders()}", flush=True)
     else:
         problems = result.found.all()
         is_good = not problems

@@ -159,9 +159,10 @@ class Postgres(Process):
 
     def _give_to(self, account):
         self.folder.chmod(0o711)
-        # It may be a small disk that is mounted there.
+        # A small disk may be mounted there, or on a folder beside it for the log alone.
         self.data.mkdir(exist_ok=True)
-        os.chown(self.data, account.pw_uid, account.pw_gid)
+        for folder in filter(pathlib.Path.is_dir, (self.data, self.folder / "log")):
+            os.chown(folder, account.pw_uid, account.pw_gid)
 
     def _initialise(self, cluster_options):
         options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", *cluster_options]
@@ -208,6 +209,9 @@ class Postgres(Process):
             return "\nready" in (self.data / "cluster" / "postmaster.pid").read_text()
         except OSError:
             return False
+
+    def panics(self):
+        return self.log.read_text(errors="replace").count("PANIC:")
 
     def answers(self):
         try:
