@@ -18,12 +18,15 @@ import servers
 import world
 
 TIMES = 5
-CALLS = "read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg,pwrite64,pwritev,fsync,fdatasync,sync_file_range"
+CALLS = "read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg,pwrite64,pwritev,fsync,fdatasync"
 SYNCS = (b"fsync", b"fdatasync")
 WRITES = (b"pwrite64", b"pwritev", b"write", b"writev")
+READS = (b"read", b"readv", b"recvfrom", b"recvmsg")
 SENDS = (b"write", b"writev", b"sendto", b"sendmsg")
 # How the file that is synced at a commit is named.
 LOGS = {"sqlite": b"zhibu.db-wal>", "postgres": b"/pg_wal/"}
+# As libpq sends it.
+COMMIT = b"Q\0\0\0\x0bCOMMIT\0"
 LINE = re.compile(rb"(\d+) +(?:<\.\.\. (\w+) resumed>|(\w+)\()(.*)")
 RESULT = re.compile(rb"\) += (-?\d+)")
 
@@ -147,9 +150,10 @@ def sign_ups(scene):
 def exchange(calls, mark):
     """The server's reading of the request with this mark, and its answer on the same connection."""
     wanted = str(mark).encode()
-    request = next(call for call in calls if wanted in call.text and b"<socket:" in call.file and call.name.startswith((b"read", b"recv")))
+    is_request = lambda call: wanted in call.text and b"<socket:" in call.file and call.name in READS
+    request = next(call for call in calls if is_request(call))
     is_answer = lambda call: call.name in SENDS and call.file == request.file and b"HTTP/1.1 2" in call.text
-    return request, next(call for call in calls if call.pid and call.begun > request.ended and is_answer(call))
+    return request, next(call for call in calls if call.begun > request.ended and is_answer(call))
 
 
 def sqlite_fault(calls, mark):
@@ -167,19 +171,17 @@ def sqlite_fault(calls, mark):
 
 
 def postgres_fault(calls, mark):
-    """After its COMMIT had come the log was written and then synced by one process: by that of the connection, here."""
+    """After its COMMIT had come, the log was written and then synced by one process."""
     request, answer = exchange(calls, mark)
     meanwhile = [call for call in calls if call.lies_between(request, answer)]
     names = (mark.bytes, str(mark).encode())
-    told = [call for call in meanwhile if call.name.startswith(b"recv") and any(name in call.text for name in names)]
-    if not told:
-        return "PostgreSQL was not told of it before the answer"
-    backend = told[-1]
-    commits = [call for call in meanwhile if call.pid == backend.pid and call.begun > backend.begun and b"COMMIT\0" in call.text]
-    commits = [call for call in commits if call.name.startswith(b"recv")]
+    reads = [call for call in meanwhile if call.name in READS]
+    told = {call.pid: call.ended for call in reads if any(name in call.text for name in names)}
+    commits = [call for call in reads if COMMIT in call.text and call.begun > told.get(call.pid, call.begun)]
     if not commits:
-        return "PostgreSQL was not told to commit before the answer"
-    log = [call for call in meanwhile if call.begun > commits[0].ended and LOGS["postgres"] in call.file]
+        return "PostgreSQL was not told of it, and to commit it, before the answer"
+    # Reading transactions end so too, but earlier.
+    log = [call for call in meanwhile if call.begun > commits[-1].ended and LOGS["postgres"] in call.file]
     for write in log:
         if write.name in WRITES and any(is_sync(call) and call.pid == write.pid and call.begun > write.ended for call in log):
             return None
@@ -202,6 +204,7 @@ class Result:
         for kind in ("check_in", "sign_up"):
             faults = [fault for name, fault in self.verdicts if name == kind]
             yield f"  {kind}: the log was synced before the answer {faults.count(None)} of {len(faults)} times"
+            yield from (f"    {fault}" for fault in sorted(set(filter(None, faults))))
 
 
 def plans(backend, seed, binary, failpoints_binary):

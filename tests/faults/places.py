@@ -16,7 +16,7 @@ import controls
 import rounds
 import servers
 
-# Of the theme days, one after another; {N} clients ask for a place on each.
+# Of the theme days, one after another: all clients ask for a place on each.
 CAPACITIES = (0, 1, 50, 120, 999)
 MORE = 10
 WAITS = 0.9
@@ -32,14 +32,16 @@ class Asker(clients.Phone):
     def __init__(self, name, seed, scene, member, token, event, barrier):
         super().__init__(name, seed, scene, {}, {member: token})
         self.member, self.event, self.barrier = member, event, barrier
+        self.let_through = None
 
     def run(self):
         try:
             self.connection.send("GET", "/me", self.members[self.member])
         except api.Unanswered:
-            pass  # The connection is made with the first request then.
+            pass  # the connection is made with the first request then
         try:
             self.barrier.wait()
+            self.let_through = time.monotonic()
             self.live()
         except Exception as error:  # as in Phone
             self.error = f"{type(error).__name__}: {error}"
@@ -93,15 +95,16 @@ class Places(rounds.Round):
         scene.set_capacity(event, capacity + MORE)
         for asker in askers:
             asker.join(max(0.01, until - time.monotonic()))
-        late = sum(asker.is_alive() for asker in askers)
-        seconds = time.monotonic() - begun
-        self.told.append(self.standing(event, capacity, seconds) + (f"; {late} LATE" if late else ""))
+        late, seconds = sum(asker.is_alive() for asker in askers), time.monotonic() - begun
+        through = [asker.let_through for asker in askers if asker.let_through]
+        times = f"all asked within {max(through) - min(through):.1f} s, {late} not done after {seconds:.1f} s"
+        self.told.append(f"{self.standing(event, capacity)}; {times}")
 
-    def standing(self, event, capacity, seconds):
+    def standing(self, event, capacity):
         rows = [row["status"] for row in self.stored()["sign_ups"] if row["event_id"] == event]
         count = {status: rows.count(status) for status in ("confirmed", "waitlisted", "cancelled")}
         words = f"{count['confirmed']} confirmed, {count['waitlisted']} wait, {count['cancelled']} cancelled"
-        return f"{capacity} places, then {capacity + MORE}: {words}; {seconds:.1f} s"
+        return f"{capacity} places, then {capacity + MORE}: {words}"
 
 
 def import_people(scene, number):

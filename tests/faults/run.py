@@ -62,17 +62,19 @@ def main():
         signal.signal(number, lambda *_: sys.exit(130))
     seed = options.seed if options.seed is not None else random.randrange(1_000_000)
     print(f"seed {seed}", flush=True)
-    is_good = True
+    good = []
     for backend in BACKENDS if options.backend == "both" else (options.backend,):
         if not options.controls:
-            for plan in plans(options, backend, seed):
-                is_good &= run(plan)
-        is_good &= run_parts(options, backend, seed)
+            good += [run(plan) for plan in plans(options, backend, seed)]
+        good += run_parts(options, backend, seed)
         if backend == "postgres" and not options.only:
-            is_good &= boot.refuses(options.binary)
+            good.append(boot.refuses(options.binary))
         if options.failpoints_binary and not options.only:
             for plan in controls.plans(backend, seed, options.failpoints_binary, cluster_parent(options)):
-                is_good &= run(plan, must_lose=True)
+                good.append(run(plan, must_lose=True))
+    if not good:
+        print("nothing was run", flush=True)
+    is_good = bool(good) and all(good)
     print("verdict: ok" if is_good else "verdict: FAILED", flush=True)
     sys.exit(0 if is_good else 1)
 
@@ -85,18 +87,18 @@ def cluster_parent(options):
 
 def run_parts(options, backend, seed):
     """What is no round of faults."""
-    is_good, chosen = True, [options.only] if options.only else PARTS
+    good, chosen = [], [options.only] if options.only else PARTS
     if options.controls or options.short:
-        return True
-    if "order" in chosen:
-        if not shutil.which("strace"):
-            print(f"{backend} order: FAILED, strace is not installed")
-            return False
+        return good
+    if "order" in chosen and not shutil.which("strace"):
+        print(f"{backend} order: FAILED, strace is not installed", flush=True)
+        good.append(False)
+    elif "order" in chosen:
         for plan, must_lose in order.plans(backend, seed, options.binary, options.failpoints_binary):
-            is_good &= run(plan, must_lose, order.Order)
+            good.append(run(plan, must_lose, order.Order))
     if "places" in chosen:
-        is_good &= run(places.plan(backend, seed, options.binary, options.clients), kind=places.Places)
-    return is_good
+        good.append(run(places.plan(backend, seed, options.binary, options.clients), kind=places.Places))
+    return good
 
 
 def plans(options, backend, seed):
