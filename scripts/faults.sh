@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Kills, freezes, cuts and fills while phones go on, then compares what was acknowledged with what is stored (docs/reliability.md).
-#   scripts/faults.sh                    20 kills on each backend, all other faults, and the controls
+#   scripts/faults.sh                    20 kills on each backend, all other faults, the order of sync and answer, places, and the controls
 #   scripts/faults.sh --short            the kills and the controls, under two minutes: what scripts/test.sh runs
 #   scripts/faults.sh --kills N          so many kills on each backend; of other faults a tenth, three at least
 #   scripts/faults.sh --backend NAME     sqlite, postgres or both (the default)
 #   scripts/faults.sh --only FAULT       one fault alone, e.g. kill-postgres, hang, disk-full, power-loss, failpoints
+#   scripts/faults.sh --only order       is what is acknowledged on disk before the answer leaves? By strace
+#   scripts/faults.sh --only places --clients N     so many at one moment for few places; 1000 is the default
 #   scripts/faults.sh --controls         only servers that are broken on purpose: a loss must be found
 #   scripts/faults.sh --seed N           draws the same again
 #   scripts/faults.sh --binary FILE --failpoints-binary FILE     these instead of building them
@@ -17,7 +19,7 @@ cd -- "$root"
 # shellcheck source=scripts/lib/services.sh
 source scripts/lib/services.sh
 
-usage() { sed -n '2,12s/^# \{0,1\}//p' scripts/faults.sh; }
+usage() { sed -n '2,14s/^# \{0,1\}//p' scripts/faults.sh; }
 
 backend=both binary='' failpoints='' arguments=()
 while [[ $# -gt 0 ]]; do
@@ -30,7 +32,7 @@ while [[ $# -gt 0 ]]; do
     --backend) backend=$2 ;;
     --binary) binary=$2 ;;
     --failpoints-binary) failpoints=$2 ;;
-    --kills | --only | --seed) arguments+=("$1" "$2") ;;
+    --kills | --only | --seed | --clients) arguments+=("$1" "$2") ;;
     *) echo "unknown option: $1" >&2; usage >&2; exit 2 ;;
   esac
   shift 2
@@ -47,5 +49,7 @@ if [[ ! $binary ]]; then
   binary=$root/target/debug/zhibu
 fi
 if [[ $backend != sqlite ]]; then services_install; fi
+# Without it the part `order` says that it is missing.
+command -v strace >/dev/null || services_apt strace || true
 # In place of this shell, so that a signal to it reaches the driver, which ends its servers.
 exec python3 tests/faults/run.py --backend "$backend" --binary "$binary" --failpoints-binary "$failpoints" "${arguments[@]}"

@@ -18,6 +18,7 @@ AT_ONCE = 8
 GIVES_UP = 0.03
 MOVES = 0.2
 SENDS_AGAIN = 0.1
+WAITS = 0.8
 PAUSE_S = 0.02
 
 
@@ -107,11 +108,14 @@ class Phone(threading.Thread):
 
     def sign_up(self):
         event, member, _ = next(self.units["sign_up"])
-        mark = self._uuid()
-        body = {"client_event_id": mark, "wait": self.random.random() < 0.8}
-        made = self.perform("sign_up", "POST", f"/events/{event}/sign-ups", member, lambda: body, mark=mark, event=event)
+        made = self.ask_for_place(event, member, WAITS)
         if made is not None:
             self.places.append((made["id"], member))
+
+    def ask_for_place(self, event, member, waits):
+        mark = self._uuid()
+        body = {"client_event_id": mark, "wait": self.random.random() < waits}
+        return self.perform("sign_up", "POST", f"/events/{event}/sign-ups", member, lambda: body, mark=mark, event=event)
 
     def cancel(self):
         # Some keep their place, so that theme days fill up and others wait in line.
@@ -119,7 +123,10 @@ class Phone(threading.Thread):
             return
         place, member = self.places.pop(self.random.randrange(len(self.places)))
         if self.random.random() < 0.5:
-            self.perform("cancel", "POST", f"/sign-ups/{place}/cancel", member, dict, key=self._uuid(), sign_up=place)
+            self.give_back(place, member)
+
+    def give_back(self, place, member):
+        self.perform("cancel", "POST", f"/sign-ups/{place}/cancel", member, dict, key=self._uuid(), sign_up=place)
 
     def award(self):
         """Two people's word: one proposes, the other approves."""

@@ -10,17 +10,21 @@ import time
 SHORTEST_S = 0.5
 ACKNOWLEDGED = 10
 AT_MOST_S = 20
+# How long PostgreSQL may take to come back when there is room again.
+OPERATOR_S = 30
 
 
 class Nemesis:
     def __init__(self, round):
         self.round, self.random, self.log = round, round.random, round.log
+        self.panics = 0
         self.fail_points = itertools.cycle(self.random.sample(round.fail_points, len(round.fail_points)))
         self.faults = {
             "kill-server": self.kill_server, "freeze-server": self.freeze_server, "kill-postgres": self.kill_postgres,
             "freeze-postgres": self.freeze_postgres, "kill-redis": self.kill_redis, "freeze-redis": self.freeze_redis,
             "flush-redis": self.flush_redis, "full-redis": self.full_redis, "cut": self.cut, "hang": self.hang, "delay": self.delay,
-            "slice": self.slice, "disk-full": self.disk_full, "failpoints": self.fail_point, "power-loss": self.power_loss,
+            "slice": self.slice, "disk-full": self.disk_full, "log-full": self.log_full, "failpoints": self.fail_point,
+            "power-loss": self.power_loss,
         }
 
     def run(self, names, times, longest):
@@ -64,12 +68,12 @@ class Nemesis:
         postgres.start()
         self.back("kill-postgres", begun)
 
-    def back(self, name, begun, limit=20):
+    def back(self, name, begun, limit=20, **more):
         """The dependency is there again: how long until all servers say so, without a restart?"""
         returned = time.monotonic()
         for zhibu in self.round.zhibus:
             zhibu.wait_ready(limit)
-        self.log.write("fault", name=name, begun=begun, ended=returned, ready_after=time.monotonic() - returned)
+        self.log.write("fault", name=name, begun=begun, ended=returned, ready_after=time.monotonic() - returned, **more)
 
     def freeze_postgres(self):
         begun = time.monotonic()
@@ -126,6 +130,13 @@ class Nemesis:
         self.back(mode, begun)
 
     def disk_full(self):
+        self.fill("disk-full")
+
+    def log_full(self):
+        """PostgreSQL's log has a disk of its own, so work goes on until the log needs a new file: then it panics."""
+        self.fill("log-full", self.has_panicked)
+
+    def fill(self, name, is_felt=lambda: True):
         """A file of somebody else's takes all the room that is left."""
         begun, ballast = time.monotonic(), pathlib.Path(self.round.disk) / "ballast"
         with open(ballast, "wb", buffering=0) as file:
@@ -134,9 +145,31 @@ class Nemesis:
                     file.write(b"\0" * 4096)
             except OSError:
                 pass
-        self.pause(1, 2)
+        until = time.monotonic() + AT_MOST_S
+        while not is_felt() and time.monotonic() < until:
+            time.sleep(0.05)
+        self.pause(1, 3)
         ballast.unlink()
-        self.back("disk-full", begun)
+        if self.round.postgres:
+            self.see_to_postgres(name, begun)
+        else:
+            self.back(name, begun)
+
+    def see_to_postgres(self, name, begun):
+        """It comes back by itself when there is room, or has ended: then an operator starts it."""
+        postgres, until = self.round.postgres, time.monotonic() + OPERATOR_S
+        is_started = False
+        while not postgres.answers() and time.monotonic() < until:
+            if not postgres.is_running():
+                postgres.start()
+                is_started = True
+            time.sleep(0.05)
+        panics = postgres.panics()
+        self.back(name, begun, panics=panics - self.panics, is_started=is_started)
+        self.panics = panics
+
+    def has_panicked(self):
+        return self.round.postgres.panics() > self.panics
 
     def fail_point(self):
         """The server ends itself at one of the points, by turns; how often it is passed before that is drawn."""
@@ -145,7 +178,7 @@ class Nemesis:
         zhibu.settings["FAILPOINTS"] = f"{name}={chance}%return"
         zhibu.kill()
         zhibu.spawn()
-        until = time.monotonic() + 6
+        until = time.monotonic() + AT_MOST_S
         while zhibu.is_running() and time.monotonic() < until:
             time.sleep(0.02)
         has_fired = not zhibu.is_running()

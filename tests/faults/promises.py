@@ -8,7 +8,7 @@ ANSWERED_WITHIN_S = 2.0
 # The driver's own clock runs on a busy machine.
 TOLERANCE_S = 0.5
 REDIS = ("kill-redis", "freeze-redis", "flush-redis", "full-redis")
-DATABASE_GONE = {"kill-postgres": 10, "freeze-postgres": 5, "hang": 5, "cut": 5, "delay": 5, "slice": 5, "disk-full": 5}
+DATABASE_GONE = {"kill-postgres": 10, "freeze-postgres": 5, "hang": 5, "cut": 5, "delay": 5, "slice": 5, "disk-full": 5, "log-full": 5}
 SERVER = ("kill-server", "freeze-server", "failpoints", "power-loss")
 
 

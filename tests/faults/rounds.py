@@ -22,7 +22,9 @@ import store
 import world
 
 MEMBERS, PHONES = 24, 6
-DISK_MIB = 48
+DISK_MIB = {"disk": 48, "pg": 160, "log": 32}
+# So that PostgreSQL's log meets a full disk soon: small segments of it, each made anew.
+SMALL_LOG = ["wal_recycle=off", "min_wal_size=2MB", "max_wal_size=16MB"]
 WRITES = ("check_in", "progress", "sign_up", "cancel", "award", "approve", "event", "lesson")
 REPLICAS = {"sqlite": 1, "postgres": 2}
 THROUGH_PROXY = {"cut", "hang", "delay", "slice"}
@@ -38,17 +40,23 @@ class Plan:
         self.settings, self.postgres, self.fail_points = more.get("settings", {}), more.get("postgres", ()), more.get("fail_points", ())
         # Where PostgreSQL's files lie. A killed process loses nothing that the kernel has, so that may be memory.
         self.cluster_parent = more.get("cluster_parent", "/tmp")
+        self.replicas, self.members = more.get("replicas", REPLICAS[backend]), more.get("members", MEMBERS)
+        self.clients = more.get("clients", PHONES)
 
 
 class Round:
+    # The spoiled copies that the checker must see; none: all there are.
+    spoils = None
+
     def __init__(self, plan):
         self.plan, self.random, self.fail_points = plan, random.Random(f"{plan.seed}/{plan.name}"), plan.fail_points
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="zhibu-faults.", dir="/tmp"))
         self.log = oplog.OperationLog(self.folder / "operations.jsonl")
         self.stop = threading.Event()
         self.postgres = self.redis = self.proxy = self.crowd = None
-        self.zhibus = []
-        self.disk, self.durable = self.folder / "disk", self.folder / "durable"
+        # `told`: lines to print of it.
+        self.zhibus, self.told = [], []
+        self.disk, self.durable = None, self.folder / "durable"
         self.cluster, self.is_mounted = None, False
 
     def run(self):
@@ -56,22 +64,25 @@ class Round:
         begun = time.monotonic()
         try:
             self.start_servers()
-            scene = world.World([zhibu.port for zhibu in self.zhibus], self.log, MEMBERS, self.stop)
+            scene = world.World([zhibu.port for zhibu in self.zhibus], self.log, self.plan.members, self.stop)
             before = self.stored()
-            self.crowd = clients.Crowd(self.plan.seed, scene, PHONES)
-            self.crowd.start()
-            nemesis.Nemesis(self).run(self.plan.faults, self.plan.times, self.plan.longest)
-            self.crowd.settle()
+            self.act(scene)
             return self.judge(scene, before, time.monotonic() - begun)
         finally:
             self.end()
+
+    def act(self, scene):
+        self.crowd = clients.Crowd(self.plan.seed, scene, PHONES)
+        self.crowd.start()
+        nemesis.Nemesis(self).run(self.plan.faults, self.plan.times, self.plan.longest)
+        self.crowd.settle()
 
     def start_servers(self):
         plan, settings = self.plan, dict(self.plan.settings)
         data = self.folder / "data"
         if plan.backend == "postgres":
             self.cluster = pathlib.Path(tempfile.mkdtemp(prefix="zhibu-faults.", dir=plan.cluster_parent))
-            self.postgres, self.redis = servers.Postgres(self.cluster, plan.postgres), servers.Redis(self.folder)
+            self.postgres, self.redis = self.make_postgres(), servers.Redis(self.folder)
             self.postgres.start()
             self.redis.start()
             port = self.postgres.port
@@ -81,13 +92,28 @@ class Round:
                 port = self.proxy.port
             settings |= {"DATABASE_URL": self.postgres.url(port), "REDIS_URL": self.redis.url}
         elif "disk-full" in plan.faults:
-            nemesis.mount_small_disk(self.disk, DISK_MIB)
-            self.is_mounted, data = True, self.disk / "data"
+            self.mount(self.folder / "disk")
+            data = self.disk / "data"
         if "power-loss" in plan.faults:
             settings |= self.keep_what_is_synced(data)
-        for number in range(REPLICAS[plan.backend]):
+        for number in range(plan.replicas):
             self.zhibus.append(servers.Zhibu(plan.binary, self.folder, settings, data, number))
             self.zhibus[number].start()
+
+    def make_postgres(self):
+        cluster_options = ["--wal-segsize=1"]
+        if "log-full" in self.plan.faults:
+            self.mount(self.cluster / "log")
+            cluster_options.append(f"--waldir={self.disk}")
+        elif "disk-full" in self.plan.faults:
+            self.mount(self.cluster / "pg")
+        else:
+            return servers.Postgres(self.cluster, self.plan.postgres)
+        return servers.Postgres(self.cluster, [*self.plan.postgres, *SMALL_LOG], cluster_options)
+
+    def mount(self, folder):
+        nemesis.mount_small_disk(folder, DISK_MIB[folder.name])
+        self.disk, self.is_mounted = folder, True
 
     def keep_what_is_synced(self, data):
         library = self.folder / "powerloss.so"
@@ -112,9 +138,10 @@ class Round:
         figures = promises.judge(operations, faults, found)
         found.others += [f"the driver: {error}" for error in self.crowd.errors()]
         found.others += [f"the server panicked: {where}" for zhibu in self.zhibus for where in zhibu.panics()]
-        unseen = controls.unseen_spoils(operations, before, after) if not found.all() else []
+        found.others += [f"nobody came to {point}" for point in never_reached(faults)]
+        unseen = controls.unseen_spoils(operations, before, after, self.spoils) if not found.all() else []
         found.others += [f"the checker does not see {name}" for name in unseen]
-        return Result(self.plan, operations, faults, comparison, found, figures, seconds)
+        return Result(self.plan, operations, faults, comparison, found, figures, seconds, self.told)
 
     def ask_the_server(self, scene, comparison, found):
         """The API has to show what is stored: the board of all, each member's sum, each theme day's places."""
@@ -157,7 +184,8 @@ class Round:
         if self.proxy:
             self.proxy.stop()
         if self.is_mounted:
-            shutil.copytree(self.disk / "data", self.folder / "data", dirs_exist_ok=True)
+            # Sockets cannot be copied.
+            shutil.copytree(self.disk, self.folder / "kept", ignore=shutil.ignore_patterns(".s.*", "ballast"))
             nemesis.unmount(self.disk)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
@@ -169,9 +197,17 @@ class Round:
         return " and ".join(str(folder) for folder in filter(None, (self.folder, self.cluster)))
 
 
+def never_reached(faults):
+    """Fail points that were set and ended nothing, a full disk that no log met: a round that only looks as if it had tried them."""
+    tried = {fault["point"] for fault in faults if "point" in fault}
+    missed = sorted(tried - {fault["point"] for fault in faults if fault.get("has_fired")})
+    filled = [fault for fault in faults if fault["name"] == "log-full"]
+    return missed + (["a panic of PostgreSQL"] if filled and not sum(fault["panics"] for fault in filled) else [])
+
+
 class Result:
-    def __init__(self, plan, operations, faults, comparison, found, figures, seconds):
-        self.plan, self.found, self.figures, self.seconds = plan, found, figures, seconds
+    def __init__(self, plan, operations, faults, comparison, found, figures, seconds, told):
+        self.plan, self.found, self.figures, self.seconds, self.told = plan, found, figures, seconds, told
         self.ok, self.fail, self.unknown = checker.count(operations, WRITES)
         attempts = [attempt for operation in operations.values() for attempt in operation.attempts]
         self.figures = {
@@ -189,9 +225,14 @@ class Result:
         faults = ", ".join(f"{name} {sum(fault['name'] == name for fault in self.faults)}" for name in names)
         points = [fault["point"] for fault in self.faults if fault.get("has_fired")]
         found = self.found
-        yield f"{self.plan.name} seed={self.plan.seed} faults: {faults}; {self.seconds:.0f} s"
+        yield f"{self.plan.name} seed={self.plan.seed}{faults and f' faults: {faults}'}; {self.seconds:.0f} s"
+        yield from (f"  {line}" for line in self.told)
         if points:
             yield "  ended by itself at " + ", ".join(f"{point} {points.count(point)}" for point in sorted(set(points)))
+        ended = [fault for fault in self.faults if "panics" in fault]
+        if ended:
+            started = sum(fault["is_started"] for fault in ended)
+            yield f"  PostgreSQL panicked {sum(fault['panics'] for fault in ended)} times, and was started again {started} times"
         kinds = ", ".join(f"{kind} {told}" for kind, told in self.by_kind.items())
         yield f"  operations ok={self.ok} fail={self.fail} unknown={self.unknown}; {kinds}"
         yield "  " + ", ".join(f"{name} {round(value, 2)}" for name, value in self.figures.items())

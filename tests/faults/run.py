@@ -14,6 +14,8 @@ import traceback
 
 import boot
 import controls
+import order
+import places
 import rounds
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -26,9 +28,13 @@ ROUNDS = {
         ["freeze-server"],
         ["kill-redis", "freeze-redis", "flush-redis", "full-redis"],
         ["freeze-postgres", "cut", "hang", "delay", "slice"],
+        ["disk-full"],
+        ["log-full"],
         ["failpoints"],
     ],
 }
+NEEDS_ROOT = {"disk-full", "log-full"}
+PARTS = ("kills", "order", "places")
 FAIL_POINTS = [
     "db::before_commit", "db::after_commit", "lane::before_commit", "lane::after_commit",
     "idempotency::before_row", "idempotency::after_row", "boards::before_update",
@@ -42,7 +48,8 @@ def arguments():
     parser.add_argument("--failpoints-binary", help="the same built with `failpoints`; rounds that need it are left out without it")
     parser.add_argument("--kills", type=int, default=20, help="how many on each backend; of other faults a tenth, three at least")
     parser.add_argument("--backend", choices=[*BACKENDS, "both"], default="both")
-    parser.add_argument("--only", choices=[*names, "kills"], help="one fault alone, or the kills, so many times as --kills says")
+    parser.add_argument("--only", choices=[*names, *PARTS], help="one fault alone, or the kills, so many times as --kills says; or a part")
+    parser.add_argument("--clients", type=int, default=1000, help="how many ask for a place at once, in the part `places`")
     parser.add_argument("--controls", action="store_true", help="only the servers that are broken on purpose: losses must be found")
     parser.add_argument("--short", action="store_true", help="the kills and the controls, quickly: what scripts/test.sh runs")
     parser.add_argument("--seed", type=int, help="repeats what was drawn; the default is drawn itself, and printed")
@@ -55,16 +62,19 @@ def main():
         signal.signal(number, lambda *_: sys.exit(130))
     seed = options.seed if options.seed is not None else random.randrange(1_000_000)
     print(f"seed {seed}", flush=True)
-    is_good = True
+    good = []
     for backend in BACKENDS if options.backend == "both" else (options.backend,):
         if not options.controls:
-            for plan in plans(options, backend, seed):
-                is_good &= run(plan)
+            good += [run(plan) for plan in plans(options, backend, seed)]
+        good += run_parts(options, backend, seed)
         if backend == "postgres" and not options.only:
-            is_good &= boot.refuses(options.binary)
+            good.append(boot.refuses(options.binary))
         if options.failpoints_binary and not options.only:
             for plan in controls.plans(backend, seed, options.failpoints_binary, cluster_parent(options)):
-                is_good &= run(plan, must_lose=True)
+                good.append(run(plan, must_lose=True))
+    if not good:
+        print("nothing was run", flush=True)
+    is_good = bool(good) and all(good)
     print("verdict: ok" if is_good else "verdict: FAILED", flush=True)
     sys.exit(0 if is_good else 1)
 
@@ -75,10 +85,28 @@ def cluster_parent(options):
     return memory if options.short and has_room else "/tmp"
 
 
+def run_parts(options, backend, seed):
+    """What is no round of faults."""
+    good, chosen = [], [options.only] if options.only else PARTS
+    if options.controls or options.short:
+        return good
+    if "order" in chosen and not shutil.which("strace"):
+        print(f"{backend} order: FAILED, strace is not installed", flush=True)
+        good.append(False)
+    elif "order" in chosen:
+        for plan, must_lose in order.plans(backend, seed, options.binary, options.failpoints_binary):
+            good.append(run(plan, must_lose, order.Order))
+    if "places" in chosen:
+        good.append(run(places.plan(backend, seed, options.binary, options.clients), kind=places.Places))
+    return good
+
+
 def plans(options, backend, seed):
     sets = ROUNDS[backend]
     if options.only == "kills":
         sets = sets[:1]
+    elif options.only in PARTS:
+        sets = []
     elif options.only:
         sets = [[options.only]] if any(options.only in faults for faults in sets) else []
     for faults in sets[:1] if options.short else sets:
@@ -86,10 +114,11 @@ def plans(options, backend, seed):
         if needs_fail_points and not options.failpoints_binary:
             print(f"{backend} failpoints: left out, there is no binary with fail points")
             continue
-        if faults == ["disk-full"] and os.geteuid() != 0:
-            print(f"{backend} disk-full: left out, only root mounts a small disk")
+        if NEEDS_ROOT & set(faults) and os.geteuid() != 0:
+            print(f"{backend} {faults[0]}: left out, only root mounts a small disk")
             continue
-        times = options.kills if options.only or faults == sets[0] else max(3, len(faults), options.kills // 10)
+        least = len(FAIL_POINTS) if needs_fail_points else max(3, len(faults))
+        times = options.kills if options.only or faults == sets[0] else max(least, options.kills // 10)
         binary = options.failpoints_binary if needs_fail_points else options.binary
         yield rounds.Plan(
             f"{backend} {'+'.join(faults)}", backend, seed, binary, faults, times,
@@ -97,8 +126,8 @@ def plans(options, backend, seed):
         )
 
 
-def run(plan, must_lose=False):
-    one = rounds.Round(plan)
+def run(plan, must_lose=False, kind=rounds.Round):
+    one = kind(plan)
     try:
         result = one.run()
     except SystemExit:
@@ -111,7 +140,7 @@ def run(plan, must_lose=False):
     print("\n".join(result.lines()), flush=True)
     if must_lose:
         is_good = bool(result.found.losses)
-        print("  ok: the checker found the loss" if is_good else f"  FAILED: no loss was found; kept in {one.folders()}", flush=True)
+        print("  ok: it was found out" if is_good else f"  FAILED: it was not found out; kept in {one.folders()}", flush=True)
     else:
         problems = result.found.all()
         is_good = not problems

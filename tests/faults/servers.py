@@ -19,6 +19,8 @@ import urllib.request
 
 PASSWORD = "ten thousand steps"
 SECRET_KEY = "a key for fault rounds only, of sufficient length"
+# A start is no promise: others may use the machine too.
+PATIENCE_S = 240
 
 
 class NotStarted(Exception):
@@ -58,11 +60,11 @@ class Process:
                 self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment(), cwd="/", start_new_session=True
             )
 
-    def start(self, seconds=60):
+    def start(self, seconds=PATIENCE_S):
         self.spawn()
         self.wait_ready(seconds)
 
-    def wait_ready(self, seconds=60):
+    def wait_ready(self, seconds=PATIENCE_S):
         """How long it took."""
         begun = time.monotonic()
         while not self.is_ready():
@@ -135,7 +137,8 @@ class Zhibu(Process):
 
 
 class Postgres(Process):
-    def __init__(self, folder, options=()):
+    def __init__(self, folder, options=(), cluster_options=()):
+        """`options` of the server, `cluster_options` of initdb."""
         super().__init__("postgres", folder)
         numbers = lambda path: [int(number) for number in re.findall(r"\d+", path)]
         found = sorted(glob.glob("/usr/lib/postgresql/*/bin/postgres"), key=numbers)
@@ -152,15 +155,17 @@ class Postgres(Process):
             account = names.get("postgres", names["nobody"])
             self.user = ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--init-groups"]
             self._give_to(account)
-        self._initialise()
+        self._initialise(cluster_options)
 
     def _give_to(self, account):
         self.folder.chmod(0o711)
-        self.data.mkdir()
-        os.chown(self.data, account.pw_uid, account.pw_gid)
+        # A small disk may be mounted there, or on a folder beside it for the log alone.
+        self.data.mkdir(exist_ok=True)
+        for folder in filter(pathlib.Path.is_dir, (self.data, self.folder / "log")):
+            os.chown(folder, account.pw_uid, account.pw_gid)
 
-    def _initialise(self):
-        options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+    def _initialise(self, cluster_options):
+        options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", *cluster_options]
         subprocess.run(
             [*self.user, self.bin / "initdb", "-D", self.data / "cluster", *options],
             check=True, cwd="/", env=self.environment(), stdout=subprocess.DEVNULL,
@@ -172,12 +177,16 @@ class Postgres(Process):
             return
         # Frozen first, so that it makes no more of them meanwhile.
         self.child.send_signal(signal.SIGSTOP)
-        for child in pathlib.Path(f"/proc/{self.child.pid}/task/{self.child.pid}/children").read_text().split():
+        for child in self.children():
             try:
-                os.kill(int(child), number)
+                os.kill(child, number)
             except ProcessLookupError:
                 pass
         self.child.send_signal(number)
+
+    def children(self):
+        """Its processes besides itself: one for each connection, and the writers."""
+        return [int(pid) for pid in pathlib.Path(f"/proc/{self.child.pid}/task/{self.child.pid}/children").read_text().split()]
 
     def url(self, port=None):
         return f"postgres://postgres@127.0.0.1:{port or self.port}/postgres"
@@ -199,6 +208,15 @@ class Postgres(Process):
         try:
             return "\nready" in (self.data / "cluster" / "postmaster.pid").read_text()
         except OSError:
+            return False
+
+    def panics(self):
+        return self.log.read_text(errors="replace").count("PANIC:")
+
+    def answers(self):
+        try:
+            return self.psql("SELECT 1") == "1\n"
+        except subprocess.CalledProcessError:
             return False
 
     def psql(self, sql):

@@ -27,19 +27,19 @@ class World:
         # Every twelfth is a guest of the organization: guests earn no points.
         for number in [n for n in range(1, 61) if n % 12][:members]:
             token = self._sign_in(f"demo-member-{number:03}")
-            self.members[self._get("/me", token)["member"]["id"]] = token
-        root = self._get("/organizations", self.admin)["items"][0]
+            self.members[self.get("/me", token)["member"]["id"]] = token
+        root = self.get("/organizations", self.admin)["items"][0]
         self.root = root["id"]
         settings = {"settings": {"leaderboards": "open"}}
         self._ask("PATCH", f"/organizations/{self.root}", settings, match=f'"{root["version"]}"')
-        secretary = self._get("/me", self.secretary)["member"]["id"]
+        secretary = self.get("/me", self.secretary)["member"]["id"]
         self._ask("POST", f"/organizations/{self.root}/roles", {"member_id": secretary, "role": "admin"}, key=str(uuid.uuid4()))
 
     def _sign_in(self, account):
         answer = self.connection.send("POST", "/auth/login", body={"account": account, "password": servers.PASSWORD})
         return answer.body["access_token"]
 
-    def _get(self, path, token):
+    def get(self, path, token):
         return self._ask("GET", path, token=token)
 
     def _ask(self, method, path, body=None, key=None, match=None, token=None):
@@ -81,12 +81,16 @@ class World:
             self._act(f"/events/{event}/publish", {"notify": False})
             return event
 
-    def make_theme_day(self):
+    def make_theme_day(self, capacity=CAPACITY):
         with self.lock:
             event = self._create("event", "/events", self._event(6 * 86_400, forms=["theme_day"]))
-            self._ask("PUT", f"/events/{event}/sign-up-policy", {"capacity": CAPACITY}, match='"0"')
+            self._ask("PUT", f"/events/{event}/sign-up-policy", {"capacity": capacity}, match='"0"')
             self._act(f"/events/{event}/publish", {"notify": False})
             return event
+
+    def set_capacity(self, event, capacity):
+        with self.lock:
+            self._ask("PUT", f"/events/{event}/sign-up-policy", {"capacity": capacity}, match="*")
 
     def make_lesson(self):
         """An article: its sections are read one by one."""
@@ -100,7 +104,7 @@ class World:
 
     def code(self, event):
         with self.lock:
-            return self._get(f"/events/{event}/code", self.admin)["code"]
+            return self.get(f"/events/{event}/code", self.admin)["code"]
 
 
 class RoundOver(Exception):
