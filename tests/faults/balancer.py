@@ -1,9 +1,10 @@
 """HAProxy in front of several servers of ours, with the very file that docs/operating.md recommends."""
 
+import csv
 import os
 import pathlib
-import socket
 import shutil
+import socket
 
 import servers
 
@@ -24,7 +25,8 @@ class Haproxy(servers.Process):
 
     def environment(self):
         addresses = [f"127.0.0.1:{port}" for port in (self.port, *self.ports)]
-        return {**super().environment(), **dict(zip(("ZHIBU_FRONT", "ZHIBU_FIRST", "ZHIBU_SECOND"), addresses))}
+        told = dict(zip(("ZHIBU_FRONT", "ZHIBU_FIRST", "ZHIBU_SECOND"), addresses))
+        return {**super().environment(), **told, "ZHIBU_BALANCER": str(self.folder / "haproxy.sock")}
 
     def is_ready(self):
         try:
@@ -32,3 +34,12 @@ class Haproxy(servers.Process):
             return True
         except OSError:
             return False
+
+    def figures(self):
+        """Of its own: requests it sent again, to the same server or the other one, and how often it took a server for down."""
+        with socket.socket(socket.AF_UNIX) as line, line.makefile("r") as answer:
+            line.connect(str(self.folder / "haproxy.sock"))
+            line.sendall(b"show stat\n")
+            rows = {row["svname"]: row for row in csv.DictReader(answer) if row["# pxname"] == "zhibu"}
+        total = rows.pop("BACKEND")
+        return {"retries": int(total["wretr"]), "to the other": int(total["wredis"]), "down": sum(int(row["chkdown"]) for row in rows.values())}

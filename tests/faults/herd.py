@@ -130,6 +130,7 @@ class Herd:
         self.loop.close()
         if self.killed:
             self.killed.wait_ready()
+        self.balancer_says = scene.balancer.figures() if scene.balancer else None
         self.memory |= scene.memory()
 
     def warm_up(self, phones):
@@ -238,6 +239,8 @@ class Herd:
         for what, phones in (("at the barrier", first), ("the others", rest)):
             requests = [attempt["at"] - attempt["sent"] for phone in phones for attempt in phone.attempts if "status" in attempt]
             print(f"  {what}: a request {quantiles(requests)}; from wish to answer {quantiles(list(map(self.job, phones)))}")
+        if self.balancer_says:
+            print("  haproxy sent again: {retries} to the same server, {to the other} to the other; servers taken for down: {down}".format_map(self.balancer_says))
         if self.killed:
             print(
                 f"  {self.killed.log.stem} killed {self.killed_after_s:.2f} s after the barrier, {self.asking} were waiting; started again "

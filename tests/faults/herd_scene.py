@@ -50,7 +50,12 @@ class Scene:
         self.screen = Screen(self)
 
     def ask(self, method, path, body=None, token=True):
-        answer = self.connection.send(method, path, self.admin if token else None, body, str(uuid.uuid4()))
+        request = (method, path, self.admin if token else None, body, str(uuid.uuid4()))
+        try:
+            answer = self.connection.send(*request)
+        except api.Unanswered:
+            # HAProxy closes what has been idle for a while.
+            answer = self.connection.send(*request)
         if answer.status >= 300:
             raise servers.NotStarted(f"{method} {path}: {answer.status} {answer.body}")
         return answer.body
