@@ -36,10 +36,10 @@ class Haproxy(servers.Process):
             return False
 
     def figures(self):
-        """Of its own: requests it sent again, to the same server or the other one, and how often it took a server for down."""
+        """What it counts: requests it sent again, those that went to the other server then, and how often a server was taken for down."""
         with socket.socket(socket.AF_UNIX) as line, line.makefile("r") as answer:
             line.connect(str(self.folder / "haproxy.sock"))
             line.sendall(b"show stat\n")
             rows = {row["svname"]: row for row in csv.DictReader(answer) if row["# pxname"] == "zhibu"}
         total = rows.pop("BACKEND")
-        return {"retries": int(total["wretr"]), "to the other": int(total["wredis"]), "down": sum(int(row["chkdown"]) for row in rows.values())}
+        return {"retries": total["wretr"], "redispatches": total["wredis"], "servers down": sum(int(row["chkdown"]) for row in rows.values())}

@@ -104,13 +104,16 @@ class Scene:
 
     def memory(self):
         """Peaks in MiB by process; of PostgreSQL's many the largest, whose shared memory is all of theirs."""
-        named = [(f"zhibu {zhibu.log.stem[-1]}", zhibu) for zhibu in self.zhibus]
+        named = [(zhibu.log.stem, zhibu) for zhibu in self.zhibus]
         named += [(name, process) for name, process in (("haproxy", self.balancer), ("redis", self.redis)) if process]
-        found = {name: peak_mib(process.child.pid) for name, process in named}
+        found = {name: mib(process.child.pid, "VmHWM") for name, process in named}
         if self.postgres:
             children = pathlib.Path(f"/proc/{self.postgres.child.pid}/task/{self.postgres.child.pid}/children").read_text().split()
-            found[f"largest of {len(children) + 1} postgres"] = max(map(peak_mib, [self.postgres.child.pid, *children]))
+            found[f"largest of {len(children) + 1} postgres"] = max(mib(pid, "VmHWM") for pid in (self.postgres.child.pid, *children))
         return found
+
+    def resident(self):
+        return {zhibu.log.stem: mib(zhibu.child.pid, "VmRSS") for zhibu in self.zhibus}
 
     def end(self):
         # A second Ctrl-C must not interrupt the cleaning up.
@@ -145,10 +148,10 @@ class Screen(threading.Thread):
                 self.unanswered += 1
 
 
-def peak_mib(pid):
+def mib(pid, what):
     try:
         status = pathlib.Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return 0
-    lines = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    lines = [line for line in status.splitlines() if line.startswith(f"{what}:")]
     return int(lines[0].split()[1]) // 1024 if lines else 0
