@@ -6,6 +6,7 @@ memory stayed below its limit.
 """
 
 import argparse
+import os
 import pathlib
 import random
 import resource
@@ -113,7 +114,7 @@ class Herd:
     def come(self):
         options, scene = self.options, self.scene
         self.before = scene.stored()
-        self.memory_before = scene.resident()
+        self.memory_before, self.load = scene.resident(), os.getloadavg()[0] / os.cpu_count()
         scene.screen.start()
         uuids = (str(uuid.UUID(int=self.random.getrandbits(128), version=4)) for _ in scene.people)
         dues = [BARRIER_AT_S if n < options.barrier else self.random.uniform(0, options.seconds) for n in range(options.members)]
@@ -248,6 +249,8 @@ class Herd:
         for what, phones in (("at the barrier", first), ("the others", rest)):
             requests = [attempt["at"] - attempt["sent"] for phone in phones for attempt in phone.attempts if "status" in attempt]
             print(f"  {what}: a request {quantiles(requests)}; from wish to answer {quantiles(list(map(self.job, phones)))}")
+        slowest = max(answers, key=lambda answer: answer["at"] - answer["sent"])
+        print(f"  the slowest was answered {slowest['at'] - self.begun:.1f} s after the beginning; load before {self.load:.1f} a processor")
         if self.balancer_says:
             print(f"  haproxy: {told(self.balancer_says)}")
         if self.killed:
