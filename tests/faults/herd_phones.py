@@ -127,6 +127,8 @@ class Loop:
     def answered(self, phone):
         status, headers, body = parse(phone.received)
         told = {"status": status, "code": body.get("code", "") if status >= 400 else "", "retry_after": headers.get("retry-after")}
+        if status >= 500 and "x-request-id" not in headers:
+            told["code"] += " (said the balancer)"
         self.note(phone, **told)
         phone.state = IDLE
         if headers.get("connection") == "close":

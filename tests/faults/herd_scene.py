@@ -142,8 +142,11 @@ class Screen(threading.Thread):
         while not self.stop.wait(1):
             try:
                 answer = connection.send("GET", f"/events/{self.scene.event}/code", self.scene.admin)
+            except api.Unanswered:
+                answer = None
+            if answer is not None and answer.status == 200:
                 self.code = answer.body["code"]
-            except (api.Unanswered, KeyError):
+            else:
                 # The last one stays on the screen.
                 self.unanswered += 1
 
