@@ -50,15 +50,19 @@ class Scene:
         self.screen = Screen(self)
 
     def ask(self, method, path, body=None, token=True):
-        request = (method, path, self.admin if token else None, body, str(uuid.uuid4()))
-        try:
-            answer = self.connection.send(*request)
-        except api.Unanswered:
-            # HAProxy closes what has been idle for a while.
-            answer = self.connection.send(*request)
-        if answer.status >= 300:
-            raise servers.NotStarted(f"{method} {path}: {answer.status} {answer.body}")
-        return answer.body
+        """Until it is answered: it carries a key, HAProxy closes what has been idle, and a machine may be busy."""
+        request, until = (method, path, self.admin if token else None, body, str(uuid.uuid4())), time.monotonic() + 60
+        while True:
+            try:
+                answer = self.connection.send(*request)
+                if answer.status < 300:
+                    return answer.body
+                told = f"{answer.status} {answer.body}"
+            except api.Unanswered as error:
+                answer, told = None, error
+            if time.monotonic() > until or answer and answer.status not in (429, 502, 503, 504):
+                raise servers.NotStarted(f"{method} {path}: {told}")
+            time.sleep(0.2)
 
     def import_members(self, root):
         """With the command that a committee uses."""
