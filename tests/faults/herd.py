@@ -6,6 +6,7 @@ memory stayed below its limit.
 """
 
 import argparse
+import math
 import os
 import pathlib
 import random
@@ -239,18 +240,18 @@ class Herd:
             f"other={len(found.others)}; answers {told(statuses)}; no answer {told(errors)}"
         )
         again = [phone for phone in self.phones if phone.retries() > 0]
+        last = max(phone.done or math.inf for phone in self.phones)
         print(
             f"  5xx {sum(count for status, count in statuses.items() if status >= 500)}, retries {sum(phone.retries() for phone in again)} "
             f"of {len(again)} phones; last of the barrier in after {max(self.job(phone) for phone in self.phones[: options.barrier]):.2f} s, "
-            f"of all {max(phone.done or 0 for phone in self.phones) - self.begun:.2f} s after the beginning"
+            f"of all {last - self.begun:.2f} s after the beginning"
         )
         first, rest = self.phones[: options.barrier], self.phones[options.barrier :]
         print(f"  the barrier asking /healthz: {quantiles(self.idle_answers)}")
         for what, phones in (("at the barrier", first), ("the others", rest)):
             requests = [attempt["at"] - attempt["sent"] for phone in phones for attempt in phone.attempts if "status" in attempt]
             print(f"  {what}: a request {quantiles(requests)}; from wish to answer {quantiles(list(map(self.job, phones)))}")
-        slowest = max(answers, key=lambda answer: answer["at"] - answer["sent"])
-        print(f"  the slowest was answered {slowest['at'] - self.begun:.1f} s after the beginning; load before {self.load:.1f} a processor")
+        print(f"  load before {self.load:.1f} a processor")
         if self.balancer_says:
             print(f"  haproxy: {told(self.balancer_says)}")
         if self.killed:
@@ -264,7 +265,7 @@ class Herd:
 
     def job(self, phone):
         """From when its owner wanted it, however late this process was."""
-        return phone.done - self.begun - phone.due if phone.done else float("inf")
+        return phone.done - self.begun - phone.due if phone.done else math.inf
 
 
 def told(counts):
