@@ -123,7 +123,10 @@ impl<C: Send + Sync + 'static, O: Send + Sync + 'static> Lane<C, O> {
             .map_err(|_| AppError::overloaded())?;
         match tokio::time::timeout(*deadline, answer).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) | Err(_) => Err(AppError::unavailable()),
+            Ok(Err(_)) => Err(AppError::unavailable().caused_by("a lane has ended")),
+            // It stays in the queue and is done all the same: a code that was good when it was shown may not be when the
+            // phone asks again, which then is told what was done.
+            Err(_) => Err(AppError::unavailable().caused_by("the lane did not come to it in time")),
         }
     }
 

@@ -204,7 +204,9 @@ impl Db {
             .await
             .map_err(|panic| AppError::internal(format!("a database job ended abnormally: {panic}")))?
         });
-        in_time.await.unwrap_or_else(|_| Err(AppError::unavailable()))
+        in_time
+            .await
+            .unwrap_or_else(|_| Err(AppError::unavailable().caused_by("the database did not answer in time")))
     }
 
     fn read_behind<T>(
@@ -212,7 +214,7 @@ impl Db {
         fence: Fence,
         work: impl FnOnce(&mut DbConnection) -> AppResult<T>,
     ) -> AppResult<T> {
-        let mut conn = self.0.readers.get().map_err(|_| AppError::unavailable())?;
+        let mut conn = self.0.readers.get().map_err(no_connection)?;
         begin(&mut conn, false, fence)?;
         let result = work(&mut conn);
         end(&mut conn, result)
@@ -230,7 +232,7 @@ impl Db {
     ) -> AppResult<T> {
         let mut attempt = 1;
         loop {
-            let mut conn = self.0.writers.get().map_err(|_| AppError::unavailable())?;
+            let mut conn = self.0.writers.get().map_err(no_connection)?;
             let begin = begin(&mut conn, true, fence);
             let begun = begin.is_ok();
             let result = match begin {
@@ -261,6 +263,10 @@ impl Db {
         };
         used(&self.0.readers) + used(&self.0.writers)
     }
+}
+
+fn no_connection(error: r2d2::Error) -> AppError {
+    AppError::unavailable().caused_by(error.to_string())
 }
 
 /// Held to the end of the transaction by whoever fills a new database, so that of several processes starting together

@@ -168,8 +168,11 @@ fn as_problem(error: &Error, to: Listener<'_>) -> actix_web::HttpResponse {
             &framework
         }
     };
-    if error.code().status() >= 500 {
-        tracing::error!(request_id = to.request_id, %error, "answered with a server error");
+    match error.code().status() {
+        // Whoever asks again is served: in a rush these are many.
+        503 => tracing::warn!(request_id = to.request_id, %error, "answered 503"),
+        500.. => tracing::error!(request_id = to.request_id, %error, "answered with a server error"),
+        _ => {}
     }
     problem_response(error, to)
 }
