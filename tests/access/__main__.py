@@ -10,8 +10,8 @@ import document
 import policy
 import recipes
 from drive import Driver
+from everything import Everything
 from lists import Lists
-from objects import Everything
 from revocation import WITHIN_S, Revocation
 from world import World
 
