@@ -74,10 +74,11 @@ class Home:
 
 
 class Driver:
-    def __init__(self, world, objects, operations):
+    def __init__(self, world, objects, operations, table):
         self.world = world
         self.objects = objects
         self.operations = operations
+        self.table = table
         self.replies = {}
 
     def run(self, only=None):
@@ -91,8 +92,12 @@ class Driver:
                 alone = recipe.uses_up or recipe.undo or recipe.turn or recipe.headers == ANY
                 # Who takes or changes a thing does so alone: else the next one would find out by chance.
                 each = map if alone else pool.map
-                for found in each(lambda actor: self._try_all(operation, slot, actor), ACTORS):
+                for found in each(lambda actor: self._try_all(operation, slot, actor), self._actors(operation, slot)):
                     self.replies.update(found)
+
+    def _actors(self, operation, slot):
+        row = self.table.get((operation.id, slot))
+        return [name for name, actor in ACTORS.items() if not row or row.asks(actor.column)]
 
     def _try_all(self, operation, slot, actor):
         places = PLACES if slot != NOWHERE else ("own",)

@@ -93,7 +93,7 @@ class Files(Studies):
         picture = (DATA / "poster.jpg").read_bytes()
         kind_of = {"Content-Type": "image/jpeg"}
         place.subject.send("POST", f"/reflections/{reflection}/pictures", picture, kind_of).expect(201)
-        place.maker.send("POST", f"/reflections/{reflection}/approve", None, {"If-Match": "*"}).expect(200)
+        place.maker.post(f"/reflections/{reflection}/approve", headers={"If-Match": "*"}).expect(200)
         return reflection
 
     def gone_reflection(self):
