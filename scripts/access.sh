@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Who sees what: every operation as every role against own, child, parent, sibling, foreign, missing and deleted things,
-# compared with tests/access/policy.csv; how fast two processes refuse what was taken away; refresh tokens; the audit log;
+# compared with tests/access/policy.csv; how fast two processes refuse what was taken away, live screens too; refresh tokens; the audit log;
 # and a server whose clock is weeks away.
-#   scripts/access.sh [--backend sqlite|postgres] [--no-redis] [--part table|revocation|rotation|audit|clock] [--only OPERATION_ID] [--binary FILE]
+#   scripts/access.sh [--backend sqlite|postgres] [--no-redis] [--part table|revocation|live|rotation|audit|clock] [--only OPERATION_ID] [--binary FILE]
 # The server is target/release/zhibu, ZHIBU_BIN, or --binary. Exit code 1 if anything differs. What is started here is private,
 # on loopback and free ports, and is gone at the end.
 set -euo pipefail
@@ -19,7 +19,7 @@ while [[ $# -gt 0 ]]; do
   case $1 in
     --backend) backend=${2:?--backend needs sqlite or postgres}; shift ;;
     --no-redis) redis='' ;;
-    --part) part=${2:?--part needs table, revocation, rotation, audit or clock}; options+=(--part "$part"); shift ;;
+    --part) part=${2:?--part needs table, revocation, live, rotation, audit or clock}; options+=(--part "$part"); shift ;;
     --only) options+=(--only "${2:?--only needs an operationId}"); shift ;;
     --binary) binary=${2:?--binary needs a file}; shift ;;
     -h | --help) usage; exit 0 ;;
@@ -85,19 +85,39 @@ by_clock() {
   clock=(env "LD_PRELOAD=$library" "FAKETIME=$1" FAKETIME_DONT_FAKE_MONOTONIC=1 TZ=UTC)
 }
 
-# A server on a database of its own, for which a month begins in Shanghai and has not in London; and what an admin is told of two clocks.
+# fresh <name>: ends the servers that run; the next ones have a database of their own.
+fresh() {
+  local pid
+  for pid in "${pids[@]}"; do _services_end "$pid" TERM; done
+  pids=()
+  data=$work/$1
+  mkdir "$data"
+  if [[ $backend == postgres ]]; then
+    "$_services_bin/psql" -q "$SERVICES_PG_URL" -c "CREATE DATABASE zhibu_$1"
+    export DATABASE_URL=${SERVICES_PG_URL%/*}/zhibu_$1
+  fi
+}
+
+# look_with_two <name> <python's further arguments…>: two processes on one database, and the one who looks.
+look_with_two() {
+  local name=$1 first
+  shift
+  fresh "$name" || return
+  start_server "$name" || return
+  first=$port
+  start_server "$name-beside" || return
+  echo "backend: $backend${REDIS_URL:+ and Redis}; two processes on ports $first and $port"
+  drive tests/access --address "127.0.0.1:$first" --second "127.0.0.1:$port" --code "$(activation_code "$name")" "$@"
+}
+
+# A server for which a month begins in Shanghai and has not in London; and what an admin is told of two clocks.
 look_at_clock() {
-  local code=0 words
+  local code=0 words far
   by_clock +0 || services_apt libfaketime && by_clock "@$(date -u -d "$(date -u +%Y-%m-01) +2 months -1 day" +%F) 16:30:00" || {
     echo "clock: not looked at, libfaketime is not here"
     return
   }
-  data=$work/clock
-  mkdir "$data"
-  if [[ $backend == postgres ]]; then
-    "$_services_bin/psql" -q "$SERVICES_PG_URL" -c 'CREATE DATABASE clock'
-    export DATABASE_URL=${SERVICES_PG_URL%/*}/clock
-  fi
+  fresh clock || return
   start_server clock || return
   drive tests/access/clock.py --address "127.0.0.1:$port" --code "$(activation_code clock)" || code=1
   # On SQLite there is one clock.
@@ -118,8 +138,7 @@ unset DATABASE_URL REDIS_URL PUBLIC_URL RUST_LOG "${!ZHIBU_@}" "${!PG@}"
 parent=/dev/shm
 [[ -w $parent ]] || parent=${TMPDIR:-/tmp}
 work=$(mktemp -d "$parent/zhibu-access.XXXXXX")
-data=$work/data clock=()
-mkdir "$data"
+data='' clock=()
 ZHIBU_SECRET_KEY=$(head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n')
 export ZHIBU_SECRET_KEY RUST_LOG=warn
 # Limits as wide as they go: many actors are one address here.
@@ -128,7 +147,7 @@ export ZHIBU__AUTH__LOGIN_FAILURES_PER_HOUR=1000 ZHIBU__AUTH__FAILURES_PER_ADDRE
   ZHIBU__CHECK_IN__PROOFS_PER_ADDRESS=1000000
 # What a busy machine does late is not looked at here.
 export ZHIBU__DATABASE__DEADLINE_MS=10000
-# Nothing happens by itself meanwhile; webhooks may be made to an address here, and nothing is sent.
+# Nothing happens by itself in the table's world; webhooks may be made to an address here, and nothing is sent.
 export ZHIBU__JOBS__PACE_MS=0 ZHIBU__WEBHOOKS__ALLOW_PRIVATE=true
 
 if [[ $backend == postgres ]]; then
@@ -138,13 +157,10 @@ if [[ $backend == postgres ]]; then
   if [[ $redis ]]; then export REDIS_URL=$SERVICES_REDIS_URL; fi
 fi
 code=0
-if [[ $part != clock ]]; then
-  start_server first
-  first=$port
-  start_server second
-  echo "backend: $backend${REDIS_URL:+ and Redis}; two processes on ports $first and $port"
-  drive tests/access --address "127.0.0.1:$first" --second "127.0.0.1:$port" --code "$(activation_code first)" "${options[@]}" || code=1
-fi
+if [[ $part != clock && $part != live ]]; then look_with_two main "${options[@]}" || code=1; fi
+# By themselves again: rankings follow, and what they know of rights is what is looked at.
+unset ZHIBU__JOBS__PACE_MS
+if [[ -z ${options[*]} || $part == live ]]; then look_with_two live --part live || code=1; fi
 if [[ -z ${options[*]} || $part == clock ]]; then look_at_clock || code=1; fi
 grep -h -e ' ERROR ' -e panicked "$work"/*.log | sort | uniq -c | sort -rn | head -n 5 || true
 exit "$code"

@@ -18,7 +18,7 @@ class Family:
 
     def __init__(self, world, addresses, what):
         self.addresses = addresses
-        self.first = Person(world, f"to {what}").tokens
+        self.first = Person(world, what).tokens
         self.wrong = []
 
     def refresh(self, token, server=0, device=DEVICE):
@@ -64,7 +64,7 @@ class Rotation:
 
     def run(self):
         """Name of the case, and what was wrong."""
-        for name in ("parallel", "lost answers", "used successor", "older than the previous", "another device", "stolen"):
+        for name in ("parallel", "lost answers", "used successor", "older", "another device", "stolen"):
             yield name, self._wrong(name)
         # They wait, so they wait together.
         with ThreadPoolExecutor() as pool:
@@ -101,7 +101,7 @@ class Rotation:
         family.expect(family.refresh(first).status == 401, "the previous token is good though its successor was used")
         family.expect_ended(third, family.access)
 
-    def older_than_the_previous(self, family, first):
+    def older(self, family, first):
         second = family.next(first)
         third = family.next(second, 1)
         fourth = family.next(third)

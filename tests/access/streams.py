@@ -1,6 +1,7 @@
 """How long a live screen goes on showing what somebody may see no more (P10). Its things change all the while: what is sent
 after the right was taken counts, and a screen that is told nothing shows nothing new."""
 
+import itertools
 import random
 import socket
 import threading
@@ -89,7 +90,7 @@ class Streams:
     def _stirred(self):
         """People come and go, and points are given, until it is left."""
         self.stirring.set()
-        stirrers = [threading.Thread(target=each) for each in (self._come_and_go, self._give_points)]
+        stirrers = [threading.Thread(target=self._stir, args=[step]) for step in (self._come_and_go, self._give_points)]
         for stirrer in stirrers:
             stirrer.start()
         try:
@@ -140,20 +141,23 @@ class Streams:
         take = lambda: self.world.system.send("DELETE", f"{devices}/{made['device']['id']}").expect(204)
         return f"Device {enrolled.json['device_token']}", f"/events/{self.event}/live", take
 
-    def _come_and_go(self):
-        """Somebody arrives, and was not there after all."""
-        maker = Client(self.addresses[-1], self.place.maker.authorization)
-        while self.stirring.is_set():
-            arrival = {"member_id": self.place.subject_id, "reason": "x", "client_event_id": new_id()}
-            arrived = maker.post(f"/events/{self.event}/check-ins", arrival).expect(201).json
-            time.sleep(0.1)
-            maker.post(f"/check-ins/{arrived['id']}/annul", {"reason": "x"}).expect(200)
-            time.sleep(0.1)
+    def _stir(self, step):
+        """At each server in turn: without Redis one learns late what was done at the other."""
+        for address in itertools.cycle(self.addresses):
+            if not self.stirring.is_set():
+                return
+            step(lambda client: Client(address, client.authorization))
+            time.sleep(0.05)
 
-    def _give_points(self):
-        giver = Client(self.addresses[-1], self.place.maker.authorization)
-        approver = Client(self.addresses[-1], self.world.system.authorization)
-        while self.stirring.is_set():
-            award = giver.post(f"/members/{self.place.subject_id}/point-awards", {"points": 1, "reason": "x"}).expect(201).id
-            approver.post(f"/point-awards/{award}/approve").expect(200)
-            time.sleep(0.1)
+    def _come_and_go(self, at):
+        """Somebody arrives, and was not there after all."""
+        maker = at(self.place.maker)
+        arrival = {"member_id": self.place.subject_id, "reason": "x", "client_event_id": new_id()}
+        arrived = maker.post(f"/events/{self.event}/check-ins", arrival).expect(201).json
+        maker.post(f"/check-ins/{arrived['id']}/annul", {"reason": "x"}).expect(200)
+
+    def _give_points(self, at):
+        """By one, and approved by another."""
+        body = {"points": 1, "reason": "x"}
+        award = at(self.place.maker).post(f"/members/{self.place.subject_id}/point-awards", body).expect(201).id
+        at(self.world.system).post(f"/point-awards/{award}/approve").expect(200)
