@@ -145,8 +145,8 @@ export ZHIBU_SECRET_KEY RUST_LOG=warn
 export ZHIBU__AUTH__LOGIN_FAILURES_PER_HOUR=1000 ZHIBU__AUTH__FAILURES_PER_ADDRESS_PER_HOUR=1000000 \
   ZHIBU__CHECK_IN__TYPED_GUESSES_PER_MEMBER=100 ZHIBU__CHECK_IN__TYPED_GUESSES_PER_EVENT=100000 \
   ZHIBU__CHECK_IN__PROOFS_PER_ADDRESS=1000000
-# What a busy machine does late is not looked at here.
-export ZHIBU__DATABASE__DEADLINE_MS=10000
+# What a busy machine does late is not looked at here, and it may take longer than a token lives.
+export ZHIBU__DATABASE__DEADLINE_MS=10000 ZHIBU__AUTH__ACCESS_TOKEN_S=3600
 # Nothing happens by itself in the table's world; webhooks may be made to an address here, and nothing is sent.
 export ZHIBU__JOBS__PACE_MS=0 ZHIBU__WEBHOOKS__ALLOW_PRIVATE=true
 

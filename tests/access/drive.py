@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from client import Client
 from document import NO_THINGS
-from objects import LIVING
 from recipes import ANY, KIND_BY_SEGMENT, KIND_BY_TYPE, WORDS, place_into, recipe_of, upload_metadata
 from world import ACTORS, PLACES, escaped
 
@@ -46,10 +45,13 @@ class Home:
         return self.objects.find(kind, self.there_name())
 
     def there_name(self):
-        return self.tried if self.tried in LIVING else self.name
+        # What is deleted was branch A's.
+        return {"deleted": "own", "missing": self.name}.get(self.tried, self.tried)
 
     def me(self):
-        """The actor; for those who are no member, one of the place that is tried."""
+        """The actor; for those who are no member, one of the place that is tried; one of their own people for those of two lines."""
+        if ACTORS[self.actor].granted_at:
+            return self.id("spare_member")
         return self.objects.world.actor_ids.get(self.actor) or self.there("spare_member")
 
     def me_at_home(self):

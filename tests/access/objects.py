@@ -10,7 +10,6 @@ from datetime import datetime, timedelta, timezone
 from world import new_id
 
 DATA = pathlib.Path(__file__).resolve().parent.parent / "data"
-LIVING = ("own", "child", "parent", "sibling", "foreign")
 
 
 def at(**after):

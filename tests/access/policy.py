@@ -20,6 +20,15 @@ SEEN_FROM = {
     "at sibling": {"own": "sibling", "child": "sibling", "sibling": "own", "deleted": "missing"},
     "reaching sibling": {"own": "sibling", "child": "sibling", "sibling": "child", "deleted": "missing"},
 }
+# What an organization is asked about itself: there the role stands on it, and reaches nowhere.
+ABOUT_ITSELF = {"archive_organization", "move_organization"}
+# No column tells: whoever views nobody is 403, else any organization that one sees may be named; a lecturer at the root does not know of
+# branch A's plan.
+UNTOLD = {
+    ("list_study_reviews", "query:organization_id"),
+    ("excuse_member", "body:/member_id"),
+    ("unexcuse_member", "body:/member_id"),
+}
 # Where branch A's is its lecturer's own.
 OF_THE_LECTURER = {"find_upload", "continue_upload", "override_upload", "delete_upload"}
 
@@ -45,10 +54,12 @@ class Row:
         role, _, view = way.partition(" ")
         if not view:
             return self._written(role, place)
+        if len(self.cells[role]) == 1:
+            return self.cells[role]
         if place == "deleted" and view == "at child" and self._written("child", place) != "y":
             return self._written("child", place)
         there = SEEN_FROM[view].get(place, place)
-        if self._is_of_home and there == "child":
+        if (self._is_of_home or self.operation in ABOUT_ITSELF) and there == "child":
             there = "own" if place in ("own", view.split()[1]) else there
         if self.operation in OF_THE_LECTURER and there == "own":
             there = "child"
@@ -68,7 +79,7 @@ class Row:
         if " " not in column:
             return True
         *others, (role, _, view) = [way.partition(" ") for way in column.split(", ")]
-        if self.cells[role] == self.cells["member"]:
+        if self.cells[role] == self.cells["member"] or (self.operation, self.slot) in UNTOLD:
             return False
         return not others or self.slot.startswith(("path:", "header:")) or self.slot.endswith(":organization_id")
 

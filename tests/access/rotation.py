@@ -35,12 +35,13 @@ class Family:
         return reply.json["refresh_token"]
 
     def lose(self, token, server):
-        """Sends it and hangs up before the answer comes."""
+        """Sends it, and hangs up when the answer begins to come."""
         body = json.dumps({"refresh_token": token, "device_id": DEVICE}).encode()
         head = f"POST {BASE}/auth/refresh HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         host, port = self.addresses[server].rsplit(":", 1)
         with socket.create_connection((host, int(port))) as connection:
             connection.sendall(head.encode() + body)
+            connection.recv(1)
 
     def expect(self, holds, words):
         if not holds:
