@@ -23,6 +23,13 @@ SEES = {
 }
 # Asked with a secret instead of a token: a guest's address, somebody's password.
 BY_SECRET = {"find_guest_invitation", "create_own_guest", "login"}
+# Of a role that stands elsewhere, by where it does.
+SIGHT = {
+    "at top": LINE | {"child", "sibling"},
+    "at child": LINE | {"child"},
+    "at sibling": {"sibling", "parent", "top"},
+    "reaching sibling": {"sibling", "parent", "top"},
+}
 CANARY = re.compile(rb"canary-(\w+)-[\w-]*\.")
 UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # Slots of an item that has an outcome of its own, and what it was refused for, as the status that the same alone would have.
@@ -95,17 +102,24 @@ def cells(table, replies):
         row = table.get((cell.operation, cell.slot))
         if row is None:
             continue
-        expected, got = row.letter(ACTORS[cell.actor][2], cell.place), letter_of(reply, cell.slot)
+        expected, got = row.letter(ACTORS[cell.actor].column, cell.place), letter_of(reply, cell.slot)
         if expected != got:
             yield Mismatch(cell, f"{expected} (line {row.line})", got, reply)
+
+
+def sees(column):
+    """Of whom one may read; people of two lines are known on both."""
+    ways = (way.partition(" ") for way in column.split(", "))
+    seen = set().union(*(SIGHT[view] if view else SEES[role] for role, _, view in ways))
+    return seen | {"both"} if seen & {"own", "sibling"} else seen
 
 
 def alike(table, replies):
     """What lies out of sight must be told apart from what is missing by nothing."""
     for cell, reply in replies.items():
         row = table.get((cell.operation, cell.slot))
-        column = ACTORS[cell.actor][2]
-        if row is None or cell.slot == NOWHERE or cell.place == "missing" or cell.place in SEES[column]:
+        column = ACTORS[cell.actor].column
+        if row is None or cell.slot == NOWHERE or cell.place == "missing" or cell.place in sees(column):
             continue
         if row.letter(column, cell.place) != row.letter(column, "missing"):
             continue
@@ -142,9 +156,9 @@ def _shown(reply):
 
 
 def _may_be_told(cell):
-    sees = SEES[ACTORS[cell.actor][2]]
+    seen = sees(ACTORS[cell.actor].column)
     if cell.operation in BOARDS:
-        return sees | BELOW.get(cell.place, set())
-    if cell.operation in OF_THE_BRANCH and "own" in sees:
-        return sees | {"child"}
-    return sees
+        return seen | BELOW.get(cell.place, set())
+    if cell.operation in OF_THE_BRANCH and "own" in seen:
+        return seen | {"child"}
+    return seen

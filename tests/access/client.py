@@ -15,6 +15,10 @@ BASE = "/api/v1"
 PASSING_HEADERS = {"date", "x-request-id", "connection", "x-experience-api-consistent-through"}
 
 
+# All that was done, and all that was refused with 403, of every client: what the audit log is compared with.
+heard = []
+
+
 class Closed(Exception):
     """The server has closed a connection that was kept."""
 
@@ -29,6 +33,12 @@ class Reply:
     headers: dict
     body: bytes
     request: str = ""
+    # Who asked, by what they showed, and between which instants it was answered.
+    by: str = ""
+    method: str = ""
+    path: str = ""
+    begun: float = 0.0
+    ended: float = 0.0
     _json: object = field(default=None, repr=False)
 
     @property
@@ -77,9 +87,13 @@ class Client:
             body = json.dumps(body).encode()
             headers.setdefault("Content-Type", "application/json")
         path = path if path.startswith((BASE, "/c/", "/healthz")) else BASE + path
+        begun = time.time()
         reply = self._patiently(method, path, body, headers)
+        reply.by, reply.method, reply.path, reply.begun, reply.ended = self.authorization, method, path, begun, time.time()
         sent = body.decode(errors="replace") if body and len(body) < 2000 else ("…" if body else "")
         reply.request = f"{method} {path} {sent}".strip()
+        if reply.status == 403 or (reply.status < 300 and method not in ("GET", "OPTIONS")):
+            heard.append(reply)
         return reply
 
     def _patiently(self, method, path, body, headers):
@@ -100,15 +114,15 @@ class Client:
             self.close()
             return self._once(method, path, body, headers)
 
+    def open_stream(self, path):
+        """What a live screen is sent, line by line, until it ends or this is closed."""
+        status, found = self._ask("GET", BASE + path, None, {"Authorization": self.authorization})
+        if status != 200:
+            raise Unexpected(f"GET {path} -> {status} {self._body(status, found)[:300].decode(errors='replace')}")
+        return self.answers
+
     def _once(self, method, path, body, headers):
-        if self.connection is None:
-            self.connection = socket.create_connection((self.host, self.port), timeout=30)
-            self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.answers = self.connection.makefile("rb")
-        lines = [f"{method} {path} HTTP/1.1", f"Host: {self.host}", f"Content-Length: {len(body or b'')}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        self.connection.sendall("\r\n".join([*lines, "", ""]).encode() + (body or b""))
-        status, found = self._head()
+        status, found = self._ask(method, path, body, headers)
         if found.get("content-type", "").startswith("text/event-stream"):
             # A live screen has no end: its first event is the whole state.
             text = b"".join(self.answers.readline() for _ in range(4))
@@ -118,6 +132,16 @@ class Client:
         if found.get("connection") == "close":
             self.close()
         return reply
+
+    def _ask(self, method, path, body, headers):
+        if self.connection is None:
+            self.connection = socket.create_connection((self.host, self.port), timeout=30)
+            self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.answers = self.connection.makefile("rb")
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {self.host}", f"Content-Length: {len(body or b'')}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        self.connection.sendall("\r\n".join([*lines, "", ""]).encode() + (body or b""))
+        return self._head()
 
     def _head(self):
         line = self.answers.readline()
@@ -151,9 +175,9 @@ class Client:
     def get(self, path, **headers):
         return self.send("GET", path, headers=headers)
 
-    def post(self, path, body=None):
+    def post(self, path, body=None, headers=None):
         """For making the world: done once, however often it has to be sent."""
-        return self.send("POST", path, body, {"Idempotency-Key": str(uuid.uuid4())})
+        return self.send("POST", path, body, {"Idempotency-Key": str(uuid.uuid4()), **(headers or {})})
 
     def put(self, path, body, version="*"):
         return self.send("PUT", path, body, {"If-Match": version})

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from client import Client
 from document import NO_THINGS
-from objects import LIVING
 from recipes import ANY, KIND_BY_SEGMENT, KIND_BY_TYPE, WORDS, place_into, recipe_of, upload_metadata
 from world import ACTORS, PLACES, escaped
 
@@ -46,10 +45,13 @@ class Home:
         return self.objects.find(kind, self.there_name())
 
     def there_name(self):
-        return self.tried if self.tried in LIVING else self.name
+        # What is deleted was branch A's.
+        return {"deleted": "own", "missing": self.name}.get(self.tried, self.tried)
 
     def me(self):
-        """The actor; for those who are no member, one of the place that is tried."""
+        """The actor; for those who are no member, one of the place that is tried; one of their own people for those of two lines."""
+        if ACTORS[self.actor].granted_at:
+            return self.id("spare_member")
         return self.objects.world.actor_ids.get(self.actor) or self.there("spare_member")
 
     def me_at_home(self):
@@ -74,10 +76,11 @@ class Home:
 
 
 class Driver:
-    def __init__(self, world, objects, operations):
+    def __init__(self, world, objects, operations, table):
         self.world = world
         self.objects = objects
         self.operations = operations
+        self.table = table
         self.replies = {}
 
     def run(self, only=None):
@@ -91,8 +94,12 @@ class Driver:
                 alone = recipe.uses_up or recipe.undo or recipe.turn or recipe.headers == ANY
                 # Who takes or changes a thing does so alone: else the next one would find out by chance.
                 each = map if alone else pool.map
-                for found in each(lambda actor: self._try_all(operation, slot, actor), ACTORS):
+                for found in each(lambda actor: self._try_all(operation, slot, actor), self._actors(operation, slot)):
                     self.replies.update(found)
+
+    def _actors(self, operation, slot):
+        row = self.table.get((operation.id, slot))
+        return [name for name, actor in ACTORS.items() if not row or row.asks(actor.column)]
 
     def _try_all(self, operation, slot, actor):
         places = PLACES if slot != NOWHERE else ("own",)

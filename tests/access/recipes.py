@@ -98,7 +98,7 @@ def publish_again(objects, _client, reply):
     """A picture that was added puts what was published back to be read again."""
     reflection = reply.request.split("/")[4]
     maker = objects.world.places["own"].maker
-    maker.send("POST", f"/reflections/{reflection}/approve", None, ANY).expect(200)
+    maker.post(f"/reflections/{reflection}/approve", headers=ANY).expect(200)
 
 
 def reason(_):

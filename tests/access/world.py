@@ -3,6 +3,7 @@
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote
 
 from client import Client
@@ -14,25 +15,42 @@ PLACES = ("own", "child", "parent", "sibling", "foreign", "missing", "deleted")
 # Where there are people, from the top of each tree.
 INHABITED = ("top", "parent", "own", "child", "sibling", "foreign_top", "foreign")
 
-# Actor -> where their home is, the role they have there, and the column of the table that says what they may.
+ROLES = ("lecturer", "organizer", "secretary", "treasurer", "inspector", "admin")
+ELSEWHERE = ("lecturer", "treasurer", "inspector")
+
+
+class Actor(NamedTuple):
+    """Where their home is, the role they have, and the column of the table that says what they may."""
+
+    home: str
+    role: str
+    column: str
+    # Where the role was granted, if not at home.
+    granted_at: str = None
+
+
 ACTORS = {
-    "anonymous": (None, None, "nobody"),
-    "disabled": ("own", "admin", "nobody"),
-    "member": ("own", None, "member"),
-    "former": ("own", "admin", "member"),
-    "subject": ("own", None, "subject"),
-    "lecturer": ("own", "lecturer", "lecturer"),
-    "organizer": ("own", "organizer", "organizer"),
-    "secretary": ("own", "secretary", "secretary"),
-    "treasurer": ("own", "treasurer", "treasurer"),
-    "inspector": ("own", "inspector", "inspector"),
-    "admin": ("own", "admin", "admin"),
-    "child": ("child", "admin", "child"),
-    "parent": ("parent", "admin", "parent"),
-    "sibling": ("sibling", "admin", "sibling"),
-    "foreign": ("foreign", "admin", "foreign"),
-    "system": (None, None, "system"),
-    "device": ("own", None, "device"),
+    "anonymous": Actor(None, None, "nobody"),
+    "disabled": Actor("own", "admin", "nobody"),
+    "member": Actor("own", None, "member"),
+    "former": Actor("own", "admin", "member"),
+    "subject": Actor("own", None, "subject"),
+    "lecturer": Actor("own", "lecturer", "lecturer"),
+    "organizer": Actor("own", "organizer", "organizer"),
+    "secretary": Actor("own", "secretary", "secretary"),
+    "treasurer": Actor("own", "treasurer", "treasurer"),
+    "inspector": Actor("own", "inspector", "inspector"),
+    "admin": Actor("own", "admin", "admin"),
+    "child": Actor("child", "admin", "child"),
+    "parent": Actor("parent", "admin", "parent"),
+    "sibling": Actor("sibling", "admin", "sibling"),
+    "foreign": Actor("foreign", "admin", "foreign"),
+    "system": Actor(None, None, "system"),
+    "device": Actor("own", None, "device"),
+    # Roles that an admin's column says nothing about, at the root, beside A and below it: read from their columns (policy.py).
+    **{f"{role} {place}": Actor(place, role, f"{role} at {place}") for role in ELSEWHERE for place in ("top", "sibling", "child")},
+    # Two lines at once: home is branch A, the role is branch B's.
+    **{f"{role} both": Actor("own", role, f"member, {role} reaching sibling", "sibling") for role in ROLES},
 }
 
 
@@ -102,18 +120,18 @@ class World:
         self.archived = self.organization(mark("own", "archived"), "group", self.places["own"].organization)
 
     def _make_people(self):
-        wanted = [(name, home, role) for name, (home, role, _) in ACTORS.items() if home and name != "device"]
-        wanted += [(f"maker {top}", top, "admin") for top in ("top", "foreign_top")]
-        wanted += [(f"subject {place}", place, None) for place in ("child", "parent", "sibling", "foreign", "top")]
-        for name, home, role in wanted:
-            self.actor_ids[name] = self.member(home, name, role)
-            self.accounts[name] = f"access-{name.replace(' ', '-')}"
+        wanted = {name: actor for name, actor in ACTORS.items() if actor.home and name != "device"}
+        wanted |= {f"maker {top}": Actor(top, "admin", "") for top in ("top", "foreign_top")}
+        wanted |= {f"subject {place}": Actor(place, None, "") for place in ("child", "parent", "sibling", "foreign", "top")}
+        for name, actor in wanted.items():
+            self.actor_ids[name] = self.member(actor.home, name, actor.role, actor.granted_at)
+            self.accounts[name] = account_of(name)
         codes = {}
         for top in ("top", "foreign_top"):
             body = {"organization_id": self.places[top].organization}
             issued = self.system.post("/members/activation-codes", body).expect(201).json["items"]
             codes.update({item["member_id"]: item["code"] for item in issued})
-        names = [name for name, *_ in wanted]
+        names = list(wanted)
         with ThreadPoolExecutor(8) as pool:
             self.actors.update(zip(names, pool.map(lambda name: self._activate(codes[self.actor_ids[name]]), names)))
         for place in INHABITED:
@@ -123,13 +141,14 @@ class World:
             found.maker, found.maker_id = self.actors[maker], self.actor_ids[maker]
             found.subject, found.subject_id = self.actors.get(subject), self.actor_ids.get(subject, "")
 
-    def member(self, place, name, role=None, organization=None):
-        organization = organization or self.places[place].organization
-        account = f"access-{name.replace(' ', '-')}"
-        body = {"name": mark(place, f"person {name}"), "organization_id": organization, "account_name": account, "standing": "full"}
+    def member(self, place, name, role=None, granted_at=None):
+        home = self.places[place].organization
+        # Somebody of two lines is known on both.
+        marked = mark("both" if granted_at else place, f"person {name}")
+        body = {"name": marked, "organization_id": home, "account_name": account_of(name), "standing": "full"}
         made = self.system.post("/members", body).expect(201).id
         if role:
-            self.grant(organization, made, role)
+            self.grant(self.places[granted_at or place].organization, made, role)
         return made
 
     def grant(self, organization, member, role):
@@ -154,8 +173,13 @@ class World:
                 self.system.send("DELETE", f"/organizations/{own}/roles/{grant['id']}").expect(204)
 
     def home_of(self, actor):
-        """Where an actor's own things lie; those who have no home look at branch A."""
-        return ACTORS[actor][0] or "own"
+        """Where the things lie that an actor works with: at their role; who has no home, or is above all, looks at branch A."""
+        home = ACTORS[actor].granted_at or ACTORS[actor].home
+        return home if home in PLACES else "own"
+
+
+def account_of(name):
+    return f"access-{name.replace(' ', '-')}"
 
 
 def mark(place, what):
