@@ -36,8 +36,7 @@ class World:
         self._ask("POST", f"/organizations/{self.root}/roles", {"member_id": secretary, "role": "admin"}, key=str(uuid.uuid4()))
 
     def _sign_in(self, account):
-        answer = self.connection.send("POST", "/auth/login", body={"account": account, "password": servers.PASSWORD})
-        return answer.body["access_token"]
+        return self._ask("POST", "/auth/login", {"account": account, "password": servers.PASSWORD}, token="")["access_token"]
 
     def get(self, path, token):
         return self._ask("GET", path, token=token)
@@ -46,7 +45,7 @@ class World:
         """Until it is answered, or the round is over: what is made here carries a key, so asking again is harmless."""
         while not self.stop.is_set():
             try:
-                answer = self.connection.send(method, path, token or self.admin, body, key, match)
+                answer = self.connection.send(method, path, self.admin if token is None else token, body, key, match)
             except api.Unanswered:
                 time.sleep(0.1)
                 continue
