@@ -60,5 +60,6 @@ mod support;
 mod throttle;
 mod topologies;
 mod tus_client;
+mod upgrades;
 mod volunteering;
 mod webhooks;

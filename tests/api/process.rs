@@ -238,7 +238,7 @@ fn a_wrong_setting_fails_the_start_with_its_name_value_and_what_is_allowed() {
 }
 
 /// The command with a fresh database of the backend under test; SQLite's is in the folder.
-fn with_database(folder: &Path, database: Option<&PostgresDatabase>) -> Command {
+pub fn with_database(folder: &Path, database: Option<&PostgresDatabase>) -> Command {
     let mut command = zhibu(folder);
     if let Some(database) = database {
         command
