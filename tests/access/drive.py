@@ -4,9 +4,10 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from bodies import upload_metadata
 from client import Client
 from document import NO_THINGS
-from recipes import ANY, KIND_BY_SEGMENT, KIND_BY_TYPE, WORDS, place_into, recipe_of, upload_metadata
+from recipes import ANY, KIND_BY_SEGMENT, KIND_BY_TYPE, WORDS, place_into, recipe_of
 from world import ACTORS, PLACES, escaped
 
 # More would wait for each other in Python, fewer for the server.
