@@ -2,7 +2,7 @@
 # Who sees what: every operation as every role against own, child, parent, sibling, foreign, missing and deleted things,
 # compared with tests/access/policy.csv; how fast two processes refuse what was taken away, live screens too; refresh tokens; the audit log;
 # and a server whose clock is weeks away.
-#   scripts/access.sh [--backend sqlite|postgres] [--no-redis] [--part table|revocation|live|rotation|audit|clock] [--only OPERATION_ID] [--binary FILE]
+#   scripts/access.sh [--backend sqlite|postgres] [--no-redis] [--part table|revocation|live|rotation|audit|clock] [--only OPERATION_ID] [--actors NAMES] [--binary FILE]
 # The server is target/release/zhibu, ZHIBU_BIN, or --binary. Exit code 1 if anything differs. What is started here is private,
 # on loopback and free ports, and is gone at the end.
 set -euo pipefail
@@ -14,12 +14,13 @@ source scripts/lib/services.sh
 
 usage() { sed -n '2,7s/^# \{0,1\}//p' scripts/access.sh; }
 
-backend=sqlite redis=1 binary=${ZHIBU_BIN:-target/release/zhibu} part='' options=()
+backend=sqlite redis=1 binary=${ZHIBU_BIN:-target/release/zhibu} part='' options=() some=()
 while [[ $# -gt 0 ]]; do
   case $1 in
     --backend) backend=${2:?--backend needs sqlite or postgres}; shift ;;
     --no-redis) redis='' ;;
     --part) part=${2:?--part needs table, revocation, live, rotation, audit or clock}; options+=(--part "$part"); shift ;;
+    --actors) some=(--actors "${2:?--actors needs names, with commas between}"); shift ;;
     --only) options+=(--only "${2:?--only needs an operationId}"); shift ;;
     --binary) binary=${2:?--binary needs a file}; shift ;;
     -h | --help) usage; exit 0 ;;
@@ -157,7 +158,7 @@ if [[ $backend == postgres ]]; then
   if [[ $redis ]]; then export REDIS_URL=$SERVICES_REDIS_URL; fi
 fi
 code=0
-if [[ $part != clock && $part != live ]]; then look_with_two main "${options[@]}" || code=1; fi
+if [[ $part != clock && $part != live ]]; then look_with_two main "${options[@]}" "${some[@]}" || code=1; fi
 # By themselves again: rankings follow, and what they know of rights is what is looked at.
 unset ZHIBU__JOBS__PACE_MS
 if [[ -z ${options[*]} || $part == live ]]; then look_with_two live --part live || code=1; fi

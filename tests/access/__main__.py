@@ -10,13 +10,14 @@ import document
 import policy
 import recipes
 from audit import Audit
+from deeds import Deeds
 from drive import Driver
 from everything import Everything
 from lists import Lists
 from revocation import WITHIN_S, Revocation
 from rotation import Rotation
 from streams import Streams
-from world import World
+from world import ACTORS, World
 
 HERE = pathlib.Path(__file__).resolve().parent
 DOCUMENT = HERE.parent.parent / "openapi" / "openapi.json"
@@ -31,6 +32,7 @@ def arguments():
     parser.add_argument("--code", required=True, help="the system admin's one-time activation code")
     parser.add_argument("--document", default=DOCUMENT, type=pathlib.Path, help="the OpenAPI document")
     parser.add_argument("--only", help="one operation of the table, by its operationId, and no other part")
+    parser.add_argument("--actors", help="some of them alone, with commas between, in the table")
     parser.add_argument("--part", choices=PARTS, help="one part alone")
     return parser.parse_args()
 
@@ -80,6 +82,9 @@ def main():
     operations = list(document.read(asked.document))
     if asked.only and asked.only not in {operation.id for operation in operations}:
         sys.exit(f"there is no operation {asked.only}")
+    actors = asked.actors.split(",") if asked.actors else list(ACTORS)
+    if unknown := set(actors) - set(ACTORS):
+        sys.exit(f"there is no actor {', '.join(unknown)}")
     table = policy.read(HERE / "policy.csv")
     wrong = show("operations and slots without a row, rows without one", check.rows(table, operations))
     wrong += show("recipes of nothing", recipes.unknown(operations))
@@ -94,7 +99,9 @@ def main():
     print(f"the world is made: {len(objects.ids)} things, {time.monotonic() - begun:.0f} s")
     audit = Audit(world, operations)
     if "table" in parts:
-        wrong += look_at_table(Driver(world, objects, operations, table), table, asked.only)
+        wrong += look_at_table(Driver(world, objects, operations, table, actors), table, asked.only)
+        if not asked.only:
+            Deeds(world, objects).do_all()
         print(f"{time.monotonic() - begun:.0f} s")
     if "revocation" in parts:
         wrong += revoke("until two processes refuse what was taken away", Revocation(world, objects, addresses))

@@ -4,9 +4,10 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from bodies import upload_metadata
 from client import Client
 from document import NO_THINGS
-from recipes import ANY, KIND_BY_SEGMENT, KIND_BY_TYPE, WORDS, place_into, recipe_of, upload_metadata
+from recipes import ANY, KIND_BY_SEGMENT, KIND_BY_TYPE, WORDS, place_into, recipe_of
 from world import ACTORS, PLACES, escaped
 
 # More would wait for each other in Python, fewer for the server.
@@ -76,11 +77,12 @@ class Home:
 
 
 class Driver:
-    def __init__(self, world, objects, operations, table):
+    def __init__(self, world, objects, operations, table, actors):
         self.world = world
         self.objects = objects
         self.operations = operations
         self.table = table
+        self.actors = actors
         self.replies = {}
 
     def run(self, only=None):
@@ -99,7 +101,7 @@ class Driver:
 
     def _actors(self, operation, slot):
         row = self.table.get((operation.id, slot))
-        return [name for name, actor in ACTORS.items() if not row or row.asks(actor.column)]
+        return [name for name in self.actors if not row or row.asks(ACTORS[name].column)]
 
     def _try_all(self, operation, slot, actor):
         places = PLACES if slot != NOWHERE else ("own",)

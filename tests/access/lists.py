@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from check import Mismatch, leaks
 from drive import AT_ONCE, Cell
 from recipes import recipe_of
-from world import ACTORS
 
 # Whose cursors the others try.
 LENDERS = ("system", "parent", "foreign")
@@ -25,7 +24,7 @@ class Lists:
             for operation in paged(self.driver.operations):
                 if only in (None, operation.id):
                     lent = {name: self._first_cursor(operation, name) for name in LENDERS}
-                    for found in pool.map(lambda actor: list(self._of(operation, actor, lent)), ACTORS):
+                    for found in pool.map(lambda actor: list(self._of(operation, actor, lent)), self.driver.actors):
                         yield from found
 
     def _ask(self, operation, actor, query):

@@ -23,8 +23,9 @@ SEEN_FROM = {
 # What an organization is asked about itself: there the role stands on it, and reaches nowhere.
 ABOUT_ITSELF = {"archive_organization", "move_organization"}
 # No column tells: whoever views nobody is 403, else any organization that one sees may be named; a lecturer at the root does not know of
-# branch A's plan.
+# branch A's plan; a secretary names their own people at any event that they see, and each is answered by itself.
 UNTOLD = {
+    ("create_group_sign_up", "path:id"),
     ("list_study_reviews", "query:organization_id"),
     ("excuse_member", "body:/member_id"),
     ("unexcuse_member", "body:/member_id"),
