@@ -9,7 +9,7 @@ import re
 from datetime import datetime, timezone
 
 from client import BASE, Client, heard
-from world import ACTORS, PASSWORD
+from world import PASSWORD
 
 # The first so many refusals of an account in a minute are on record (docs/api-design.md).
 REFUSALS_A_MINUTE = 20
@@ -23,6 +23,8 @@ OWN = {
     *("add_reflection_picture", "remove_reflection_picture"),
     *("update_me", "create_calendar_feed", "delete_calendar_feed", "update_leaderboard_wishes"),
     *("update_notice_settings", "mark_notices_read"),
+    # Pieces of an upload, which is on record since it was begun.
+    *("continue_upload", "override_upload"),
     # Asks what other rules would have made of the past.
     "simulate_points",
 }
