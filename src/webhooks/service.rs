@@ -282,6 +282,7 @@ pub fn ping(conn: &mut DbConnection, ctx: &Ctx, id: WebhookId) -> AppResult<Deli
     let row = hold(conn, ctx, id, None)?;
     require_enabled(&row)?;
     let body = json!({ "type": "ping", "timestamp": ctx.now, "data": {} });
+    note(conn, ctx, "webhook.ping", &row)?;
     let row = delivery(&ctx.ids, ctx.now, &row, "ping", ctx.now, body);
     store::insert_delivery(conn, &row)?;
     deliver::enqueue_delivery(conn, &ctx.ids, ctx.now, &row)?;
@@ -319,6 +320,7 @@ pub fn redeliver(conn: &mut DbConnection, ctx: &Ctx, id: DeliveryId) -> AppResul
     row.attempts = 0;
     row.next_at = Some(ctx.now);
     store::update_delivery(conn, &row)?;
+    note(conn, ctx, "webhook.redeliver", &webhook)?;
     deliver::enqueue_delivery(conn, &ctx.ids, ctx.now, &row)?;
     Ok(row)
 }

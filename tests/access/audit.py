@@ -27,8 +27,6 @@ OWN = {
     *("continue_upload", "override_upload"),
     # Asks what other rules would have made of the past.
     "simulate_points",
-    # A test of somebody's own address, which stands among its deliveries. Whether it belongs in the log too is open.
-    "ping_webhook",
 }
 # Nothing is sent where jobs rest, so nothing can be sent again.
 NOT_DONE = {"redeliver_webhook_delivery"}

@@ -255,12 +255,7 @@ async fn the_totals_are_the_plain_sums() {
     let tenant = t.tenant().await;
     let seed: u64 = rand::random();
     let mut random = StdRng::seed_from_u64(seed);
-    let group = json!({ "name": "第一黨小組", "kind": "group", "parent_id": tenant.branch_a });
-    let group = t
-        .post("/organizations", &tenant.admin, group)
-        .await
-        .expect(201)
-        .id();
+    let group = t.group(&tenant.admin, &tenant.branch_a).await;
     // Each place with those that count for it.
     let places = [
         (&tenant.root, vec![0, 1, 2, 3]),

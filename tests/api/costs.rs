@@ -969,12 +969,7 @@ async fn each_organization_stands_against_its_own_budget() {
     let t = TestApp::start().await;
     let tenant = t.tenant().await;
     let treasurer = treasurer(&t, &tenant, &tenant.root).await;
-    let group = json!({ "name": "第一黨小組", "kind": "group", "parent_id": tenant.branch_a });
-    let group = t
-        .post("/organizations", &tenant.admin, group)
-        .await
-        .expect(201)
-        .id();
+    let group = t.group(&tenant.admin, &tenant.branch_a).await;
     for (organization, cents) in [(&tenant.root, 900), (&tenant.branch_a, 500), (&group, 100)] {
         let path = format!("/organizations/{organization}/budgets/2026");
         let body = json!({ "lines": [{ "category": "transport", "amount_cents": cents }] });

@@ -563,12 +563,7 @@ async fn who_calls_events_makes_devices_and_no_answer_with_a_secret_is_kept() {
 async fn a_device_ends_with_its_time_and_with_its_organization() {
     let t = TestApp::start_for_days().await;
     let tenant = t.tenant().await;
-    let group = json!({ "name": "第一小組", "kind": "group", "parent_id": tenant.branch_a });
-    let group = t
-        .post("/organizations", &tenant.admin, group)
-        .await
-        .expect(201)
-        .id();
+    let group = t.group(&tenant.admin, &tenant.branch_a).await;
     let body = json!({ "name": "借來的投影", "purposes": ["screen"], "expires_in_s": 3600 });
     let path = format!("/organizations/{}/devices", tenant.branch_a);
     let made = t.post(&path, &tenant.admin, body).await.expect(201);

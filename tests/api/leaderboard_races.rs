@@ -430,12 +430,7 @@ async fn while_a_transaction_stays_open_a_board_is_made_anew_but_once_for_each_c
     set_mode(&t, &tenant, &tenant.root, "open").await;
     let people = t.crowd(&tenant, 2).await;
     let look = async || standing(&board(&t, &people[0].token, &tenant.root, "").await);
-    let group = json!({ "name": "第一黨小組", "kind": "group", "parent_id": tenant.branch_a });
-    let group = t
-        .post("/organizations", &tenant.admin, group)
-        .await
-        .expect(201)
-        .id();
+    let group = t.group(&tenant.admin, &tenant.branch_a).await;
     let hang = async |parent: &str| {
         let below = json!({ "parent_id": parent });
         let path = format!("/organizations/{group}/move");

@@ -222,12 +222,7 @@ async fn a_board_follows_what_is_given_taken_back_and_who_comes_and_goes() {
 async fn branches_stand_by_total_and_by_what_each_member_has() {
     let t = TestApp::start().await;
     let (tenant, people) = open(&t, 7).await;
-    let group = json!({ "name": "第一黨小組", "kind": "group", "parent_id": tenant.branch_b });
-    let group = t
-        .post("/organizations", &tenant.system, group)
-        .await
-        .expect(201)
-        .id();
+    let group = t.group(&tenant.system, &tenant.branch_b).await;
     // Ten people in A, of whom two have thirty together; two and one of a group in B have twenty-one.
     give(&t, &tenant, &people[0].id, 10).await;
     give(&t, &tenant, &people[1].id, 20).await;

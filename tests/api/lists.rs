@@ -254,12 +254,7 @@ async fn who_may_have_been_taken_off_an_event_reads_the_whole_list_again() {
         .refused(410, "sync_token_outdated");
 
     // So with the organization itself.
-    let group = json!({ "name": "第一小組", "kind": "group", "parent_id": tenant.branch_a });
-    let group = t
-        .post("/organizations", &tenant.admin, group)
-        .await
-        .expect(201)
-        .id();
+    let group = t.group(&tenant.admin, &tenant.branch_a).await;
     let transfer = json!({ "organization_id": group, "reason": "調動" });
     t.post(&path, &tenant.admin, transfer).await.expect(201);
     let token = mine(&t, &tenant.member_b, "")

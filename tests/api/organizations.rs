@@ -532,12 +532,7 @@ async fn lateness_that_is_inherited_gives_way_to_the_end_of_check_in() {
 async fn what_an_archived_organization_left_open_is_decided_by_those_above() {
     let t = TestApp::start_for_days().await;
     let tenant = t.tenant().await;
-    let group = json!({ "name": "第一小組", "kind": "group", "parent_id": tenant.branch_a });
-    let group = t
-        .post("/organizations", &tenant.admin, group)
-        .await
-        .expect(201)
-        .id();
+    let group = t.group(&tenant.admin, &tenant.branch_a).await;
     let named = json!({ "expected": { "member_ids": [tenant.member_a_id] } });
     let event = t.open_event(&tenant.admin, &group, named).await;
     let scanned = json!({ "items": [t.with_code(&t.code(&tenant.admin, &event).await)] });

@@ -361,12 +361,7 @@ struct Looker {
 }
 
 async fn lookers(t: &TestApp, tenant: &Tenant) -> (Vec<Looker>, [String; 2]) {
-    let group = json!({ "name": "第一黨小組", "kind": "group", "parent_id": tenant.branch_a });
-    let group = t
-        .post("/organizations", &tenant.admin, group)
-        .await
-        .expect(201)
-        .id();
+    let group = t.group(&tenant.admin, &tenant.branch_a).await;
     let (companion_id, companion) = t.person(tenant, &tenant.branch_b, "同行", None).await;
     let (guest_id, guest) = t.person(tenant, &tenant.branch_b, "列席", None).await;
     let neighbour = t.person(tenant, &tenant.branch_a, "同支部", None).await.1;

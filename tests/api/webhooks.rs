@@ -363,6 +363,12 @@ async fn what_is_not_answered_is_repeated_with_the_same_id_and_given_up_in_the_e
         .json(&body);
     Reply::of(request.header("if-match", "*")).await.expect(200);
     t.act(&again, &tenant.admin).await.expect(200);
+    // Each time that it was is on record; what was refused is not.
+    let log = format!(
+        "/audit-log?organization_id={}&action=webhook.redeliver",
+        tenant.root
+    );
+    assert_eq!(t.get(&log, &tenant.admin).await.expect(200).items().len(), 2);
     t.run_jobs().await;
     assert_eq!(receiver.take().len(), 1);
 

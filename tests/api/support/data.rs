@@ -44,6 +44,12 @@ impl TestApp {
         self.tenant_of(system.to_owned(), new_mark(), false).await
     }
 
+    /// A group below a branch.
+    pub async fn group(&self, token: &str, branch: &str) -> String {
+        let group = json!({ "name": "第一黨小組", "kind": "group", "parent_id": branch });
+        self.post("/organizations", token, group).await.expect(201).id()
+    }
+
     async fn tenant_of(&self, system: String, mark: String, signs_in: bool) -> Tenant {
         let organization = |name: &str, kind: &str, parent: Option<&str>| json!({ "name": name, "kind": kind, "parent_id": parent });
         let root = self
