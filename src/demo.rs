@@ -38,7 +38,7 @@ const GIVEN: [&str; 15] = [
 pub async fn fill(app: &App) -> Result<(), Failure> {
     let given = given_password(app.config.auth.password_min_length)?;
     let password = given.clone().unwrap_or_else(random_secret::<12>);
-    let hash = auth::hash_password(&password)?;
+    let hash = auth::hash_password(&password, app.config.auth.hashing_memory_kib)?;
     let (ctx, keys) = (app.ctx(Actor::operator()), app.keys.clone());
     let found = app
         .db

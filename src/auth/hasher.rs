@@ -16,6 +16,7 @@ const NOBODY: &str =
 pub struct Hasher {
     admitted: Arc<Semaphore>,
     turns: Arc<Semaphore>,
+    memory_kib: u32,
 }
 
 impl Hasher {
@@ -23,11 +24,13 @@ impl Hasher {
         Self {
             admitted: Arc::new(Semaphore::new(config.hashing_threads + config.hashing_queue)),
             turns: Arc::new(Semaphore::new(config.hashing_threads)),
+            memory_kib: config.hashing_memory_kib,
         }
     }
 
     pub async fn hash(&self, password: String) -> AppResult<String> {
-        self.run(move || hash_password(&password)).await?
+        let memory_kib = self.memory_kib;
+        self.run(move || hash_password(&password, memory_kib)).await?
     }
 
     /// For each hash, whether the password fits it. All are tried, and not less than `at_least`, so that the time tells
@@ -70,31 +73,36 @@ impl Hasher {
     }
 }
 
-fn argon2id() -> AppResult<Argon2<'static>> {
-    let params = Params::new(19_456, 2, 1, None).map_err(|error| AppError::internal(error.to_string()))?;
+fn argon2id(memory_kib: u32) -> AppResult<Argon2<'static>> {
+    let params =
+        Params::new(memory_kib, 2, 1, None).map_err(|error| AppError::internal(error.to_string()))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
 /// Hashes at once on this thread (some 30 ms): for commands and tests; requests go through the queue.
-pub fn hash_password(password: &str) -> AppResult<String> {
+pub fn hash_password(password: &str, memory_kib: u32) -> AppResult<String> {
     let salt = rand::random::<[u8; 16]>();
     let password = super::rules::normalise_password(password);
-    let hash = argon2id()?.hash_password_with_salt(password.as_bytes(), &salt);
+    let hash = argon2id(memory_kib)?.hash_password_with_salt(password.as_bytes(), &salt);
     hash.map(|hash| hash.to_string())
         .map_err(|error| AppError::internal(error.to_string()))
 }
 
 fn fits(password: &str, hash: &str) -> bool {
-    argon2id().is_ok_and(|argon2| argon2.verify_password(password.as_bytes(), hash).is_ok())
+    // What it takes stands in the hash.
+    Argon2::default()
+        .verify_password(password.as_bytes(), hash)
+        .is_ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::config::HASHING_MEMORY_KIB;
 
     #[test]
     fn a_hash_fits_its_password_in_either_form_only() {
-        let hash = hash_password("cafe\u{301} au lait").unwrap();
+        let hash = hash_password("cafe\u{301} au lait", HASHING_MEMORY_KIB).unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         assert!(fits("caf\u{e9} au lait", &hash));
         assert!(!fits("cafe au lait", &hash));
@@ -103,7 +111,7 @@ mod tests {
 
     #[test]
     fn nobodys_hash_costs_what_others_cost() {
-        let own = hash_password("x").unwrap();
+        let own = hash_password("x", HASHING_MEMORY_KIB).unwrap();
         let parts = |hash: &str| -> Vec<String> { hash.split('$').map(str::to_owned).collect() };
         let (own, nobodys) = (parts(&own), parts(NOBODY));
         assert_eq!(own[..4], nobodys[..4]);
@@ -117,6 +125,7 @@ mod tests {
         let hasher = Hasher {
             admitted: Arc::new(Semaphore::new(1)),
             turns: Arc::new(Semaphore::new(1)),
+            memory_kib: 64,
         };
         let held = hasher.admitted.clone().try_acquire_owned().unwrap();
         assert!(hasher.hash("x".into()).await.unwrap_err().is_unavailable());

@@ -1,6 +1,8 @@
 //! The audit log: what is in it, who may read it, and how it is paged.
 
+use diesel::RunQueryDsl;
 use serde_json::{Value, json};
+use zhibu::platform::db::DbConnection;
 
 use crate::support::{Reply, Tenant, TestApp, member_body};
 
@@ -285,4 +287,33 @@ async fn refusals_without_end_do_not_fill_the_log() {
     }
     let refused = log(&t, &tenant.admin, "action=access.refuse").await;
     assert_eq!(refused.items().len(), 20);
+}
+
+/// The error of a statement of an operator's, or the number of rows that it changed.
+async fn by_hand(t: &TestApp, query: &'static str) -> Result<usize, String> {
+    let run = move |conn: &mut DbConnection| Ok(diesel::sql_query(query).execute(conn)?);
+    t.app.db.write(run).await.map_err(|error| format!("{error:?}"))
+}
+
+#[actix_web::test]
+async fn no_line_goes_or_changes_whoever_asks_the_database() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let before = log(&t, &tenant.admin, "limit=100").await;
+    assert!(before.items().len() > 3);
+    for refused in [
+        "DELETE FROM audit_log",
+        "UPDATE audit_log SET outcome = 'refused', detail = '{}'",
+        "UPDATE audit_log SET actor_id = NULL",
+        "UPDATE audit_log SET detail = '{\"nothing\":\"happened\"}'",
+    ] {
+        let error = by_hand(&t, refused).await.unwrap_err();
+        assert!(error.contains("append-only"), "{refused}: {error}");
+    }
+    assert_eq!(log(&t, &tenant.admin, "limit=100").await.json, before.json);
+    // Control: an erasure empties words, and those alone.
+    let emptied = by_hand(&t, "UPDATE audit_log SET detail = '{}'").await.unwrap();
+    assert!(emptied >= before.items().len());
+    let after = log(&t, &tenant.admin, "limit=100").await;
+    assert_eq!(actions(&after), actions(&before));
 }

@@ -13,7 +13,7 @@ const PASSWORD: &str = "three old tractors sing";
 /// An account with a password, made without HTTP.
 async fn account(t: &TestApp, name: &'static str) -> AccountId {
     let (now, ids) = (t.clock().now(), t.app.ids.clone());
-    let hash = auth::hash_password(PASSWORD).unwrap();
+    let hash = auth::hash_password(PASSWORD, t.app.config.auth.hashing_memory_kib).unwrap();
     t.app
         .db
         .write(move |conn| {

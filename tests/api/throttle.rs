@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use zhibu::auth::AccountId;
-use zhibu::platform::config::{Config, Network};
+use zhibu::platform::config::{Config, HASHING_MEMORY_KIB, Network};
 
 use crate::support::{PASSWORD, Reply, TestApp, new_uuid};
 
@@ -35,7 +35,7 @@ async fn tenant_of_one(t: &TestApp, system: &str, phone: &str, password: &str) -
     let body = json!({ "name": "張三", "organization_id": root, "standing": "full", "phone": phone, "account_name": name });
     let member = t.post("/members", system, body).await.expect(201).id();
     let (id, now) = (AccountId(member.parse().unwrap()), t.now());
-    let hash = zhibu::auth::hash_password(password).unwrap();
+    let hash = zhibu::auth::hash_password(password, t.app.config.auth.hashing_memory_kib).unwrap();
     t.app
         .db
         .write(move |conn| zhibu::auth::set_password(conn, now, id, &hash))
@@ -110,7 +110,11 @@ async fn a_success_forgets_its_own_failures_only() {
 
 #[actix_web::test]
 async fn parallel_guesses_do_not_get_past_and_overload_is_no_failure() {
-    let t = TestApp::start_with(|c| (c.auth.hashing_threads, c.auth.hashing_queue) = (1, 3)).await;
+    let t = TestApp::start_with(|c| {
+        (c.auth.hashing_threads, c.auth.hashing_queue) = (1, 3);
+        c.auth.hashing_memory_kib = HASHING_MEMORY_KIB; // it has to take its time
+    })
+    .await;
     t.system_admin("anna").await;
     for name in ["anna", "nobody"] {
         let (mut looked_at, mut overloaded) = (0, 0);

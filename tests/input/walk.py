@@ -1,4 +1,4 @@
-"""Follows each link of links.py once, with the document's examples: the main jobs from end to end, which chance seldom meets.
+"""Follows each of the document's links once, with the document's examples: the main jobs from end to end, which chance seldom meets.
 
 Every answer on the way goes through schemathesis' checks. Each step is tried as each role until one may.
 """
@@ -10,7 +10,6 @@ from schemathesis.checks import CHECKS as REGISTERED
 from schemathesis.core.failures import FailureGroup
 
 from document import examples
-from links import LINKS, each
 from world import instant
 
 # Not the event that stands there already: everybody has checked in at it.
@@ -23,6 +22,7 @@ class Walk:
         self.known = known
         self.server, self.clients, self.findings = server, clients, findings
         self.examples = examples(document)
+        self.links = list(links(document))
         loaded = [result.ok() for result in schemathesis.openapi.from_dict(document).get_all_operations()]
         self.operations = {one.definition.raw["operationId"]: one for one in loaded}
         self.why = {}  # an operation that was not reached: its answer
@@ -31,7 +31,7 @@ class Walk:
     def run(self):
         """The links that led to a 2xx, and those that did not, with the last answer."""
         led, stuck = [], []
-        for source, _, target, parameters, body in LINKS:
+        for source, _, target, parameters, body in self.links:
             name = f"{source} -> {target}"
             origin = self.reach(source)
             answer = self.step(target, *resolve(parameters, body, origin)) if origin is not None else None
@@ -46,7 +46,7 @@ class Walk:
         answer = None if operation in AFRESH else self.step(operation, {}, {})
         if answer is not None and answer.status_code < 300:
             return answer
-        for source, _, target, parameters, body in LINKS if depth < 4 else ():
+        for source, _, target, parameters, body in self.links if depth < 4 else ():
             if target == operation and (origin := self.reach(source, depth + 1)) is not None:
                 answer = self.step(operation, *resolve(parameters, body, origin))
                 if answer.status_code < 300:
@@ -94,20 +94,38 @@ class Walk:
         return answer
 
 
+def links(document):
+    """Each link: the operation it starts from, the status, where it leads, parameters and members of the body."""
+    for item in document["paths"].values():
+        for operation in item.values():
+            for status, answer in operation.get("responses", {}).items():
+                for link in answer.get("links", {}).values():
+                    yield operation["operationId"], status, link["operationId"], link.get("parameters", {}), link.get("requestBody", {})
+
+
+def each(value, change):
+    """`value` with every text in it changed."""
+    if isinstance(value, dict):
+        return {name: each(one, change) for name, one in value.items()}
+    if isinstance(value, list):
+        return [each(one, change) for one in value]
+    return change(value) if isinstance(value, str) else value
+
+
 def resolve(parameters, body, origin):
     """A link's expressions, by the answer it starts from."""
 
     def value(text):
-        if text == "$etag":
+        if text == "$response.header.ETag":
             return origin.headers["etag"][0]
-        if not text.startswith("$body/"):
+        if not text.startswith("$response.body#/"):
             return text
         found = origin.json()
-        for part in text.removeprefix("$body/").split("/"):
+        for part in text.removeprefix("$response.body#/").split("/"):
             found = found[int(part) if isinstance(found, list) else part]
         return found
 
-    return each(parameters, value), each(body or {}, value)
+    return each(parameters, value), each(body, value)
 
 
 def needs(known):

@@ -6,6 +6,9 @@ use super::{ConfigError, within};
 
 const DAY_S: i64 = 86_400;
 
+/// With two passes and one lane the least that OWASP recommends for argon2id.
+pub const HASHING_MEMORY_KIB: u32 = 19_456;
+
 #[derive(Debug, Clone)]
 pub struct AuthConfig {
     pub issuer: String,
@@ -19,6 +22,8 @@ pub struct AuthConfig {
     pub phone_changes_per_hour: u32,
     pub hashing_threads: usize,
     pub hashing_queue: usize,
+    /// What argon2id takes for a new hash. No file sets it: only tests take less than is safe.
+    pub hashing_memory_kib: u32,
     /// 32 bytes or more from `ZHIBU_SECRET_KEY`; none means the key file in the data folder.
     pub secret_key: Option<String>,
     /// Former keys, still good for reading tokens and codes (`ZHIBU_OLD_SECRET_KEYS`, separated by commas).
@@ -90,6 +95,7 @@ impl RawAuth {
             phone_changes_per_hour: changes,
             hashing_threads: within("auth.hashing_threads", self.hashing_threads, 1..=64, "")?,
             hashing_queue: within("auth.hashing_queue", self.hashing_queue, 1..=10_000, "")?,
+            hashing_memory_kib: HASHING_MEMORY_KIB,
             secret_key: None,
             old_secret_keys: Vec::new(),
         })

@@ -33,7 +33,7 @@ use sharing::RawSharing;
 use sign_ups::RawSignUps;
 use study::RawStudy;
 
-pub use auth::AuthConfig;
+pub use auth::{AuthConfig, HASHING_MEMORY_KIB};
 pub use cache::CacheConfig;
 pub use check_in::CheckInConfig;
 pub use database::DatabaseConfig;
@@ -176,9 +176,10 @@ impl Config {
         config.database.connections = 4;
         config.database.deadline = Duration::from_secs(20);
         config.database.statement_timeout = Duration::from_secs(20);
-        // Tests run what is due themselves, and receive what is sent on this machine.
+        // Tests run what is due themselves, receive what is sent on this machine, and keep no secrets.
         config.jobs.pace = None;
         config.webhooks.allow_private = true;
+        config.auth.hashing_memory_kib = 64;
         config.auth.secret_key = Some("a key for tests only, of sufficient length".into());
         config
     }

@@ -12,7 +12,7 @@ mod prepared;
 pub mod schema;
 pub mod types;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager};
@@ -39,6 +39,16 @@ const WRITE_ATTEMPTS: u32 = 5;
 
 /// How long a caller waits for a job that may take long.
 const LONG: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Copy)]
+enum Way {
+    Read,
+    Write,
+}
+
+/// A piece of work in a transaction, which leaves what it has found where its caller takes it.
+type Job<'a> = dyn FnMut(&mut DbConnection) -> AppResult<()> + 'a;
+type SentJob = dyn FnMut(&mut DbConnection) -> AppResult<()> + Send;
 
 #[derive(Clone)]
 pub struct Db(Arc<Inner>);
@@ -119,11 +129,7 @@ impl Db {
         F: FnOnce(&mut DbConnection) -> AppResult<T> + Send + 'static,
         T: Send + 'static,
     {
-        let (db, fence) = (self.clone(), Fence::current());
-        self.hop(&self.0.read_turns, self.0.deadline, move || {
-            db.read_behind(fence, work)
-        })
-        .await
+        self.hop(Way::Read, self.0.deadline, once(work)).await
     }
 
     /// A look at what is committed: never at a replica that lags behind. For what follows right on a write.
@@ -132,11 +138,11 @@ impl Db {
         F: Fn(&mut DbConnection) -> AppResult<T> + Send + 'static,
         T: Send + 'static,
     {
-        if self.0.has_replica {
-            self.write(work).await
-        } else {
-            self.read(work).await
-        }
+        let way = match self.0.has_replica {
+            true => Way::Write,
+            false => Way::Read,
+        };
+        self.hop(way, self.0.deadline, work).await
     }
 
     /// One transaction on the writer. `work` may be called again from the start when the database asks for it,
@@ -146,11 +152,7 @@ impl Db {
         F: Fn(&mut DbConnection) -> AppResult<T> + Send + 'static,
         T: Send + 'static,
     {
-        let (db, fence) = (self.clone(), Fence::current());
-        self.hop(&self.0.write_turns, self.0.deadline, move || {
-            db.write_behind(fence, work)
-        })
-        .await
+        self.hop(Way::Write, self.0.deadline, work).await
     }
 
     /// `read` for the few jobs that may take long (a list of a hundred thousand rows): same rules, longer deadline.
@@ -159,14 +161,7 @@ impl Db {
         F: FnOnce(&mut DbConnection) -> AppResult<T> + Send + 'static,
         T: Send + 'static,
     {
-        let (db, fence) = (self.clone(), Fence::current());
-        self.hop(&self.0.read_turns, LONG, move || {
-            db.read_behind(fence, |conn| {
-                take_time(conn)?;
-                work(conn)
-            })
-        })
-        .await
+        self.hop(Way::Read, LONG, once(work)).await
     }
 
     /// `write` for the few jobs that may take long (a roster of thousands of rows): same rules, longer deadline.
@@ -175,22 +170,44 @@ impl Db {
         F: Fn(&mut DbConnection) -> AppResult<T> + Send + 'static,
         T: Send + 'static,
     {
-        let (db, fence) = (self.clone(), Fence::current());
-        self.hop(&self.0.write_turns, LONG, move || {
-            db.write_behind(fence, |conn| {
-                take_time(conn)?;
-                work(conn)
-            })
-        })
-        .await
+        self.hop(Way::Write, LONG, work).await
     }
 
-    async fn hop<T, F>(&self, turns: &Arc<Semaphore>, deadline: Duration, work: F) -> AppResult<T>
+    /// `write` where waiting is no harm: for lanes and commands, which are about all trees.
+    pub fn write_blocking<T>(&self, work: impl Fn(&mut DbConnection) -> AppResult<T>) -> AppResult<T> {
+        let mut told = None;
+        self.write_behind(Fence::Open, &mut |conn| {
+            told = Some(work(conn)?);
+            Ok(())
+        })?;
+        told.ok_or_else(untold)
+    }
+
+    /// What `work` tells. All else is `run`, which knows nothing of its types: the compiler meets it once, not for each
+    /// of the hundreds of jobs.
+    async fn hop<T, F>(&self, way: Way, deadline: Duration, mut work: F) -> AppResult<T>
     where
-        F: FnOnce() -> AppResult<T> + Send + 'static,
+        F: FnMut(&mut DbConnection) -> AppResult<T> + Send + 'static,
         T: Send + 'static,
     {
-        let span = tracing::Span::current();
+        let told = Arc::new(Mutex::new(None));
+        let teller = told.clone();
+        let job = move |conn: &mut DbConnection| {
+            let value = work(conn)?;
+            *teller.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+            Ok(())
+        };
+        self.run(way, deadline, Box::new(job)).await?;
+        let value = told.lock().unwrap_or_else(PoisonError::into_inner).take();
+        value.ok_or_else(untold)
+    }
+
+    async fn run(&self, way: Way, deadline: Duration, mut job: Box<SentJob>) -> AppResult<()> {
+        let (db, fence, span) = (self.clone(), Fence::current(), tracing::Span::current());
+        let turns = match way {
+            Way::Read => &self.0.read_turns,
+            Way::Write => &self.0.write_turns,
+        };
         let in_time = tokio::time::timeout(deadline, async {
             let turn = turns
                 .clone()
@@ -199,7 +216,7 @@ impl Db {
                 .map_err(|_| AppError::unavailable())?;
             tokio::task::spawn_blocking(move || {
                 let _turn = turn;
-                span.in_scope(work)
+                span.in_scope(|| db.run_blocking(way, fence, deadline, &mut *job))
             })
             .await
             .map_err(|panic| AppError::internal(format!("a database job ended abnormally: {panic}")))?
@@ -209,27 +226,27 @@ impl Db {
             .unwrap_or_else(|_| Err(AppError::unavailable().caused_by("the database did not answer in time")))
     }
 
-    fn read_behind<T>(
-        &self,
-        fence: Fence,
-        work: impl FnOnce(&mut DbConnection) -> AppResult<T>,
-    ) -> AppResult<T> {
+    fn run_blocking(&self, way: Way, fence: Fence, deadline: Duration, job: &mut Job<'_>) -> AppResult<()> {
+        let mut in_time = |conn: &mut DbConnection| {
+            if deadline == LONG {
+                take_time(conn)?;
+            }
+            job(conn)
+        };
+        match way {
+            Way::Read => self.read_behind(fence, &mut in_time),
+            Way::Write => self.write_behind(fence, &mut in_time),
+        }
+    }
+
+    fn read_behind(&self, fence: Fence, job: &mut Job<'_>) -> AppResult<()> {
         let mut conn = self.0.readers.get().map_err(no_connection)?;
         begin(&mut conn, false, fence)?;
-        let result = work(&mut conn);
+        let result = job(&mut conn);
         end(&mut conn, result)
     }
 
-    /// For lanes and commands, which are about all trees.
-    pub fn write_blocking<T>(&self, work: impl Fn(&mut DbConnection) -> AppResult<T>) -> AppResult<T> {
-        self.write_behind(Fence::Open, work)
-    }
-
-    fn write_behind<T>(
-        &self,
-        fence: Fence,
-        work: impl Fn(&mut DbConnection) -> AppResult<T>,
-    ) -> AppResult<T> {
+    fn write_behind(&self, fence: Fence, job: &mut Job<'_>) -> AppResult<()> {
         let mut attempt = 1;
         loop {
             let mut conn = self.0.writers.get().map_err(no_connection)?;
@@ -237,7 +254,7 @@ impl Db {
             let begun = begin.is_ok();
             let result = match begin {
                 Ok(()) => {
-                    let result = work(&mut conn);
+                    let result = job(&mut conn);
                     fault::point("db::before_commit");
                     let result = end(&mut conn, result);
                     fault::point("db::after_commit");
@@ -263,6 +280,21 @@ impl Db {
         };
         used(&self.0.readers) + used(&self.0.writers)
     }
+}
+
+/// A read is done once; only writes are asked for again.
+fn once<T>(
+    work: impl FnOnce(&mut DbConnection) -> AppResult<T>,
+) -> impl FnMut(&mut DbConnection) -> AppResult<T> {
+    let mut work = Some(work);
+    move |conn| match work.take() {
+        Some(work) => work(conn),
+        None => Err(untold()),
+    }
+}
+
+fn untold() -> AppError {
+    AppError::internal("a database job that was done told nothing")
 }
 
 fn no_connection(error: r2d2::Error) -> AppError {
@@ -313,12 +345,12 @@ fn begin(conn: &mut DbConnection, writes: bool, fence: Fence) -> Result<(), Dies
     }
 }
 
-fn end<T>(conn: &mut DbConnection, result: AppResult<T>) -> AppResult<T> {
+fn end(conn: &mut DbConnection, result: AppResult<()>) -> AppResult<()> {
     type Transactions = <DbConnection as Connection>::TransactionManager;
     match result {
-        Ok(value) => {
+        Ok(()) => {
             Transactions::commit_transaction(conn)?;
-            Ok(value)
+            Ok(())
         }
         Err(error) => {
             // The first error is the one that tells; a failed rollback leaves a broken connection that the pool drops.

@@ -149,6 +149,73 @@ fn each_operation_has_a_summary_a_unique_name_and_declares_its_path_parameters()
     }
 }
 
+/// The schema behind a `$ref`, or what stands there itself.
+fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+    match schema["$ref"].as_str() {
+        Some(reference) => document.pointer(reference.strip_prefix('#').unwrap()).unwrap(),
+        None => schema,
+    }
+}
+
+/// Whether an object of this schema may have such a member, in whichever of its parts or kinds.
+fn may_have(document: &Value, schema: &Value, member: &str) -> bool {
+    let schema = resolved(document, schema);
+    let parts = ["allOf", "oneOf", "anyOf"]
+        .iter()
+        .filter_map(|kind| schema[kind].as_array())
+        .flatten();
+    schema["properties"].get(member).is_some()
+        || parts.into_iter().any(|part| may_have(document, part, member))
+}
+
+#[test]
+fn every_link_leads_to_an_operation_with_what_it_takes() {
+    let document = document();
+    let all = operations();
+    let named: BTreeMap<&str, &Value> = all
+        .iter()
+        .map(|(_, _, one)| (one["operationId"].as_str().unwrap(), one))
+        .collect();
+    let json = |holder: &Value| holder["content"]["application/json"]["schema"].clone();
+    let mut found = 0;
+    for (source, operation) in &named {
+        for (status, answer) in operation["responses"].as_object().unwrap() {
+            for (name, link) in answer["links"].as_object().into_iter().flatten() {
+                let of = format!("{source} {status} -> {name}");
+                let target = named[link["operationId"].as_str().unwrap()];
+                let parameters = target["parameters"].as_array().cloned().unwrap_or_default();
+                let given = link["parameters"].as_object().cloned().unwrap_or_default();
+                for one in &parameters {
+                    let is_given = given.contains_key(one["name"].as_str().unwrap());
+                    assert!(is_given || one["required"] != true, "{of}: {}", one["name"]);
+                }
+                for name in given.keys() {
+                    assert!(parameters.iter().any(|one| one["name"] == **name), "{of}: {name}");
+                }
+                for member in link["requestBody"]
+                    .as_object()
+                    .into_iter()
+                    .flat_map(|body| body.keys())
+                {
+                    assert!(
+                        may_have(&document, &json(&target["requestBody"]), member),
+                        "{of}: {member}"
+                    );
+                }
+                for told in link.to_string().split("$response.body#/").skip(1) {
+                    let member = told.split(['"', '/']).next().unwrap();
+                    assert!(
+                        may_have(&document, &json(answer), member),
+                        "{of}: no {member} is answered"
+                    );
+                }
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 50, "{found}");
+}
+
 /// A body's own example, or its schema's.
 fn example<'a>(document: &'a Value, operation: &'a Value) -> Option<&'a Value> {
     let schema = operation.pointer("/requestBody/content/application~1json/schema")?;

@@ -196,10 +196,11 @@ impl TestApp {
         self.login(account).await
     }
 
-    /// One hash for everybody: argon2 is slow on purpose.
+    /// One hash for everybody.
     pub async fn give_password(&self, id: AccountId) {
         static HASH: std::sync::OnceLock<String> = std::sync::OnceLock::new();
-        let hash = HASH.get_or_init(|| auth::hash_password(PASSWORD).unwrap());
+        let memory = self.app.config.auth.hashing_memory_kib;
+        let hash = HASH.get_or_init(|| auth::hash_password(PASSWORD, memory).unwrap());
         let now = self.now();
         self.app
             .db

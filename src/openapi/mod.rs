@@ -1,5 +1,7 @@
 //! The OpenAPI document: what the handlers declare, and what holds for all of them.
 
+mod links;
+
 use actix_web::App as ActixApp;
 use utoipa::ToSchema;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
@@ -161,6 +163,7 @@ fn finish_operation(operation: &mut Operation) {
         add_answer(&mut operation.responses, status, words);
     }
     finish_responses(&mut operation.responses);
+    links::add_links(operation);
     if let Some(RefOr::T(body)) = &mut operation.request_body {
         body.content.iter_mut().for_each(describe_bytes);
     }
