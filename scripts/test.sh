@@ -93,6 +93,7 @@ if cargo nextest --version >/dev/null 2>&1; then test_command=(cargo nextest run
 
 if [[ ! $quick ]]; then
   step 'PostgreSQL and Redis: install' services_install
+  services_in_memory
   step 'PostgreSQL and Redis: start' services_start
 fi
 step 'Foreign clients and readers: install' install_foreign

@@ -3,12 +3,14 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Integer, Text};
 
+use crate::app::App;
 use crate::media::Bucket;
 use crate::platform::cache::Cache;
 use crate::platform::clock::Clock;
 use crate::platform::config::Config;
 use crate::platform::db::{ConnectError, DbConnection, Manager, Target, migrate};
 use crate::platform::document::Fonts;
+use crate::platform::error::AppResult;
 
 /// One finding. `Bad` means: not safe to serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -247,7 +249,25 @@ fn fences(conn: &mut DbConnection) -> Option<Finding> {
     })
 }
 
+/// Beyond it replicas judge lateness, codes and sessions visibly differently.
+const MOST_SKEW_MS: i64 = 2_000;
+
 fn clock_skew(conn: &mut DbConnection, clock: &Clock) -> Finding {
+    match skew_ms(conn, clock) {
+        Ok(skew) => {
+            let words = format!("this clock and the database's differ by {skew} ms");
+            if skew.abs() > MOST_SKEW_MS {
+                Finding::Warning(format!("{words}: run NTP on both"))
+            } else {
+                Finding::Good(words)
+            }
+        }
+        Err(error) => Finding::Warning(format!("the database does not tell its time: {error}")),
+    }
+}
+
+/// By how much this machine's clock is ahead of the database's.
+fn skew_ms(conn: &mut DbConnection, clock: &Clock) -> QueryResult<i64> {
     #[derive(QueryableByName)]
     struct Now {
         #[diesel(sql_type = BigInt)]
@@ -257,18 +277,22 @@ fn clock_skew(conn: &mut DbConnection, clock: &Clock) -> Finding {
         DbConnection::Pg(_) => "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) AS ms",
         DbConnection::Sqlite(_) => "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) AS ms",
     };
-    match diesel::sql_query(query).get_result::<Now>(conn) {
-        Ok(now) => {
-            let skew_ms = clock.now().millis() - now.ms;
-            let words = format!("this clock and the database's differ by {skew_ms} ms");
-            if skew_ms.abs() > 2_000 {
-                Finding::Warning(format!("{words}: run NTP on both"))
-            } else {
-                Finding::Good(words)
-            }
-        }
-        Err(error) => Finding::Warning(format!("the database does not tell its time: {error}")),
+    let now = diesel::sql_query(query).get_result::<Now>(conn)?;
+    Ok(clock.now().millis() - now.ms)
+}
+
+/// What a server that runs does every minute: tells the skew as a metric, and warns of one that matters.
+pub async fn watch_clock(app: &App) -> AppResult<()> {
+    let clock = app.clock.clone();
+    let skew = app.db.read_fresh(move |conn| Ok(skew_ms(conn, &clock)?)).await?;
+    metrics::gauge!("zhibu_clock_skew_seconds").set(skew as f64 / 1_000.0);
+    if skew.abs() > MOST_SKEW_MS {
+        tracing::warn!(
+            skew_ms = skew,
+            "this clock and the database's differ: run NTP on both"
+        );
     }
+    Ok(())
 }
 
 async fn redis(config: &Config) -> Finding {

@@ -22,8 +22,8 @@ use crate::platform::http::{
 use crate::platform::jobs::Jobs;
 use crate::platform::limits::Limit;
 use crate::{
-    attendance, audit, auth, event_templates, guests, home, leaderboards, media, notices, openapi, points,
-    routes, sign_ups, webhooks,
+    attendance, audit, auth, doctor, event_templates, guests, home, leaderboards, media, notices, openapi,
+    points, routes, sign_ups, webhooks,
 };
 
 /// A running server: its address, what runs it, and what must outlive it.
@@ -148,6 +148,11 @@ fn start_jobs(app: &web::Data<App>) -> Jobs {
             let now = app.clock.now();
             app.db.write(move |conn| sweep_keys(conn, now)).await
         }
+    });
+    let watched = app.clone();
+    jobs.every("watch the clock", Duration::from_secs(60), move || {
+        let app = watched.clone();
+        async move { doctor::watch_clock(&app).await }
     });
     let gauges = app.clone();
     jobs.every("gauges", Duration::from_secs(5), move || {
@@ -333,5 +338,5 @@ fn recorder() -> PrometheusHandle {
 
 /// Runs pending migrations for the settings; replicas starting together take turns.
 pub fn migrate_now(config: &crate::platform::config::Config) -> Result<Vec<String>, migrate::MigrateError> {
-    migrate::run(&crate::doctor::manager(config))
+    migrate::run(&doctor::manager(config))
 }

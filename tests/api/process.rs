@@ -7,6 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::{Value, json};
 
 use crate::support::{PostgresDatabase, TestApp, http_client, new_uuid, redis_url};
+use zhibu::platform::clock::Clock;
 
 const PASSWORD: &str = "ten thousand steps";
 
@@ -401,6 +402,22 @@ async fn the_lanes_batches_are_counted_in_check_ins_not_in_seconds() {
         buckets.iter().all(|line| !line.contains("le=\"0.")),
         "{buckets:?}"
     );
+}
+
+/// P17. The tests' clock stands still in 2026; the database's goes on.
+#[actix_web::test]
+async fn a_server_that_runs_tells_its_skew() {
+    let t = TestApp::start().await;
+    zhibu::doctor::watch_clock(&t.app).await.unwrap();
+    let metrics = t.get(&format!("{}/metrics", t.url), "").await.expect(200);
+    let metrics = String::from_utf8(metrics.bytes).unwrap();
+    let told = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("zhibu_clock_skew_seconds "))
+        .unwrap();
+    let ahead = (t.now().millis() - Clock::system().now().millis()) as f64 / 1_000.0;
+    let told: f64 = told.parse().unwrap();
+    assert!((told - ahead).abs() < 60.0, "{told} of {ahead}");
 }
 
 #[actix_web::test]

@@ -1,0 +1,163 @@
+"""Which mutants of the rules the tests find out (docs/reliability.md, Mutants). Begun by scripts/mutants.sh."""
+
+import argparse
+import filecmp
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import instrument
+
+ROOT = Path(__file__).resolve().parents[2]
+COPIED = ("Cargo.toml", "Cargo.lock", ".cargo", "src", "tests", "migrations", "openapi", "benches", "clippy.toml")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", default=str(ROOT / "target/mutants"), help="the copy, its build and what was found")
+    parser.add_argument("--only", default="", help="mutants whose name has this in it")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    options = parser.parse_args()
+    folder = Path(options.folder)
+    functions = instrument.named(ROOT)
+    copy, environment = prepare(folder)
+    build(copy, environment, functions)
+    suite = Suite(copy, environment)
+    suite.look(options.jobs)
+    mutants = [(one, mutant) for one in functions for mutant in one.mutants if options.only in mutant.name]
+    lived = judge(suite, mutants, options.jobs, folder / "outcomes.txt")
+    raise SystemExit(1 if lived - explained() else 0)
+
+
+def prepare(folder):
+    copy = folder / "copy"
+    copy.mkdir(parents=True, exist_ok=True)
+    for name in COPIED:
+        mirror(ROOT / name, copy / name)
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(folder / "target"), "ZHIBU_TEST_BACKEND": "sqlite"}
+    python = ROOT / "target/foreign/bin/python"
+    if python.exists():
+        environment["ZHIBU_TEST_PYTHON"] = str(python)
+    return copy, environment
+
+
+def mirror(source, target):
+    """Copies what differs, so that the next build is a short one."""
+    if source.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+        for name in {one.name for one in source.iterdir()} | {one.name for one in target.iterdir()}:
+            mirror(source / name, target / name)
+    elif not source.exists():
+        shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
+    elif not target.exists() or not filecmp.cmp(source, target, shallow=False):
+        shutil.copyfile(source, target)
+
+
+def build(copy, environment, functions):
+    ranges = instrument.write(ROOT, copy, functions)
+    while not instrument.compile_copy(copy, ranges, environment):
+        ranges = instrument.write(ROOT, copy, functions)
+    built = ["cargo", "nextest", "run", "--no-run", "--locked", "--features", "failpoints"]
+    subprocess.run(built, cwd=copy, env=environment, check=True)
+
+
+class Suite:
+    """Each test by itself: how long it takes, and which functions with mutants it reaches."""
+
+    def __init__(self, copy, environment):
+        self.copy, self.environment = copy, environment
+        listing = ["cargo", "nextest", "list", "--locked", "--features", "failpoints", "--message-format", "json"]
+        listed = json.loads(subprocess.run(listing, cwd=copy, env=environment, capture_output=True, text=True, check=True).stdout)
+        self.tests = [
+            (binary["binary-path"], name)
+            for binary in listed["rust-suites"].values()
+            for name in binary["testcases"]
+            # That the document and the sources are as they should be says nothing of a mutant: the copy's differ anyway.
+            if not name.startswith(("guard::layers", "guard::openapi", "guard::errors"))
+        ]
+        self.took, self.reached = {}, {}
+
+    def run(self, test, mutant=0, record="", limit=120.0):
+        environment = {**self.environment, "MUTANT": str(mutant)}
+        if record:
+            environment["MUTANTS_RECORD"] = record
+        command = [test[0], "--exact", test[1]]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
+        process = subprocess.Popen(command, cwd=self.copy, env=environment, start_new_session=True, **quiet)
+        try:
+            return process.wait(limit) == 0
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            return False
+
+    def look(self, jobs):
+        """Runs all tests without a mutant. One that fails here tells nothing of mutants and is left out."""
+
+        def one(test):
+            with tempfile.NamedTemporaryFile("r") as record:
+                begun = time.monotonic()
+                passed = self.run(test, record=record.name)
+                self.took[test] = time.monotonic() - begun
+                self.reached[test] = {int(line) for line in record.read().split()}
+            return passed
+
+        with ThreadPoolExecutor(jobs) as pool:
+            passed = list(pool.map(one, self.tests))
+        failed = [test for test, good in zip(self.tests, passed) if not good]
+        self.tests = [test for test, good in zip(self.tests, passed) if good]
+        print(f"{len(self.tests)} tests; left out, because they fail without a mutant: {[name for _, name in failed]}", flush=True)
+
+    def of(self, function):
+        """Those that reach it: the ones of its own slice first, then the quick ones."""
+        slice_of = function.file.split("/")[1]
+        near = lambda test: slice_of not in test[1].split("::")[0]  # noqa: E731
+        reaching = [test for test in self.tests if function.number in self.reached[test]]
+        return sorted(reaching, key=lambda test: (near(test), self.took[test]))
+
+    def finds_out(self, function, mutant):
+        """The test that fails, if one does."""
+        for test in self.of(function):
+            if not self.run(test, mutant.number, limit=20 + 5 * self.took[test]):
+                return test[1]
+        return None
+
+
+def judge(suite, mutants, jobs, outcomes):
+    """Runs the tests against each; the names of those that lived."""
+    able = [(one, mutant) for one, mutant in mutants if not (one.why_not or mutant.why_not)]
+    told = {}
+
+    def one(pair):
+        function, mutant = pair
+        killer = suite.finds_out(function, mutant)
+        told[mutant.name] = f"caught by {killer}" if killer else "LIVES" if suite.of(function) else "LIVES: no test comes there"
+        print(f"{len(told)}/{len(able)} {told[mutant.name]}: {mutant.name}", flush=True)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(one, able))
+    for function, mutant in mutants:
+        if mutant.name not in told:
+            told[mutant.name] = f"does not compile: {(mutant.why_not or function.why_not).splitlines()[0]}"
+    outcomes.write_text("".join(f"{outcome}: {name}\n" for name, outcome in sorted(told.items())))
+    lived = {name for name, outcome in told.items() if outcome.startswith("LIVES")}
+    for name in sorted(lived):
+        print("lives:", name, "(explained)" if name in explained() else "")
+    print(f"mutants={len(told)} compiled={len(able)} caught={len(able) - len(lived)} lived={len(lived)} explained={len(lived & explained())}")
+    return lived
+
+
+def explained():
+    """Survivors that change nothing anybody could see, each with its reason, in survivors.txt."""
+    lines = (Path(__file__).parent / "survivors.txt").read_text().splitlines()
+    return {line.removeprefix("mutant: ") for line in lines if line.startswith("mutant: ")}
+
+
+if __name__ == "__main__":
+    main()
