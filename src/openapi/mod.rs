@@ -5,7 +5,7 @@ mod links;
 use actix_web::App as ActixApp;
 use utoipa::ToSchema;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{KnownFormat, SchemaFormat, Type};
+use utoipa::openapi::schema::{KnownFormat, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
 };
@@ -191,8 +191,15 @@ fn describe_bytes((media_type, content): (&String, &mut RefOr<Content>)) {
         }
         "text/event-stream" => {
             let words = "Server-sent events, each with its frame as JSON in `data`.";
-            let text = ObjectBuilder::new().schema_type(Type::String);
-            Some(text.description(Some(words)).build().into())
+            let text = || ObjectBuilder::new().schema_type(Type::String);
+            // Text as a whole, and a list of these to whoever takes streams apart.
+            let event = ObjectBuilder::new()
+                .schema_type(SchemaType::AnyValue)
+                .description(Some(words))
+                .property("event", text())
+                .property("id", text())
+                .property("data", text());
+            Some(event.build().into())
         }
         other if other.ends_with("json") || other.starts_with("text/") => return,
         _ => Some(bytes().build().into()),

@@ -99,7 +99,9 @@ def links(document):
     for item in document["paths"].values():
         for operation in item.values():
             for status, answer in operation.get("responses", {}).items():
-                for link in answer.get("links", {}).values():
+                # What takes a thing back comes first: nobody may share, or sign up, a second time.
+                takes_back = lambda link: link["operationId"].startswith(("withdraw_", "cancel_"))  # noqa: E731
+                for link in sorted(answer.get("links", {}).values(), key=takes_back, reverse=True):
                     yield operation["operationId"], status, link["operationId"], link.get("parameters", {}), link.get("requestBody", {})
 
 

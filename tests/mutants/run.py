@@ -15,30 +15,32 @@ from pathlib import Path
 import instrument
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("Cargo.toml", "Cargo.lock", ".cargo", "src", "tests", "migrations", "openapi", "benches", "clippy.toml")
+COPIED = ("Cargo.toml", "Cargo.lock", ".cargo", "src", "tests", "migrations", "openapi", "benches", "fuzz", "clippy.toml")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", default=str(ROOT / "target/mutants"), help="the copy, its build and what was found")
     parser.add_argument("--only", default="", help="mutants whose name has this in it")
+    parser.add_argument("--most", type=int, default=60, help="tests against each mutant, the likeliest first")
+    parser.add_argument("--again", action="store_true", help="with what was built and measured before")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     options = parser.parse_args()
     folder = Path(options.folder)
     functions = instrument.named(ROOT)
-    copy, environment = prepare(folder)
-    build(copy, environment, functions)
-    suite = Suite(copy, environment)
-    suite.look(options.jobs)
+    copy, environment = prepare(folder, options.again)
+    build(copy, environment, functions, folder / "not-compiled.json", options.again)
+    suite = Suite(copy, environment, functions, options.most)
+    suite.look(options.jobs, folder / "tests.json", options.again)
     mutants = [(one, mutant) for one in functions for mutant in one.mutants if options.only in mutant.name]
     lived = judge(suite, mutants, options.jobs, folder / "outcomes.txt")
     raise SystemExit(1 if lived - explained() else 0)
 
 
-def prepare(folder):
+def prepare(folder, again):
     copy = folder / "copy"
     copy.mkdir(parents=True, exist_ok=True)
-    for name in COPIED:
+    for name in () if again else COPIED:
         mirror(ROOT / name, copy / name)
     environment = {**os.environ, "CARGO_TARGET_DIR": str(folder / "target"), "ZHIBU_TEST_BACKEND": "sqlite"}
     python = ROOT / "target/foreign/bin/python"
@@ -59,19 +61,31 @@ def mirror(source, target):
         shutil.copyfile(source, target)
 
 
-def build(copy, environment, functions):
+def build(copy, environment, functions, not_compiled, again):
+    """Leaves in each mutant why it cannot be compiled, where it cannot."""
+    if again:
+        told = json.loads(not_compiled.read_text())
+        for mutant in (mutant for one in functions for mutant in one.mutants):
+            mutant.why_not = told.get(mutant.name, "")
+        return
     ranges = instrument.write(ROOT, copy, functions)
     while not instrument.compile_copy(copy, ranges, environment):
         ranges = instrument.write(ROOT, copy, functions)
     built = ["cargo", "nextest", "run", "--no-run", "--locked", "--features", "failpoints"]
     subprocess.run(built, cwd=copy, env=environment, check=True)
+    for one in functions:
+        for mutant in one.mutants:
+            mutant.why_not = mutant.why_not or one.why_not
+    told = {mutant.name: mutant.why_not for one in functions for mutant in one.mutants if mutant.why_not}
+    not_compiled.write_text(json.dumps(told, indent=1))
 
 
 class Suite:
     """Each test by itself: how long it takes, and which functions with mutants it reaches."""
 
-    def __init__(self, copy, environment):
-        self.copy, self.environment = copy, environment
+    def __init__(self, copy, environment, functions, most):
+        self.copy, self.environment, self.most = copy, environment, most
+        self.file_of = {one.number: one.file for one in functions}
         listing = ["cargo", "nextest", "list", "--locked", "--features", "failpoints", "--message-format", "json"]
         listed = json.loads(subprocess.run(listing, cwd=copy, env=environment, capture_output=True, text=True, check=True).stdout)
         self.tests = [
@@ -97,8 +111,13 @@ class Suite:
             process.wait()
             return False
 
-    def look(self, jobs):
+    def look(self, jobs, kept, again):
         """Runs all tests without a mutant. One that fails here tells nothing of mutants and is left out."""
+        if again:
+            self.tests = [tuple(test) for test, _, _ in json.loads(kept.read_text())]
+            self.took = {tuple(test): took for test, took, _ in json.loads(kept.read_text())}
+            self.reached = {tuple(test): set(reached) for test, _, reached in json.loads(kept.read_text())}
+            return
 
         def one(test):
             with tempfile.NamedTemporaryFile("r") as record:
@@ -112,14 +131,18 @@ class Suite:
             passed = list(pool.map(one, self.tests))
         failed = [test for test, good in zip(self.tests, passed) if not good]
         self.tests = [test for test, good in zip(self.tests, passed) if good]
+        kept.write_text(json.dumps([(test, self.took[test], sorted(self.reached[test])) for test in self.tests]))
         print(f"{len(self.tests)} tests; left out, because they fail without a mutant: {[name for _, name in failed]}", flush=True)
 
     def of(self, function):
-        """Those that reach it: the ones of its own slice first, then the quick ones."""
-        slice_of = function.file.split("/")[1]
-        near = lambda test: slice_of not in test[1].split("::")[0]  # noqa: E731
+        """Those that reach it, the likeliest first: unit tests, then what comes to most of its file, then the quick ones."""
+
+        def likeliest(test):
+            in_file = sum(self.file_of[number] == function.file for number in self.reached[test])
+            return ("/api-" in test[0], -in_file, self.took[test])
+
         reaching = [test for test in self.tests if function.number in self.reached[test]]
-        return sorted(reaching, key=lambda test: (near(test), self.took[test]))
+        return sorted(reaching, key=likeliest)[: self.most]
 
     def finds_out(self, function, mutant):
         """The test that fails, if one does."""
@@ -131,7 +154,7 @@ class Suite:
 
 def judge(suite, mutants, jobs, outcomes):
     """Runs the tests against each; the names of those that lived."""
-    able = [(one, mutant) for one, mutant in mutants if not (one.why_not or mutant.why_not)]
+    able = [(one, mutant) for one, mutant in mutants if not mutant.why_not]
     told = {}
 
     def one(pair):
@@ -144,7 +167,7 @@ def judge(suite, mutants, jobs, outcomes):
         list(pool.map(one, able))
     for function, mutant in mutants:
         if mutant.name not in told:
-            told[mutant.name] = f"does not compile: {(mutant.why_not or function.why_not).splitlines()[0]}"
+            told[mutant.name] = f"does not compile: {mutant.why_not.splitlines()[0]}"
     outcomes.write_text("".join(f"{outcome}: {name}\n" for name, outcome in sorted(told.items())))
     lived = {name for name, outcome in told.items() if outcome.startswith("LIVES")}
     for name in sorted(lived):
