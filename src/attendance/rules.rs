@@ -108,21 +108,21 @@ pub struct Location {
 
 /// What is kept of a location: inside or outside, and how sure the phone was.
 pub fn judge_location(event: &EventRow, location: &Location) -> Option<&'static str> {
-    let (latitude, longitude, radius) = (
-        event.geofence_latitude?,
-        event.geofence_longitude?,
-        event.geofence_radius_m?,
-    );
-    let distance = distance_m((latitude, longitude), (location.latitude, location.longitude));
+    let center = (event.geofence_latitude?, event.geofence_longitude?);
+    let radius_m = f64::from(event.geofence_radius_m?);
+    let distance = distance_m(center, (location.latitude, location.longitude));
+    Some(judge_distance(distance, radius_m, location.accuracy_m))
+}
+
+fn judge_distance(distance_m: f64, radius_m: f64, accuracy_m: f64) -> &'static str {
     // A phone indoors is often wrong by its own accuracy; beyond 500 m of it the claim is worth nothing.
-    let slack = location.accuracy_m.clamp(0.0, 500.0);
-    let inside = distance <= f64::from(radius) + slack;
-    Some(match (inside, location.accuracy_m <= 50.0) {
+    let inside = distance_m <= radius_m + accuracy_m.clamp(0.0, 500.0);
+    match (inside, accuracy_m <= 50.0) {
         (true, true) => "inside_precise",
         (true, false) => "inside_coarse",
         (false, true) => "outside_precise",
         (false, false) => "outside_coarse",
-    })
+    }
 }
 
 /// Great-circle distance (haversine) in metres.
@@ -460,6 +460,26 @@ mod tests {
                 .iter()
                 .all(|(_, hint)| *hint == "shared_device")
         );
+    }
+
+    #[test]
+    fn a_phone_may_be_wrong_by_its_accuracy_and_by_no_more_than_half_a_kilometre() {
+        for (distance, accuracy, judged) in [
+            (100.0, 0.0, "inside_precise"),
+            (100.1, 0.0, "outside_precise"),
+            (150.0, 50.0, "inside_precise"),
+            (150.1, 50.0, "outside_precise"),
+            (150.1, 50.1, "inside_coarse"),
+            (600.0, 9_999.0, "inside_coarse"),
+            (600.1, 9_999.0, "outside_coarse"),
+            (100.1, -5.0, "outside_precise"),
+        ] {
+            assert_eq!(
+                judge_distance(distance, 100.0, accuracy),
+                judged,
+                "{distance} {accuracy}"
+            );
+        }
     }
 
     #[test]

@@ -104,6 +104,11 @@ mod tests {
     fn a_hash_fits_its_password_in_either_form_only() {
         let hash = hash_password("cafe\u{301} au lait", HASHING_MEMORY_KIB).unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        let cheap = hash_password("x", 64).unwrap();
+        assert!(
+            cheap.starts_with("$argon2id$v=19$m=64,t=2,p=1$") && fits("x", &cheap),
+            "{cheap}"
+        );
         assert!(fits("caf\u{e9} au lait", &hash));
         assert!(!fits("cafe au lait", &hash));
         assert!(!fits("caf\u{e9} au lait", "not a hash"));

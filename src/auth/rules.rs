@@ -59,7 +59,8 @@ pub fn normalise_password(password: &str) -> String {
     password.nfc().collect()
 }
 
-/// Short words that many passwords begin with, and long ones that many passwords are.
+/// Short words that many passwords begin with, and long ones that many passwords are. Each begins and ends with a letter
+/// or has nothing else than letters and digits in it.
 const COMMON: &str = "password passwort passw0rd p@ssword p@ssw0rd pass word admin administrator root toor guest user \
     test testing demo default changeme change letmein welcome login master secret hello qwerty qwertyuiop qwerty123 \
     qwertyuiopasdfgh qwertyuiopasdfghjkl asdfgh asdfghjkl zxcvbn zxcvbnm 1qaz2wsx 1qaz2wsx3edc 1qaz2wsx3edc4rfv \
@@ -92,7 +93,7 @@ pub fn password_weakness(password: &str, min_length: usize, names: &[&str]) -> O
     }
     let stem = lower.trim_matches(|c: char| !c.is_alphabetic());
     let is_common = |text: &str| text.is_empty() || COMMON.split_whitespace().any(|word| word == text);
-    if is_common(&lower) || is_common(&bare) || is_common(stem) || is_repeated(&bare) || is_run(&bare) {
+    if is_common(&bare) || is_common(stem) || is_repeated(&bare) || is_run(&bare) {
         return Some(Weakness::Common);
     }
     None
@@ -109,10 +110,10 @@ fn is_repeated(text: &str) -> bool {
     })
 }
 
-/// `abcdefgh…` or `987654…`, going round at 9.
+/// `abcdefgh…`, or backwards. Digits alone are common however they follow.
 fn is_run(text: &str) -> bool {
     let letters: Vec<u32> = text.chars().map(u32::from).collect();
-    let follows = |a: u32, b: u32| b == a + 1 || (a == u32::from('9') && b == u32::from('0'));
+    let follows = |a: u32, b: u32| b == a + 1;
     let mut pairs = letters.iter().zip(letters.iter().skip(1));
     pairs.clone().all(|(a, b)| follows(*a, *b)) || pairs.all(|(a, b)| follows(*b, *a))
 }
@@ -248,6 +249,13 @@ mod tests {
             assert_eq!(normalise_phone(typed).as_deref(), Some("13800138000"), "{typed}");
         }
         assert_eq!(normalise_phone("+852 6123 4567").as_deref(), Some("+85261234567"));
+        // No mobile numbers of China's: too short, or not beginning with 1.
+        for (typed, kept) in [
+            ("+86 10 1234 5678", "+861012345678"),
+            ("+86 21 1234 56789", "+8621123456789"),
+        ] {
+            assert_eq!(normalise_phone(typed).as_deref(), Some(kept));
+        }
         assert_eq!(normalise_phone("demo-admin"), None);
         assert_eq!(normalise_phone("1234"), None);
         assert!(is_account_name("demo-member-001") && is_account_name("王小明") && is_account_name("1024"));
@@ -267,6 +275,9 @@ mod tests {
             "Passw0rd!!!!!",
             "!!!!!!!!!!!!",
             "1qaz2wsx3edc",
+            "abcdefghijklm",
+            "mlkjihgfedcba",
+            "890123456789",
         ] {
             assert_eq!(weak(common), Some(Weakness::Common), "{common}");
         }

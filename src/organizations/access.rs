@@ -84,10 +84,6 @@ impl Access {
         })
     }
 
-    pub fn home(&self) -> Option<&str> {
-        self.home.as_deref()
-    }
-
     pub fn roles(&self) -> impl Iterator<Item = (&str, Role)> {
         self.grants.iter().map(|(path, role)| (path.as_str(), *role))
     }

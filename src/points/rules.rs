@@ -353,8 +353,39 @@ mod tests {
             assert_eq!(scheme.per_minutes.is_some(), rule.is_by_time());
             assert!(scheme.day_max.is_none_or(|max| max >= scheme.amount));
         }
+        assert_eq!(Rule::ReflectionShared.default_scheme().week_max, Some(6));
         assert_eq!(Rule::parse("manual_award"), Some(Rule::ManualAward));
         assert_eq!(Rule::parse("Manual"), None);
+    }
+
+    #[test]
+    fn what_gives_by_time_needs_minutes_and_nothing_else_takes_them() {
+        for rule in Rule::SET {
+            let problem = |minutes| rule.unit_problem(minutes).map(|(code, _)| code);
+            let (without, with) = match rule.is_by_time() {
+                true => (Some("required"), None),
+                false => (None, Some("not_by_time")),
+            };
+            assert_eq!((problem(None), problem(Some(1))), (without, with), "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn earlier_points_count_from_the_first_day_of_the_longest_limit() {
+        let since = |day_max, week_max, year_max| {
+            let limits = Scheme {
+                day_max,
+                week_max,
+                year_max,
+                ..scheme()
+            };
+            // A Thursday.
+            earned_since(&limits, date("2026-03-12"))
+        };
+        assert_eq!(since(None, None, None), None);
+        assert_eq!(since(Some(1), None, None), Some(date("2026-03-12")));
+        assert_eq!(since(Some(1), Some(1), None), Some(date("2026-03-09")));
+        assert_eq!(since(None, Some(1), Some(1)), Some(date("2026-01-01")));
     }
 
     #[test]

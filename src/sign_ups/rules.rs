@@ -374,6 +374,28 @@ mod tests {
     }
 
     #[test]
+    fn a_text_is_as_long_as_it_may_be_and_holds_lines_and_nothing_that_is_not_seen() {
+        let question = |required| Question {
+            key: "why".into(),
+            kind: QuestionKind::Text,
+            text: "為什麼？".into(),
+            required,
+            options: Vec::new(),
+        };
+        let read = |required, text: &str| {
+            let read = read_answer(&question(required), &json!(text));
+            read.map_err(|(code, _)| code)
+        };
+        let longest = "字".repeat(MAX_ANSWER);
+        assert_eq!(read(true, &longest), Ok(json!(longest)));
+        assert_eq!(read(true, &format!("{longest}字")), Err("too_long"));
+        assert_eq!(read(true, "一\n二"), Ok(json!("一\n二")));
+        assert_eq!(read(true, "一\u{7}二"), Err("control_character"));
+        assert_eq!(read(true, ""), Err("required"));
+        assert_eq!(read(false, ""), Ok(json!("")));
+    }
+
+    #[test]
     fn a_full_quota_is_passed_over_and_said_so() {
         let mut places = places(&[2], &[1]);
         let mut line = vec![

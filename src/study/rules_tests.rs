@@ -50,6 +50,65 @@ fn claim(session: u128, at: i64, from: u32, to: u32) -> Claim {
 }
 
 #[test]
+fn a_phones_clock_may_be_two_minutes_ahead_and_its_report_two_weeks_old() {
+    let doubt = |at: i64| {
+        let verdict = Desk::default().send(&claim(1, at, 0, 1_000), T);
+        verdict.doubtful.map(|(doubt, _)| doubt)
+    };
+    assert_ne!(doubt(T + AHEAD_MS), Some(Doubt::ClockAhead));
+    assert_eq!(doubt(T + AHEAD_MS + 1), Some(Doubt::ClockAhead));
+    assert_ne!(doubt(T - BACKLOG_MS), Some(Doubt::TooOld));
+    assert_eq!(doubt(T - BACKLOG_MS - 1), Some(Doubt::TooOld));
+}
+
+#[test]
+fn as_many_pieces_as_are_kept_and_not_one_more() {
+    let pieces = |count: usize| {
+        let spans = (0..4_000_u32 + 1).map(|n| Span {
+            from: n * 100,
+            to: n * 100 + 50,
+        });
+        Claim {
+            started_at: Some(T - 10 * MINUTE),
+            played: Played::of(spans.take(count)),
+            ..claim(1, T, 0, 0)
+        }
+    };
+    let fits = Desk::default().send(&pieces(MAX_PIECES), T);
+    assert_eq!(fits.accepted.spans().len(), MAX_PIECES);
+    let verdict = Desk::default().send(&pieces(MAX_PIECES + 1), T);
+    assert_eq!(verdict.too_scattered.spans().len(), MAX_PIECES + 1);
+    assert_eq!(verdict.accepted, Played::default());
+}
+
+#[test]
+fn time_is_known_as_spent_for_as_long_as_it_can_be_claimed_and_no_longer() {
+    // The whole lesson at double speed takes the five minutes before T.
+    let whole = |at| Claim {
+        started_at: Some(at - 5 * MINUTE),
+        ..claim(1, at, 0, 600_000)
+    };
+    let mut first = Desk::default();
+    assert_eq!(first.send(&whole(T), T).doubtful, None);
+    // Another lesson for the same minutes, by a phone that was offline for nearly as long as is taken.
+    let mut second = Desk {
+        clock: first.clock.clone(),
+        ..Desk::default()
+    };
+    let late = second.send(&whole(T), T + BACKLOG_MS - MINUTE);
+    assert_eq!(late.doubtful.map(|(doubt, _)| doubt), Some(Doubt::TooFast));
+    // When nothing of that time can come any more, it is as if it had never been.
+    let (mut fresh, long_after) = (
+        Desk::default(),
+        T + 2 * (BACKLOG_MS + super::super::sessions::LONGEST_MS),
+    );
+    first.progress = Progress::default();
+    first.send(&whole(long_after), long_after);
+    fresh.send(&whole(long_after), long_after);
+    assert_eq!(first.clock, fresh.clock);
+}
+
+#[test]
 fn what_a_phone_reports_as_it_plays_is_credited() {
     let mut desk = Desk::default();
     for n in 0..20 {

@@ -255,6 +255,11 @@ async fn the_past_of_an_archived_branch_stays_readable_from_above() {
             let found = t.get(&list, token).await.expect(200);
             assert!(found.items().iter().any(|e| e["id"] == *event), "{list}");
         }
+        for kept in ["expenses", "event-templates"] {
+            t.get(&format!("/organizations/{branch}/{kept}"), token)
+                .await
+                .expect(200);
+        }
         t.get(&format!("/organizations/{branch}"), token)
             .await
             .refused(404, "not_found");

@@ -303,6 +303,28 @@ async fn a_reflection_is_worth_something_while_it_is_shown() {
 }
 
 #[actix_web::test]
+async fn an_absence_from_what_did_not_take_place_is_not_made_up() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let answer = lesson(&t, &tenant, "甲").await;
+    let token = &tenant.member_a;
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    t.advance_s(86_400);
+    let body = json!({ "lesson_id": answer });
+    t.put(&format!("/events/{event}/make-up"), &tenant.organizer_a, body)
+        .await
+        .expect(200);
+    study(&t, token, &answer).await;
+    assert_eq!(total(&mine(&t, token).await, "all"), 3);
+    // Nobody came, and it turns out that it was called off.
+    let reason = json!({ "reason": "場地關閉" });
+    t.post(&format!("/events/{event}/cancel"), &tenant.organizer_a, reason)
+        .await
+        .expect(200);
+    assert_eq!(total(&mine(&t, token).await, "all"), 1);
+}
+
+#[actix_web::test]
 async fn an_absence_that_is_made_up_gives_points_until_somebody_was_there_after_all() {
     let t = TestApp::start_for_days().await;
     let tenant = t.tenant().await;

@@ -221,6 +221,13 @@ async fn signing_in_to_my_own_account_gives_no_free_guess_at_my_neighbours() {
     }
     let body = json!({ "account": phone, "password": "nobody guesses this", "organization_id": victims });
     t.post("/auth/login", "", body).await.refused(429, "rate_limited");
+    // Nor does its own password open it among the accounts of the number, while the thief's own opens theirs.
+    log_in(&t, phone, "nobody guesses this", "thief")
+        .await
+        .refused(429, "rate_limited");
+    log_in(&t, phone, "the thief's own one", "thief")
+        .await
+        .expect(200);
 }
 
 fn behind_a_proxy(config: &mut Config) {
