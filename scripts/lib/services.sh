@@ -29,7 +29,7 @@ services_postgres_bin() {
 
 services_in_memory() {
   local free_kib
-  free_kib=$(df --output=avail /dev/shm 2>/dev/null | tail -n 1)
+  free_kib=$(df --output=avail /dev/shm 2>/dev/null | tail -n 1) || return 0
   # A database of the tests has 700 files, which a disk takes a second to make and to remove.
   if ((${free_kib:-0} > 4 * 1024 * 1024)) && [[ -w /dev/shm ]]; then SERVICES_PARENT=/dev/shm; fi
 }

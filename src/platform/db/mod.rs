@@ -46,6 +46,13 @@ enum Way {
     Write,
 }
 
+/// How long a caller waits, and whether a statement may take as long.
+#[derive(Clone, Copy)]
+enum Length {
+    Usual,
+    Long,
+}
+
 /// A piece of work in a transaction, which leaves what it has found where its caller takes it.
 type Job<'a> = dyn FnMut(&mut DbConnection) -> AppResult<()> + 'a;
 type SentJob = dyn FnMut(&mut DbConnection) -> AppResult<()> + Send;
@@ -129,7 +136,7 @@ impl Db {
         F: FnOnce(&mut DbConnection) -> AppResult<T> + Send + 'static,
         T: Send + 'static,
     {
-        self.hop(Way::Read, self.0.deadline, once(work)).await
+        self.hop(Way::Read, Length::Usual, once(work)).await
     }
 
     /// A look at what is committed: never at a replica that lags behind. For what follows right on a write.
@@ -142,7 +149,7 @@ impl Db {
             true => Way::Write,
             false => Way::Read,
         };
-        self.hop(way, self.0.deadline, work).await
+        self.hop(way, Length::Usual, work).await
     }
 
     /// One transaction on the writer. `work` may be called again from the start when the database asks for it,
@@ -152,7 +159,7 @@ impl Db {
         F: Fn(&mut DbConnection) -> AppResult<T> + Send + 'static,
         T: Send + 'static,
     {
-        self.hop(Way::Write, self.0.deadline, work).await
+        self.hop(Way::Write, Length::Usual, work).await
     }
 
     /// `read` for the few jobs that may take long (a list of a hundred thousand rows): same rules, longer deadline.
@@ -161,7 +168,7 @@ impl Db {
         F: FnOnce(&mut DbConnection) -> AppResult<T> + Send + 'static,
         T: Send + 'static,
     {
-        self.hop(Way::Read, LONG, once(work)).await
+        self.hop(Way::Read, Length::Long, once(work)).await
     }
 
     /// `write` for the few jobs that may take long (a roster of thousands of rows): same rules, longer deadline.
@@ -170,7 +177,7 @@ impl Db {
         F: Fn(&mut DbConnection) -> AppResult<T> + Send + 'static,
         T: Send + 'static,
     {
-        self.hop(Way::Write, LONG, work).await
+        self.hop(Way::Write, Length::Long, work).await
     }
 
     /// `write` where waiting is no harm: for lanes and commands, which are about all trees.
@@ -185,7 +192,7 @@ impl Db {
 
     /// What `work` tells. All else is `run`, which knows nothing of its types: the compiler meets it once, not for each
     /// of the hundreds of jobs.
-    async fn hop<T, F>(&self, way: Way, deadline: Duration, mut work: F) -> AppResult<T>
+    async fn hop<T, F>(&self, way: Way, length: Length, mut work: F) -> AppResult<T>
     where
         F: FnMut(&mut DbConnection) -> AppResult<T> + Send + 'static,
         T: Send + 'static,
@@ -197,12 +204,16 @@ impl Db {
             *teller.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
             Ok(())
         };
-        self.run(way, deadline, Box::new(job)).await?;
+        self.run(way, length, Box::new(job)).await?;
         let value = told.lock().unwrap_or_else(PoisonError::into_inner).take();
         value.ok_or_else(untold)
     }
 
-    async fn run(&self, way: Way, deadline: Duration, mut job: Box<SentJob>) -> AppResult<()> {
+    async fn run(&self, way: Way, length: Length, mut job: Box<SentJob>) -> AppResult<()> {
+        let deadline = match length {
+            Length::Usual => self.0.deadline,
+            Length::Long => LONG,
+        };
         let (db, fence, span) = (self.clone(), Fence::current(), tracing::Span::current());
         let turns = match way {
             Way::Read => &self.0.read_turns,
@@ -216,7 +227,7 @@ impl Db {
                 .map_err(|_| AppError::unavailable())?;
             tokio::task::spawn_blocking(move || {
                 let _turn = turn;
-                span.in_scope(|| db.run_blocking(way, fence, deadline, &mut *job))
+                span.in_scope(|| db.run_blocking(way, fence, length, &mut *job))
             })
             .await
             .map_err(|panic| AppError::internal(format!("a database job ended abnormally: {panic}")))?
@@ -226,9 +237,9 @@ impl Db {
             .unwrap_or_else(|_| Err(AppError::unavailable().caused_by("the database did not answer in time")))
     }
 
-    fn run_blocking(&self, way: Way, fence: Fence, deadline: Duration, job: &mut Job<'_>) -> AppResult<()> {
+    fn run_blocking(&self, way: Way, fence: Fence, length: Length, job: &mut Job<'_>) -> AppResult<()> {
         let mut in_time = |conn: &mut DbConnection| {
-            if deadline == LONG {
+            if matches!(length, Length::Long) {
                 take_time(conn)?;
             }
             job(conn)
