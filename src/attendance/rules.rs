@@ -429,6 +429,22 @@ mod tests {
     }
 
     #[test]
+    fn study_answers_an_absence_and_nothing_else() {
+        use Presence::{Absent, Expected, Late, MadeUp, NotExpected, OnLeave, Present};
+        for (presence, answered) in [
+            (Absent, MadeUp),
+            (OnLeave, MadeUp),
+            (Present, Present),
+            (Late, Late),
+            (Expected, Expected),
+            (NotExpected, NotExpected),
+        ] {
+            assert_eq!(presence.answered(true), answered);
+            assert_eq!(presence.answered(false), presence);
+        }
+    }
+
+    #[test]
     fn a_shared_device_and_a_burst_of_marks_are_pointed_out_and_nothing_else_is() {
         let act = |n: u128, device: Option<u128>, by_hand: bool, at_s: i64| Act {
             id: Uuid::from_u128(n),
@@ -484,8 +500,18 @@ mod tests {
 
     #[test]
     fn a_kilometre_is_a_kilometre() {
-        let d = distance_m((39.9087, 116.3975), (39.9177, 116.3975));
-        assert!((d - 1_000.8).abs() < 5.0, "{d}");
+        // A hundredth of a degree is 1,112 m northwards, and half of that eastwards where a circle of latitude is half as long.
+        let from = (60.0, 116.4);
+        for (to, metres) in [
+            ((60.01, 116.4), 1_112.0),
+            ((60.0, 116.41), 556.0),
+            ((60.01, 116.41), 1_243.1),
+            ((59.99, 116.39), 1_243.4),
+        ] {
+            let d = distance_m(from, to);
+            assert!((d - metres).abs() < 0.3, "{to:?}: {d}");
+            assert!((distance_m(to, from) - d).abs() < 1e-6);
+        }
     }
 
     proptest! {

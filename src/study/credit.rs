@@ -30,7 +30,7 @@ pub fn completions(
         let versions = versions.get(&row.lesson_id).into_iter().flatten();
         let version = versions.clone().find(|version| version.number == row.number);
         deeds.push(Deed {
-            minutes: version.map_or(0, minutes_of),
+            minutes: version.map_or(0, |version| minutes_of(version.duration_ms)),
             is_new: true,
             ..Deed::of(
                 Rule::LessonCompleted,
@@ -50,6 +50,18 @@ pub fn completions(
 }
 
 /// Begun minutes count whole.
-fn minutes_of(version: &CourseVersion) -> i32 {
-    i32::try_from(version.duration_ms.div_ceil(60_000)).unwrap_or(i32::MAX)
+fn minutes_of(duration_ms: u32) -> i32 {
+    i32::try_from(duration_ms.div_ceil(60_000)).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_begun_minute_counts_whole() {
+        for (duration_ms, minutes) in [(0, 0), (1, 1), (60_000, 1), (60_001, 2), (u32::MAX, 71_583)] {
+            assert_eq!(minutes_of(duration_ms), minutes, "{duration_ms} ms");
+        }
+    }
 }
