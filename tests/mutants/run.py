@@ -23,7 +23,7 @@ COPIED = ("Cargo.toml", "Cargo.lock", ".cargo", "src", "tests", "migrations", "o
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", default=str(ROOT / "target/mutants"), help="the copy, its build and what was found")
-    parser.add_argument("--only", default="", help="mutants whose name has this in it")
+    parser.add_argument("--only", action="append", help="mutants whose name has this in it; may be given many times")
     parser.add_argument("--most", type=int, default=60, help="tests against each mutant, the likeliest first")
     parser.add_argument("--again", action="store_true", help="with what was built and measured before")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
@@ -33,7 +33,8 @@ def main():
     functions = build(copy, environment, folder / "mutants.json", options.again)
     suite = Suite(copy, environment, functions, options.most)
     suite.look(options.jobs, folder / "tests.json", options.again)
-    mutants = [(one, mutant) for one in functions for mutant in one.mutants if options.only in mutant.name]
+    wanted = options.only or [""]
+    mutants = [(one, mutant) for one in functions for mutant in one.mutants if any(text in mutant.name for text in wanted)]
     unexplained = judge(suite, mutants, options.jobs, folder / "outcomes.txt")
     raise SystemExit(1 if unexplained else 0)
 
