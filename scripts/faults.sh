@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Kills, freezes, cuts and fills while phones go on, then compares what was acknowledged with what is stored (docs/reliability.md).
 #   scripts/faults.sh                    20 kills on each backend, all other faults, the order of sync and answer, places, and the controls
-#   scripts/faults.sh --short            the kills and the controls, under two minutes: what scripts/test.sh runs
+#   scripts/faults.sh --short            the kills, other faults once each, and the controls: what scripts/test.sh runs
 #   scripts/faults.sh --kills N          so many kills on each backend; of other faults a tenth, three at least
 #   scripts/faults.sh --backend NAME     sqlite, postgres or both (the default)
 #   scripts/faults.sh --only FAULT       one fault alone, e.g. kill-postgres, hang, disk-full, power-loss, failpoints

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Hostile, wrong and huge input against a running server with demonstration data: no 5xx, no answer that the document
 # does not know, nothing forged let in, bounds everywhere (docs/reliability.md: P12, P14, P15, P16). One exit code.
-#   scripts/input.sh                       schemathesis per role, forged tokens, slow clients, hostile files, sheets
+#   scripts/input.sh                       the links of the document, schemathesis per role, forged tokens, slow clients, hostile files, sheets
 #   scripts/input.sh --short               the same with few examples, under three minutes (the default)
 #   scripts/input.sh --long                with many, for hours of a night
-#   scripts/input.sh --only PART           schemathesis | tokens | slow | files | sheets
+#   scripts/input.sh --only PART           links | schemathesis | tokens | slow | files | sheets
 #   scripts/input.sh --backend postgres    on a private PostgreSQL and Redis instead of SQLite
 #   scripts/input.sh --seed N              the examples of a former run, which printed N
 #   scripts/input.sh --binary FILE         instead of the release build

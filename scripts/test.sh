@@ -107,7 +107,7 @@ else
 fi
 step 'All tests on SQLite + memory' run env ZHIBU_TEST_BACKEND=sqlite "${test_command[@]}"
 # The tests have built the program beside themselves.
-for part in tokens files sheets; do
+for part in links tokens files sheets; do
   step "Hostile input: $part" run scripts/input.sh --only "$part" --binary target/debug/zhibu
 done
 step 'Who sees what' run scripts/access.sh --binary target/debug/zhibu
@@ -116,7 +116,7 @@ if [[ ! $quick ]]; then
     "ZHIBU_TEST_DATABASE_URL=$SERVICES_PG_URL" "ZHIBU_TEST_REDIS_URL=$SERVICES_REDIS_URL" \
     "${test_command[@]}" --test api
 fi
-# Twenty kills on each backend, and servers that are broken on purpose; the long round is scripts/faults.sh --kills 300.
+# Twenty kills on each backend, other faults once, and servers that are broken on purpose; the long round is scripts/faults.sh --kills 300.
 faults_on=both
 if [[ $quick ]]; then faults_on=sqlite; fi
 step "Faults: $faults_on" run scripts/faults.sh --short --backend "$faults_on" \

@@ -143,3 +143,20 @@ pub fn credentials<'a>(request: &'a HttpRequest, scheme: &str) -> Option<&'a str
     let (named, token) = header.to_str().ok()?.split_once(' ')?;
     named.eq_ignore_ascii_case(scheme).then_some(token)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_not_shown_who_they_are_may_do_nothing_and_is_not_who_runs_the_machine() {
+        let (nobody, operator) = (Actor::nobody(), Actor::operator());
+        assert!(nobody.is_nobody() && !nobody.is_system_admin);
+        assert!(!operator.is_nobody() && operator.is_system_admin);
+        let somebody = Actor {
+            account: AccountId(uuid::Uuid::from_u128(1)),
+            ..nobody
+        };
+        assert!(!somebody.is_nobody());
+    }
+}

@@ -28,7 +28,7 @@ pub use service::{
     enable_account, find_account, has_system_admin, issue_activation_code, issue_activation_codes,
     lock_account, lock_accounts, reissue_system_admin_code, set_password, update_account,
 };
-pub use state::{Auth, jobs, load_revocations, note_changes};
+pub use state::{Auth, jobs, load_revocations, note_changes, sweep};
 pub use store::AccountRow;
 pub use throttle::count_phone_change;
 #[cfg(feature = "failpoints")]

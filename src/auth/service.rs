@@ -34,16 +34,11 @@ pub fn create_account(conn: &mut DbConnection, ctx: &Ctx, new: NewAccount) -> Ap
     if let Some(name) = &account_name {
         free(
             store::find_by_name(conn, new.tenant, name)?,
-            new.id,
             Code::AccountNameTaken,
         )?;
     }
     if let Some(phone) = &phone {
-        free(
-            store::find_by_phone(conn, new.tenant, phone)?,
-            new.id,
-            Code::PhoneTaken,
-        )?;
+        free(store::find_by_phone(conn, new.tenant, phone)?, Code::PhoneTaken)?;
     }
     let on_race = if phone.is_some() {
         Code::PhoneTaken
@@ -87,11 +82,7 @@ pub fn create_system_admin(
 ) -> AppResult<AccountId> {
     let id: AccountId = ids.make();
     let name = account_name(name)?;
-    free(
-        store::find_by_name(conn, None, &name)?,
-        id,
-        Code::AccountNameTaken,
-    )?;
+    free(store::find_by_name(conn, None, &name)?, Code::AccountNameTaken)?;
     let row = AccountRow {
         account_name: Some(name),
         is_system_admin: true,
@@ -130,12 +121,9 @@ fn phone(text: &str) -> AppResult<String> {
     })
 }
 
-fn free(holder: Option<AccountId>, own: AccountId, code: Code) -> AppResult<()> {
-    if holder.is_some_and(|id| id != own) {
-        Err(code.into())
-    } else {
-        Ok(())
-    }
+/// The index would say the same, but only of the first name or number that is taken.
+fn free(holder: Option<AccountId>, code: Code) -> AppResult<()> {
+    holder.map_or(Ok(()), |_| Err(code.into()))
 }
 
 pub fn find_account(conn: &mut DbConnection, id: AccountId) -> AppResult<AccountRow> {
@@ -168,18 +156,14 @@ pub fn update_account(
     let changes = name.is_some() || number.is_some();
     if let Some(name) = name {
         if let Some(name) = &name {
-            free(
-                store::find_by_name(conn, tenant, name)?,
-                id,
-                Code::AccountNameTaken,
-            )?;
+            free(store::find_by_name(conn, tenant, name)?, Code::AccountNameTaken)?;
         }
         store::update_account_name(conn, id, name.as_deref(), ctx.now)
             .on_conflict_is(Code::AccountNameTaken)?;
     }
     if let Some(number) = number {
         if let Some(number) = &number {
-            free(store::find_by_phone(conn, tenant, number)?, id, Code::PhoneTaken)?;
+            free(store::find_by_phone(conn, tenant, number)?, Code::PhoneTaken)?;
         }
         store::update_phone(conn, id, number.as_deref(), ctx.now).on_conflict_is(Code::PhoneTaken)?;
     }

@@ -115,10 +115,12 @@ async fn verify(
     tag: &[u8; 32],
     tries: &mut SignInTries<'_>,
 ) -> AppResult<Grant> {
-    let hashes = found
-        .iter()
-        .filter_map(|candidate| candidate.account.password_hash.clone())
-        .collect();
+    // Each with its hash: whoever has none must not be taken for the next one.
+    let with_hash = |candidate: Candidate| {
+        let hash = candidate.account.password_hash.clone()?;
+        Some((candidate, hash))
+    };
+    let (found, hashes): (Vec<Candidate>, Vec<String>) = found.into_iter().filter_map(with_hash).unzip();
     // In one tenant there is rarely more than one, and never many.
     let at_least = match wish.tenant {
         Some(_) => 1,

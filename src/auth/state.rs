@@ -123,11 +123,13 @@ pub fn jobs(jobs: &mut Jobs, app: &web::Data<App>) {
     });
     let swept = app.clone();
     jobs.every("auth sweep", Duration::from_secs(3_600), move || {
-        sweep(swept.clone())
+        let app = swept.clone();
+        async move { sweep(&app).await }
     });
 }
 
-async fn sweep(app: web::Data<App>) -> AppResult<()> {
+/// Clears away what has ended long ago.
+pub async fn sweep(app: &App) -> AppResult<()> {
     let (now, longest_s) = (app.clock.now(), longest_s(&app.config));
     app.db
         .write(move |conn| service::sweep(conn, now, longest_s))

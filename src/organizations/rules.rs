@@ -219,6 +219,29 @@ mod tests {
         );
     }
 
+    #[test]
+    fn only_committees_nest_and_a_group_stands_below_a_branch() {
+        use Kind::{Branch, Committee, GeneralBranch, Group};
+        let all = [Committee, GeneralBranch, Branch, Group];
+        let allowed = [
+            (Committee, Committee),
+            (GeneralBranch, Committee),
+            (Branch, Committee),
+            (Branch, GeneralBranch),
+            (Group, Branch),
+        ];
+        for below in all {
+            for above in all {
+                let is_allowed = allowed.contains(&(below, above));
+                assert_eq!(
+                    below.may_stand_below(above),
+                    is_allowed,
+                    "{below:?} below {above:?}"
+                );
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn the_range_holds_exactly_the_subtree(a in 1u128.., b in 1u128.., c in 1u128..) {

@@ -247,6 +247,15 @@ mod tests {
     }
 
     #[test]
+    fn an_option_that_is_named_twice_is_chosen_once_and_is_the_only_flaw() {
+        assert_eq!(bits(&[1, 3, 1]), 0b1010);
+        assert_eq!(flaws(QuestionKind::Single, 4, &[1, 1]), [Flaw::Repeated(1)]);
+        assert_eq!(flaws(QuestionKind::Single, 4, &[4, 0]), [Flaw::NoSuchOption(0)]);
+        assert_eq!(flaws(QuestionKind::Single, 4, &[1, 0]), [Flaw::NotOne]);
+        assert_eq!(flaws(QuestionKind::Ordering, 3, &[1, 0]), [Flaw::NotAll]);
+    }
+
+    #[test]
     fn what_is_half_right_is_wrong() {
         let multiple = question(QuestionKind::Multiple, 4, &[0, 2]);
         assert!(multiple.is_right(&[2, 0]));

@@ -50,5 +50,8 @@ mod tests {
         assert!(!entries.is_sorted());
         assert_eq!(order("not a seed", &mut entries, |id| *id), None);
         assert_eq!(commitment(&new_seed()).unwrap().len(), 64);
+        let seed = new_seed();
+        assert_eq!(hex::decode(&seed).unwrap().len(), SEED);
+        assert_ne!(seed, new_seed());
     }
 }

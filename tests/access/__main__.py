@@ -52,9 +52,10 @@ def look_at_table(driver, table, only):
     # Before anything is moved: somebody who was transferred takes along the name of where they came from.
     lists = Lists(driver)
     wrong = show("lists, counts and cursors that tell more", lists.run(only))
-    print(f"lists, counts and cursors: {lists.tried} requests")
+    print(f"lists, counts and cursors: {lists.tried} requests, cursors of {lists.lent} of {lists.paged} lists")
     driver.run(only)
     print(f"cells: {len(driver.replies)} of {len(table)} rows")
+    wrong += show("cells of the table that nobody asked", check.unasked(table, driver.replies, driver.actors))
     wrong += show("cells that differ from the table", check.cells(table, driver.replies))
     wrong += show("out of sight, and not as if missing", check.alike(table, driver.replies))
     return wrong + show("names from out of sight", check.leaks(driver.replies))

@@ -1,11 +1,11 @@
-"""Compares what came with the table, and what must look alike with its like. Knows no operation by name."""
+"""Compares what came with the table, and what must look alike with its like."""
 
 import re
 from dataclasses import dataclass
 
 from document import TOLD_AS_TEXT
-from drive import NOWHERE
-from world import ACTORS
+from drive import NOWHERE, Cell
+from world import ACTORS, PLACES
 
 # Whose names may stand in an answer, by column: the organizations on one's line, and below what one has a role on.
 LINE = {"own", "parent", "top"}
@@ -105,6 +105,22 @@ def cells(table, replies):
         expected, got = row.letter(ACTORS[cell.actor].column, cell.place), letter_of(reply, cell.slot)
         if expected != got:
             yield Mismatch(cell, f"{expected} (line {row.line})", got, reply)
+
+
+def unasked(table, replies, actors):
+    """Cells of rows that were asked about with a letter for what nobody came to."""
+    came = {(cell.operation, cell.slot) for cell in replies}
+    for (operation, slot), row in table.items():
+        places = ("own",) if slot == NOWHERE else PLACES
+        if (operation, slot) not in came:
+            continue
+        for actor in actors:
+            column = ACTORS[actor].column
+            missed = [place for place in places if row.asks(column) and row.letter(column, place) != "-"]
+            missed = [place for place in missed if place != "deleted" or row.is_ever_deleted]
+            missed = [place for place in missed if Cell(operation, slot, actor, place) not in replies]
+            if missed:
+                yield f"{operation} {slot}: {actor} at {', '.join(missed)}"
 
 
 def sees(column):

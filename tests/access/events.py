@@ -104,6 +104,7 @@ class Events(Organizations):
 
     def code(self, place):
         """What the screen of `event` shows now."""
+        # Only drafts are deleted, and a draft has no code.
         if place in ("missing", "deleted"):
             return "A" * 44
         event = self.find("event", place)

@@ -18,12 +18,16 @@ class Lists:
     def __init__(self, driver):
         self.driver = driver
         self.tried = 0
+        # Lists, and those of which somebody had a second page, hence a cursor that others could try.
+        self.paged, self.lent = 0, 0
 
     def run(self, only=None):
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for operation in paged(self.driver.operations):
                 if only in (None, operation.id):
                     lent = {name: self._first_cursor(operation, name) for name in LENDERS}
+                    self.paged += 1
+                    self.lent += any(lent.values())
                     for found in pool.map(lambda actor: list(self._of(operation, actor, lent)), self.driver.actors):
                         yield from found
 

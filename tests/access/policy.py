@@ -42,6 +42,12 @@ class Row:
     cells: dict
     line: int
 
+    @property
+    def is_ever_deleted(self):
+        """A cell of one letter for all places does not tell; the others say so with a dash."""
+        last = [cell[PLACES.index("deleted")] for cell in self.cells.values() if len(cell) > 1]
+        return not last or any(letter != "-" for letter in last)
+
     def letter(self, column, place):
         """Of several ways the best."""
         return max((self._by(way, place) for way in self._ways(column)), key=WORST_FIRST.index)

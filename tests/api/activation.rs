@@ -5,6 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use zhibu::auth::AccountId;
+use zhibu::platform::db::DbConnection;
 
 use crate::support::{PASSWORD, Reply, Tenant, TestApp};
 
@@ -159,13 +160,28 @@ async fn an_employee_number_is_enough_to_sign_in() {
         .refused(401, "invalid_credentials");
     // Numbers are the tree's own: the other one's 0017 is somebody else, who does not crowd out a name.
     let body = json!({ "name": "李四", "organization_id": other.branch_a, "standing": "full", "account_name": "a0017" });
-    let named = t.post("/members", &other.admin, body).await.expect(201).id();
+    let named = t
+        .post("/members", &other.admin, body.clone())
+        .await
+        .expect(201)
+        .id();
+    let mut again = body;
+    again["phone"] = json!("13800000099");
+    t.post("/members", &other.admin, again)
+        .await
+        .refused(409, "account_name_taken");
     let code = issue(&t, &other.admin, &named).await.expect(201).text("/code");
     activate(&t, &code).await.expect(201);
     assert_eq!(
         log_in(&t, "A0017", NEW).await.expect(200).text("/member/id"),
         named
     );
+    // The password tells which of them it is.
+    t.give_password(AccountId(named.parse().unwrap())).await;
+    for (password, who) in [(PASSWORD, &named), (NEW, &id)] {
+        let reply = log_in(&t, "A0017", password).await.expect(200);
+        assert_eq!(&reply.text("/member/id"), who);
+    }
     t.post(
         &format!("/members/{id}/deactivate"),
         &tenant.admin,
@@ -176,6 +192,39 @@ async fn an_employee_number_is_enough_to_sign_in() {
     t.post("/auth/login", "", in_tree(&tenant.root))
         .await
         .refused(401, "invalid_credentials");
+}
+
+/// Each hash takes its time: of many that the same word may mean, eight are tried. The tree makes it one.
+#[actix_web::test]
+async fn of_those_whom_a_word_may_mean_eight_are_tried() {
+    let t = TestApp::start().await;
+    let trees = [(); 8].map(|()| t.tenant());
+    let trees = futures_util::future::join_all(trees).await;
+    // A name comes before numbers.
+    let mut people = vec![newcomer(&t, &trees[0], json!({ "account_name": "b7" })).await];
+    for tree in &trees {
+        people.push(newcomer(&t, tree, json!({ "employee_no": "B7" })).await);
+    }
+    let people: Vec<AccountId> = people
+        .iter()
+        .map(|id| id.parse().unwrap())
+        .map(AccountId)
+        .collect();
+    for one in &people {
+        t.give_password(*one).await;
+    }
+    let hash = zhibu::auth::hash_password(NEW, t.app.config.auth.hashing_memory_kib).unwrap();
+    let status = async |who: AccountId, tree: Option<&Tenant>| {
+        let (now, hash) = (t.now(), hash.clone());
+        let set = move |conn: &mut DbConnection| zhibu::auth::set_password(conn, now, who, &hash);
+        t.app.db.write(set).await.unwrap();
+        let tree = tree.map(|tree| &tree.root);
+        let body = json!({ "account": "b7", "password": NEW, "organization_id": tree });
+        t.post("/auth/login", "", body).await.status
+    };
+    assert_eq!(status(people[8], None).await, 401);
+    assert_eq!(status(people[8], Some(&trees[7])).await, 200);
+    assert_eq!(status(people[7], None).await, 200);
 }
 
 #[actix_web::test]

@@ -257,6 +257,82 @@ async fn signing_out_and_ending_a_session_take_effect_at_once() {
 }
 
 #[actix_web::test]
+async fn only_a_wrong_password_counts_as_a_guess_when_it_is_changed() {
+    let t = TestApp::start().await;
+    account(&t, "anna").await;
+    let phone = log_in(&t, "anna", PASSWORD, "phone").await;
+    let token = text(&phone, "access_token");
+    let guesses = t.app.config.auth.login_failures_per_hour;
+    let change = |current: &str, new: &str| json!({ "current_password": current, "new_password": new });
+    for _ in 0..=guesses {
+        let weak = post(&t, "password", token, change(PASSWORD, "short")).await;
+        weak.refused(422, "password_too_weak");
+    }
+    for _ in 0..guesses {
+        let wrong = post(
+            &t,
+            "password",
+            token,
+            change("not it at all", "four new tractors hum"),
+        )
+        .await;
+        wrong.refused(403, "wrong_password");
+    }
+    let right = post(&t, "password", token, change(PASSWORD, "four new tractors hum")).await;
+    right.refused(429, "rate_limited");
+}
+
+#[actix_web::test]
+async fn what_has_ended_is_cleared_away_when_nobody_needs_it_any_more() {
+    let t = TestApp::start().await;
+    account(&t, "anna").await;
+    let phone = log_in(&t, "anna", PASSWORD, "phone").await;
+    let ended = post(&t, "logout", text(&phone, "access_token"), json!({})).await;
+    assert_eq!(ended.status, 204);
+    let left = async || {
+        zhibu::auth::sweep(&t.app).await.unwrap();
+        (t.count("sessions").await, t.count("auth_changes").await)
+    };
+    // An hour after the last address of a file that the session was given.
+    t.advance_s(t.app.config.media.longest_url_s() + 3_599);
+    assert_eq!(left().await, (1, 1));
+    t.advance_s(2);
+    assert_eq!(left().await, (1, 0));
+    t.advance_s(30 * 86_400 - t.app.config.media.longest_url_s() - 3_602);
+    assert_eq!(left().await, (1, 0));
+    t.advance_s(2);
+    assert_eq!(left().await, (0, 0));
+}
+
+#[actix_web::test]
+async fn nobody_that_is_not_there_gets_a_password() {
+    let t = TestApp::start().await;
+    let (now, nobody) = (t.clock().now(), t.app.ids.make());
+    let set = move |conn: &mut zhibu::platform::db::DbConnection| auth::set_password(conn, now, nobody, "x");
+    let refused = t.app.db.write(set).await.unwrap_err();
+    assert_eq!(refused.code(), zhibu::platform::error::Code::NotFound);
+}
+
+/// Who starts later learns of all that was ended while tokens of it may still be about.
+#[actix_web::test]
+async fn a_process_that_starts_later_refuses_a_token_to_its_last_second() {
+    let t = TestApp::start_with(|config| config.media.url_s = 60).await;
+    account(&t, "anna").await;
+    account(&t, "bert").await;
+    let anna = log_in(&t, "anna", PASSWORD, "phone").await;
+    let bert = log_in(&t, "bert", PASSWORD, "phone").await;
+    let ended = text(&anna, "access_token");
+    assert_eq!(post(&t, "logout", ended, json!({})).await.status, 204);
+    t.advance_s(t.app.config.auth.access_token_s - 1);
+    let (replica, stop) = t.replica().await;
+    for (token, status) in [(ended, 401), (text(&bert, "access_token"), 200)] {
+        let asked = t.http.get(format!("{replica}/api/v1/me")).bearer_auth(token);
+        assert_eq!(asked.send().await.unwrap().status(), status);
+    }
+    stop.stop(false).await;
+}
+
+#[actix_web::test]
 async fn a_new_password_ends_the_other_sessions() {
     let t = TestApp::start().await;
     account(&t, "anna").await;

@@ -195,7 +195,7 @@ async fn a_draft_takes_no_check_ins_and_is_told_to_its_makers_only() {
     );
     t.app
         .db
-        .write(move |conn| Ok(diesel::sql_query(unpublish).execute(conn)?))
+        .write(move |conn| Ok(diesel::sql_query(&unpublish).execute(conn)?))
         .await
         .unwrap();
     t.post("/check-ins", &tenant.member_a, t.with_code(&code))

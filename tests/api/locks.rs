@@ -14,7 +14,7 @@ use zhibu::events::EventId;
 use crate::points::journal;
 use crate::races::Count;
 use crate::study_plans::{lesson, study};
-use crate::support::{Reply, TestApp};
+use crate::support::{PASSWORD, Reply, TestApp};
 
 /// Holds `first` (table and id) until `work` waits for it, and tells whether `second` could be taken meanwhile; none on
 /// SQLite.
@@ -35,17 +35,7 @@ async fn is_free_while_waiting<T>(
     let mut conn = PgConnection::establish(url).unwrap();
     conn.batch_execute(&format!("BEGIN; {}", take(first))).unwrap();
     let watch = async {
-        let waiting = "SELECT count(*) AS n FROM pg_stat_activity \
-                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        let mut other = PgConnection::establish(url).unwrap();
-        while diesel::sql_query(waiting)
-            .get_result::<Count>(&mut other)
-            .unwrap()
-            .n
-            == 0
-        {
-            tokio::task::yield_now().await;
-        }
+        let mut other = until_somebody_waits(url).await;
         let free = other.batch_execute(&format!("BEGIN; {}", take(second))).is_ok();
         other.batch_execute("ROLLBACK").unwrap();
         conn.batch_execute("COMMIT").unwrap();
@@ -53,6 +43,44 @@ async fn is_free_while_waiting<T>(
     };
     let (done, free) = tokio::join!(work, watch);
     (done, Some(free))
+}
+
+async fn until_somebody_waits(url: &str) -> PgConnection {
+    let waiting = "SELECT count(*) AS n FROM pg_stat_activity \
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let mut conn = PgConnection::establish(url).unwrap();
+    while diesel::sql_query(waiting)
+        .get_result::<Count>(&mut conn)
+        .unwrap()
+        .n
+        == 0
+    {
+        tokio::task::yield_now().await;
+    }
+    conn
+}
+
+/// Between the look at the password and the session there is time.
+#[actix_web::test]
+async fn a_password_that_is_changed_while_somebody_signs_in_with_the_old_one_begins_no_session() {
+    let t = TestApp::start().await;
+    let Some(url) = t.app.config.database.url.as_deref() else {
+        return;
+    };
+    t.system_admin("anna").await;
+    let before = t.count("sessions").await;
+    let mut conn = PgConnection::establish(url).unwrap();
+    conn.batch_execute(
+        "BEGIN; SET LOCAL zhibu.tenant = '*'; UPDATE accounts SET password_hash = 'another' WHERE account_name = 'anna'",
+    )
+    .unwrap();
+    let login = json!({ "account": "anna", "password": PASSWORD, "device_id": "phone" });
+    let (reply, ()) = tokio::join!(t.post("/auth/login", "", login), async {
+        until_somebody_waits(url).await;
+        conn.batch_execute("COMMIT").unwrap();
+    });
+    reply.refused(401, "invalid_credentials");
+    assert_eq!(t.count("sessions").await, before);
 }
 
 #[actix_web::test]

@@ -1,5 +1,5 @@
-//! P20: a member gets everything that is held about them; an erasure leaves none of it, in the database or as a file. Every
-//! column is judged.
+//! P20: a member gets everything that is held about them; an erasure leaves none of it, in the database, in Redis or as a file,
+//! and no log ever had it. Every column is judged.
 
 use std::collections::BTreeSet;
 
@@ -10,15 +10,16 @@ use serde_json::json;
 use zhibu::personal_data::{OTHERS, TABLES, Table};
 use zhibu::platform::db::{Backend, DbConnection};
 
+use crate::leaderboards::{follow, set_mode};
 use crate::sharing::{begun_event, share};
 use crate::sign_ups::{sign_up_with, theme_day};
-use crate::support::{Reply, Tenant, TestApp, new_uuid};
+use crate::support::{Logs, Reply, Tenant, TestApp, new_uuid};
 
 /// In everything that is written by or about the member, each time with another word behind.
 const SONG: &str = "nightingale";
 const PHONE: &str = "13912340987";
 
-/// A member of branch A whose every field sings: id and token.
+/// A member of branch A whose fields sing: id and token.
 async fn singer(t: &TestApp, tenant: &Tenant) -> (String, String) {
     let body = json!({
         "name": "nightingale-name", "organization_id": tenant.branch_b, "account_name": "nightingale-account", "phone": PHONE,
@@ -94,6 +95,27 @@ async fn sing(t: &TestApp, tenant: &Tenant, (id, token): &(String, String)) {
     sign_up_with(t, token, &day, answers).await.expect(201);
 }
 
+/// By others and by themselves, so that what is kept of them for a while is kept.
+async fn is_looked_at(t: &TestApp, tenant: &Tenant, (id, token): &(String, String)) {
+    set_mode(t, tenant, &tenant.root, "open").await;
+    follow(t).await;
+    for (path, token) in [
+        ("/members?q=nightingale", &tenant.admin),
+        (&format!("/members/{id}"), &tenant.admin),
+        (
+            &format!("/leaderboards/{}?span=all", tenant.branch_a),
+            &tenant.admin,
+        ),
+        (&format!("/leaderboards/{}/me", tenant.branch_a), token),
+        ("/home", token),
+        ("/me", token),
+    ] {
+        t.get(path, token).await.expect(200);
+    }
+    let wrong = json!({ "account": "nightingale-account", "password": "nightingale-password", "device_id": "nightingale-phone" });
+    t.post("/auth/login", "", wrong).await.expect(401);
+}
+
 async fn left(t: &TestApp, tenant: &Tenant, id: &str) {
     let why = json!({ "reason": "nightingale-leaving" });
     t.post(&format!("/members/{id}/deactivate"), &tenant.admin, why)
@@ -162,10 +184,12 @@ async fn an_export_has_all_that_is_mine_and_nothing_of_others() {
 
 #[actix_web::test]
 async fn an_erasure_leaves_nothing_to_be_found() {
+    let logs = Logs::kept();
     let t = TestApp::start().await;
     let tenant = t.tenant().await;
     let me = singer(&t, &tenant).await;
     sing(&t, &tenant, &me).await;
+    is_looked_at(&t, &tenant, &me).await;
     erase(&t, &tenant.admin, &me.0)
         .await
         .refused(409, "member_active");
@@ -187,6 +211,16 @@ async fn an_erasure_leaves_nothing_to_be_found() {
         .collect();
     assert!(found.is_empty(), "{found:#?}");
     assert_eq!(files(&folder), 0);
+    let cached = t.dump_redis().to_lowercase();
+    assert!(!cached.contains(SONG) && !cached.contains(PHONE), "{cached}");
+    // A log cannot be taken back: nothing may have come there at any time.
+    let log = logs.text().to_lowercase();
+    assert!(log.contains("/members/{id}/personal-data"), "{log}");
+    let told: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains(SONG) || line.contains(PHONE))
+        .collect();
+    assert!(told.is_empty(), "{told:#?}");
     // What was done stays done.
     assert_eq!(self::figures(&t).await, figures);
     erase(&t, &tenant.admin, &me.0).await.expect(204);

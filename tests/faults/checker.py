@@ -110,6 +110,9 @@ class Checker:
             played = covered.get(who, ([], 0))[0]
             missing = [span for span in spans if not any(start <= span[0] and span[1] <= end for start, end in played)]
             self.found.losses += [f"progress of {who}: {span} ms" for span in missing]
+        done = {(row["member_id"], row["lesson_id"]) for row in self.stored["lesson_completions"]}
+        whole = [who for who, spans in acknowledged.items() if who[1] in layout and spans >= set(layout[who[1]])]
+        self.found.losses += [f"completion of {who}" for who in whole if who not in done]
         for who, (played, total) in covered.items():
             if who[1] not in layout or who[1] in self.old["lessons"]:
                 continue

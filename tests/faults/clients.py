@@ -12,7 +12,7 @@ import uuid
 import api
 import world
 
-ANSWERS_DROPPED = 0.1
+ANSWERS_DROPPED = 0.3
 SENT_AT_ONCE = 0.05
 AT_ONCE = 8
 GIVES_UP = 0.03
@@ -214,12 +214,9 @@ class Phone(threading.Thread):
         if self.random.random() >= SENDS_AGAIN:
             return
         operation, method, path, token, body, key = self.random.choice(self.answered[-50:])
-        try:
-            answer = self.connection.send(method, path, token, body(), key)
-        except api.Unanswered:
-            return
-        if answer.status < 300 or is_refusal(answer):
-            self.log.write("repeat", op=operation, answer=essence(answer.body) if answer.status < 300 else refusal(answer))
+        answer = self.logged(operation, "repeat", lambda: self.connection.send(method, path, token, body(), key))
+        if is_done(answer) or is_refusal(answer):
+            self.log.write("repeat", op=operation, answer=essence(answer.body) if is_done(answer) else refusal(answer))
 
     def _uuid(self):
         return str(uuid.UUID(int=self.random.getrandbits(128), version=4))

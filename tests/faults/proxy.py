@@ -55,7 +55,11 @@ class Proxy:
             writer.transport.abort()
             return
         self.writers |= {writer, back}
-        await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
+        try:
+            await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
+        except asyncio.CancelledError:
+            # The end of the round; asyncio would print one that is let through.
+            pass
         self.writers -= {writer, back}
 
     async def _pump(self, reader, writer):

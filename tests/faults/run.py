@@ -33,6 +33,16 @@ ROUNDS = {
         ["failpoints"],
     ],
 }
+# What scripts/test.sh runs: the kills, and each way once in which a dependency goes or a transaction ends half-way.
+SHORT = {
+    "sqlite": [["kill-server"], ["failpoints"]],
+    "postgres": [
+        ["kill-server", "kill-postgres", "kill-redis"],
+        ["freeze-redis", "flush-redis", "full-redis"],
+        ["freeze-postgres", "cut", "hang"],
+        ["failpoints"],
+    ],
+}
 NEEDS_ROOT = {"disk-full", "log-full"}
 PARTS = ("kills", "order", "places")
 FAIL_POINTS = [
@@ -51,7 +61,7 @@ def arguments():
     parser.add_argument("--only", choices=[*names, *PARTS], help="one fault alone, or the kills, so many times as --kills says; or a part")
     parser.add_argument("--clients", type=int, default=1000, help="how many ask for a place at once, in the part `places`")
     parser.add_argument("--controls", action="store_true", help="only the servers that are broken on purpose: losses must be found")
-    parser.add_argument("--short", action="store_true", help="the kills and the controls, quickly: what scripts/test.sh runs")
+    parser.add_argument("--short", action="store_true", help="the kills, other faults once, and the controls, quickly: what scripts/test.sh runs")
     parser.add_argument("--seed", type=int, help="repeats what was drawn; the default is drawn itself, and printed")
     return parser.parse_args()
 
@@ -102,14 +112,14 @@ def run_parts(options, backend, seed):
 
 
 def plans(options, backend, seed):
-    sets = ROUNDS[backend]
+    sets = (SHORT if options.short and not options.only else ROUNDS)[backend]
     if options.only == "kills":
         sets = sets[:1]
     elif options.only in PARTS:
         sets = []
     elif options.only:
         sets = [[options.only]] if any(options.only in faults for faults in sets) else []
-    for faults in sets[:1] if options.short else sets:
+    for faults in sets:
         needs_fail_points = faults == ["failpoints"]
         if needs_fail_points and not options.failpoints_binary:
             print(f"{backend} failpoints: left out, there is no binary with fail points")
@@ -117,7 +127,7 @@ def plans(options, backend, seed):
         if NEEDS_ROOT & set(faults) and os.geteuid() != 0:
             print(f"{backend} {faults[0]}: left out, only root mounts a small disk")
             continue
-        least = len(FAIL_POINTS) if needs_fail_points else max(3, len(faults))
+        least = len(FAIL_POINTS) if needs_fail_points else len(faults) if options.short else max(3, len(faults))
         times = options.kills if options.only or faults == sets[0] else max(least, options.kills // 10)
         binary = options.failpoints_binary if needs_fail_points else options.binary
         yield rounds.Plan(

@@ -154,7 +154,7 @@ class Postgres(Process):
         self.data = self.folder / "pg"
         self.port = free_port()
         self.options = list(options)
-        self.user = []
+        self.user, self.has_owner = [], False
         if os.geteuid() == 0:
             names = {account.pw_name: account for account in pwd.getpwall()}
             account = names.get("postgres", names["nobody"])
@@ -193,8 +193,17 @@ class Postgres(Process):
         """Its processes besides itself: one for each connection, and the writers."""
         return [int(pid) for pid in pathlib.Path(f"/proc/{self.child.pid}/task/{self.child.pid}/children").read_text().split()]
 
+    def start(self, seconds=PATIENCE_S):
+        super().start(seconds)
+        if not self.has_owner:
+            # As operators run it: the tables belong to a role that passes no row-level security.
+            for sql in ("CREATE ROLE zhibu LOGIN", "CREATE DATABASE zhibu OWNER zhibu"):
+                self.psql(sql, "postgres")
+            self.has_owner = True
+
     def url(self, port=None):
-        return f"postgres://postgres@127.0.0.1:{port or self.port}/postgres"
+        """For servers."""
+        return f"postgres://zhibu@127.0.0.1:{port or self.port}/zhibu"
 
     def command(self):
         steps_down = [*self.user[:1], "--pdeathsig=KILL", *self.user[1:]] if self.user else ends_with_us()
@@ -224,9 +233,11 @@ class Postgres(Process):
         except subprocess.CalledProcessError:
             return False
 
-    def psql(self, sql):
+    def psql(self, sql, database="zhibu"):
+        """As somebody who sees the rows of all."""
+        url = f"postgres://postgres@127.0.0.1:{self.port}/{database}"
         done = subprocess.run(
-            [self.bin / "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", self.url(), "-c", sql],
+            [self.bin / "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", url, "-c", sql],
             check=True, capture_output=True, text=True, cwd="/",
         )
         return done.stdout

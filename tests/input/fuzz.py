@@ -15,15 +15,11 @@ import requests
 import problem_check  # noqa: F401, registers itself
 import world
 from document import examples, narrow, operations, other_paths
+from links import ANSWER_CHECKS
 from report import Findings
 from server import ROLES, Server, Unusable, sign_in, sign_in_roles
-from walk import Walk
 
 HERE = Path(__file__).parent
-ANSWER_CHECKS = (
-    "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance",
-    "response_headers_conformance", "problem_document",
-)
 CHECKS = (*ANSWER_CHECKS, "unsupported_method", "allow_header_conformance", "ignored_auth")
 # How thoroughly: phases of schemathesis and examples for each operation in them.
 SHORT = {"coverage": False, "fuzzing": 3, "stateful": 0}
@@ -33,7 +29,6 @@ LONG = {"coverage": True, "fuzzing": 50, "stateful": 100}
 
 def run(options):
     findings = Findings("schemathesis")
-    follow_links(options, findings)
     asked, reached, total = set(), set(), 0
     # The one with the most to do first; two at once are what two cores carry.
     order = sorted(ROLES, key=lambda role: role != "admin")
@@ -52,19 +47,6 @@ def run(options):
         never = sorted(asked - reached)
         (Path(options.keep) / "schemathesis-never-2xx.txt").write_text("\n".join(never) + "\n")
     return findings
-
-
-def follow_links(options, findings):
-    """The main jobs from end to end: each link must lead to a success for some role."""
-    with Server(options) as server:
-        clients = sign_in_roles(server)
-        known, values = world.build(server, clients)
-        official = requests.get(server.url + "/api/v1/openapi.json", timeout=10).json()
-        walk = Walk(server, clients, narrow(official, known, values), known, ANSWER_CHECKS, findings)
-        led, stuck = walk.run()
-        findings.extend(("link", one) for one in stuck)
-        findings.extend(("link", panic) for panic in server.panics())
-    print(f"  links: {len(led)} of {len(led) + len(stuck)} followed to a 2xx", flush=True)
 
 
 def one_role(role, options):

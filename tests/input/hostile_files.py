@@ -2,6 +2,7 @@
 
 import base64
 import io
+import pathlib
 import random
 import re
 import socket
@@ -314,8 +315,13 @@ class Files:
 
     def names_on_disk(self):
         """Files lie under names of the server's own: no part of a path came from a client."""
-        for path in (self.server.folder / "data" / "media").rglob("*"):
-            if path.is_file() and not re.fullmatch(r"[0-9a-f-]{32,36}(\.[a-z0-9]+)?", path.name):
+        kept = [path for path in (self.server.folder / "data" / "media").rglob("*") if path.is_file()]
+        self.findings.expect("control: there are files", kept, "none")
+        for folder in ("/", "/etc", "/tmp", self.server.folder, self.server.folder / "data"):
+            for path in pathlib.Path(folder).glob("*zhibu-escaped*"):
+                self.findings.add("names that lead out", f"{path} was written")
+        for path in kept:
+            if not re.fullmatch(r"[0-9a-f-]{32,36}(\.[a-z0-9]+)?", path.name):
                 self.findings.add("names on disk", f"{path.relative_to(self.server.folder)} is no name of the server's")
 
 

@@ -10,6 +10,7 @@ import time
 from server import Unusable
 
 PARTS = {
+    "links": "links",
     "schemathesis": "fuzz",
     "tokens": "forged_tokens",
     "slow": "slow_clients",

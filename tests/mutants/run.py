@@ -24,7 +24,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", default=str(ROOT / "target/mutants"), help="the copy, its build and what was found")
     parser.add_argument("--only", action="append", help="mutants whose name has this in it; may be given many times")
-    parser.add_argument("--most", type=int, default=60, help="tests against each mutant, the likeliest first")
+    parser.add_argument("--most", type=int, default=1000, help="tests against each mutant, the likeliest first")
     parser.add_argument("--again", action="store_true", help="with what was built and measured before")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     options = parser.parse_args()

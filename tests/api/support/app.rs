@@ -132,6 +132,37 @@ impl TestApp {
         dump
     }
 
+    /// All that this app has in Redis, keys and values as text. Nothing where there is no Redis.
+    pub fn dump_redis(&self) -> String {
+        let Some(url) = super::redis_url() else {
+            return String::new();
+        };
+        let mut redis = redis::Client::open(url).unwrap().get_connection().unwrap();
+        let keys: Vec<String> = redis::cmd("KEYS")
+            .arg(format!("{}*", self.app.config.cache.prefix))
+            .query(&mut redis)
+            .unwrap();
+        let mut dump = String::new();
+        for key in keys {
+            let kind: String = redis::cmd("TYPE").arg(&key).query(&mut redis).unwrap();
+            let command: &[&str] = match kind.as_str() {
+                "string" => &["GET"],
+                "hash" => &["HGETALL"],
+                "list" => &["LRANGE", "0", "-1"],
+                "set" => &["SMEMBERS"],
+                "zset" => &["ZRANGE", "0", "-1"],
+                "stream" => &["XRANGE", "-", "+"],
+                // It ran out meanwhile.
+                "none" => continue,
+                other => panic!("{key} is a {other}"),
+            };
+            let mut ask = redis::cmd(command[0]);
+            let value: redis::Value = ask.arg(&key).arg(&command[1..]).query(&mut redis).unwrap();
+            dump.push_str(&format!("{key}: {}\n", text_of(&value)));
+        }
+        dump
+    }
+
     /// The `line`s of a query, which is written in a form for each database.
     async fn texts(&self, sqlite: &str, postgres: &str) -> Vec<String> {
         #[derive(diesel::QueryableByName)]
@@ -161,6 +192,22 @@ impl TestApp {
             running.server.await
         });
         (url, handle)
+    }
+}
+
+fn text_of(value: &redis::Value) -> String {
+    match value {
+        redis::Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        redis::Value::Array(parts) | redis::Value::Set(parts) => {
+            parts.iter().map(text_of).collect::<Vec<_>>().join(" ")
+        }
+        redis::Value::Map(pairs) => {
+            let pairs = pairs
+                .iter()
+                .map(|(name, value)| format!("{} {}", text_of(name), text_of(value)));
+            pairs.collect::<Vec<_>>().join(" ")
+        }
+        other => format!("{other:?}"),
     }
 }
 

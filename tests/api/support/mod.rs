@@ -5,6 +5,7 @@ mod client;
 mod crowd;
 mod data;
 mod database;
+mod logs;
 mod redis_servers;
 
 pub use app::{TestApp, http_client};
@@ -12,6 +13,7 @@ pub use client::{CANARY, Reply};
 pub use crowd::Person;
 pub use data::{PASSWORD, Tenant, member_body, new_uuid};
 pub use database::{PostgresDatabase, redis_url};
+pub use logs::Logs;
 pub use redis_servers::{Process, redis_process};
 
 /// A Python with the foreign clients and readers that some tests ask; `scripts/test.sh` makes one.
