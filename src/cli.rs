@@ -286,6 +286,7 @@ async fn serve(config: Config, with_demo: bool) -> Result<(), Failure> {
         welcome(&app).await?;
     }
     let running = server::start(app.clone()).await?;
+    tokio::task::spawn_blocking(server::write_document);
     println!(
         "zhibu listens on http://{}  (API documents: {}/docs)",
         running.address, app.config.server.public_url

@@ -1,6 +1,7 @@
 //! Wiring: middleware, health, metrics, `/docs`, and a stop that loses nothing.
 
 use std::any::Any;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use actix_web::body::MessageBody;
@@ -105,17 +106,24 @@ pub async fn start(app: web::Data<App>) -> std::io::Result<Running> {
 }
 
 /// Whoever takes nothing of an answer, or went away without a word, keeps a connection no longer than this (RELIABILITY.md P15).
-/// The kernel sees to it, since the framework has no deadline for writing.
+/// The kernel sees to it, since the framework has no deadline for writing. Nor does it take more of an answer than a little beyond what
+/// is on its way: four megabytes are copied at once else, and three hundred slow readers held up everybody for seconds.
 fn bound_reader(connection: &dyn Any, timeout: Duration) {
     #[cfg(target_os = "linux")]
     if let Some(stream) = connection.downcast_ref::<actix_web::rt::net::TcpStream>()
         && let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(stream, milliseconds(timeout))
+            .map_err(std::io::Error::from)
+            .and_then(|()| socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT))
     {
-        tracing::warn!(%error, "a connection without a deadline");
+        tracing::warn!(%error, "a connection without bounds");
     }
     #[cfg(not(target_os = "linux"))]
     let _ = (connection, timeout);
 }
+
+/// Bytes of an answer that wait in the kernel to be sent. What is on its way is not among them, so a fast reader far away is as fast.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 128 * 1024;
 
 #[cfg(target_os = "linux")]
 fn milliseconds(timeout: Duration) -> u32 {
@@ -256,11 +264,18 @@ async fn metrics_text(handle: web::Data<PrometheusHandle>) -> HttpResponse {
         .body(handle.render())
 }
 
+static DOCUMENT: LazyLock<String> = LazyLock::new(openapi::document_json);
+
+/// Writes the OpenAPI document, which takes a quarter of a second, before somebody asks for it: whoever asks first would hold
+/// up all whom the same worker serves.
+pub fn write_document() {
+    LazyLock::force(&DOCUMENT);
+}
+
 async fn document() -> HttpResponse {
-    static TEXT: std::sync::LazyLock<String> = std::sync::LazyLock::new(openapi::document_json);
     HttpResponse::Ok()
         .content_type("application/json")
-        .body(TEXT.as_str())
+        .body(DOCUMENT.as_str())
 }
 
 async fn to_docs() -> HttpResponse {

@@ -13,7 +13,7 @@ use zhibu::platform::db::{Backend, DbConnection};
 use crate::leaderboards::{follow, set_mode};
 use crate::sharing::{begun_event, share};
 use crate::sign_ups::{sign_up_with, theme_day};
-use crate::support::{Logs, Reply, Tenant, TestApp, new_uuid};
+use crate::support::{Logs, Reply, Tenant, TestApp, new_uuid, redis_url};
 
 /// In everything that is written by or about the member, each time with another word behind.
 const SONG: &str = "nightingale";
@@ -212,6 +212,11 @@ async fn an_erasure_leaves_nothing_to_be_found() {
     assert!(found.is_empty(), "{found:#?}");
     assert_eq!(files(&folder), 0);
     let cached = t.dump_redis().to_lowercase();
+    assert_eq!(
+        cached.is_empty(),
+        redis_url().is_none(),
+        "there is something to look at"
+    );
     assert!(!cached.contains(SONG) && !cached.contains(PHONE), "{cached}");
     // A log cannot be taken back: nothing may have come there at any time.
     let log = logs.text().to_lowercase();

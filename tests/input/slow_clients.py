@@ -193,7 +193,8 @@ class Honest(threading.Thread):
         self.seconds, self.faults, self.ended = [], [], threading.Event()
 
     def run(self):
-        while not self.ended.wait(0.05):
+        # Once at least, however short it is.
+        while not self.seconds or not self.ended.wait(0.05):
             begun = time.monotonic()
             try:
                 status = self.client.get("/home", timeout=10).status_code
