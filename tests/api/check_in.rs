@@ -2,10 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use diesel::RunQueryDsl;
 use serde_json::json;
 
-use crate::study::id_sql;
 use crate::support::{TestApp, new_uuid};
 
 #[actix_web::test]
@@ -178,38 +176,6 @@ async fn a_typed_code_that_is_no_longer_on_the_screen_is_reviewed() {
         .await
         .expect(200);
     assert_eq!(reply.items()[0]["outcome"], "review", "{}", reply.json);
-}
-
-/// No code of a draft is shown to anybody; who holds a genuine one nevertheless learns nothing by it.
-#[actix_web::test]
-async fn a_draft_takes_no_check_ins_and_is_told_to_its_makers_only() {
-    let t = TestApp::start().await;
-    let tenant = t.tenant().await;
-    let event = t
-        .open_event(&tenant.organizer_a, &tenant.branch_a, json!({}))
-        .await;
-    let code = t.code(&tenant.organizer_a, &event).await;
-    let unpublish = format!(
-        "UPDATE events SET status = 'draft' WHERE id = {}",
-        id_sql(&t, &event)
-    );
-    t.app
-        .db
-        .write(move |conn| Ok(diesel::sql_query(&unpublish).execute(conn)?))
-        .await
-        .unwrap();
-    t.post("/check-ins", &tenant.member_a, t.with_code(&code))
-        .await
-        .refused(422, "invalid_code");
-    let by_hand = json!({ "member_id": tenant.member_a_id, "reason": "在場", "client_event_id": new_uuid() });
-    t.post(
-        &format!("/events/{event}/check-ins"),
-        &tenant.organizer_a,
-        by_hand,
-    )
-    .await
-    .refused(409, "not_open_yet");
-    assert_eq!(t.count("check_ins").await, 0);
 }
 
 #[actix_web::test]
