@@ -9,6 +9,7 @@ use zhibu::auth::{self, AccountId, Actor};
 use crate::support::{Reply, TestApp};
 
 const PASSWORD: &str = "three old tractors sing";
+const NEW_PASSWORD: &str = "four new tractors hum";
 
 /// An account with a password, made without HTTP.
 async fn account(t: &TestApp, name: &'static str) -> AccountId {
@@ -51,6 +52,16 @@ async fn refresh(t: &TestApp, token: &str, device: &str) -> Reply {
         "refresh",
         "",
         json!({ "refresh_token": token, "device_id": device }),
+    )
+    .await
+}
+
+async fn change_password(t: &TestApp, token: &str, current: &str, new: &str) -> Reply {
+    post(
+        t,
+        "password",
+        token,
+        json!({ "current_password": current, "new_password": new }),
     )
     .await
 }
@@ -263,22 +274,15 @@ async fn only_a_wrong_password_counts_as_a_guess_when_it_is_changed() {
     let phone = log_in(&t, "anna", PASSWORD, "phone").await;
     let token = text(&phone, "access_token");
     let guesses = t.app.config.auth.login_failures_per_hour;
-    let change = |current: &str, new: &str| json!({ "current_password": current, "new_password": new });
     for _ in 0..=guesses {
-        let weak = post(&t, "password", token, change(PASSWORD, "short")).await;
+        let weak = change_password(&t, token, PASSWORD, "short").await;
         weak.refused(422, "password_too_weak");
     }
     for _ in 0..guesses {
-        let wrong = post(
-            &t,
-            "password",
-            token,
-            change("not it at all", "four new tractors hum"),
-        )
-        .await;
+        let wrong = change_password(&t, token, "not it at all", NEW_PASSWORD).await;
         wrong.refused(403, "wrong_password");
     }
-    let right = post(&t, "password", token, change(PASSWORD, "four new tractors hum")).await;
+    let right = change_password(&t, token, PASSWORD, NEW_PASSWORD).await;
     right.refused(429, "rate_limited");
 }
 
@@ -339,17 +343,10 @@ async fn a_new_password_ends_the_other_sessions() {
     let phone = log_in(&t, "anna", PASSWORD, "phone").await;
     let tablet = log_in(&t, "anna", PASSWORD, "tablet").await;
     let token = text(&phone, "access_token");
-    let change = |current: &str, new: &str| json!({ "current_password": current, "new_password": new });
-    let wrong = post(
-        &t,
-        "password",
-        token,
-        change("not it at all", "four new tractors hum"),
-    )
-    .await;
+    let wrong = change_password(&t, token, "not it at all", NEW_PASSWORD).await;
     assert_eq!((wrong.status, text(&wrong, "code")), (403, "wrong_password"));
     for weak in ["short", "password12345", "123456789012", "i am anna of old"] {
-        let reply = post(&t, "password", token, change(PASSWORD, weak)).await;
+        let reply = change_password(&t, token, PASSWORD, weak).await;
         assert_eq!(
             (reply.status, text(&reply, "code")),
             (422, "password_too_weak"),
@@ -357,7 +354,7 @@ async fn a_new_password_ends_the_other_sessions() {
         );
         assert_eq!(reply.json["min_length"], 12);
     }
-    let changed = post(&t, "password", token, change(PASSWORD, "four new tractors hum")).await;
+    let changed = change_password(&t, token, PASSWORD, NEW_PASSWORD).await;
     assert_eq!(changed.status, 204);
     assert_eq!(access(&t, text(&phone, "access_token")).await, 200);
     assert_eq!(access(&t, text(&tablet, "access_token")).await, 401);
@@ -366,10 +363,7 @@ async fn a_new_password_ends_the_other_sessions() {
         401
     );
     assert_eq!(log_in(&t, "anna", PASSWORD, "phone").await.status, 401);
-    assert_eq!(
-        log_in(&t, "anna", "four new tractors hum", "phone").await.status,
-        200
-    );
+    assert_eq!(log_in(&t, "anna", NEW_PASSWORD, "phone").await.status, 200);
 }
 
 #[actix_web::test]
@@ -380,7 +374,7 @@ async fn an_activation_code_works_once() {
     let older = code_for(&t, id).await;
     let code = code_for(&t, id).await;
     let body = |code: &str, password: &str| json!({ "code": code, "password": password });
-    let refused = post(&t, "activations", "", body(&older, "four new tractors hum")).await;
+    let refused = post(&t, "activations", "", body(&older, NEW_PASSWORD)).await;
     assert_eq!(
         (refused.status, text(&refused, "code")),
         (422, "activation_code_invalid")
@@ -388,17 +382,14 @@ async fn an_activation_code_works_once() {
     let weak = post(&t, "activations", "", body(&code, "short")).await;
     assert_eq!((weak.status, text(&weak, "code")), (422, "password_too_weak"));
     let typed = code.to_lowercase().replace('-', " ");
-    let sends = (0..5).map(|_| post(&t, "activations", "", body(&typed, "four new tractors hum")));
+    let sends = (0..5).map(|_| post(&t, "activations", "", body(&typed, NEW_PASSWORD)));
     let replies = futures_util::future::join_all(sends).await;
     assert_eq!(replies.iter().filter(|reply| reply.status == 201).count(), 1);
     assert_eq!(replies.iter().filter(|reply| reply.status == 422).count(), 4);
     let granted = replies.iter().find(|reply| reply.status == 201).unwrap();
     assert_eq!(access(&t, text(granted, "access_token")).await, 200);
     assert_eq!(access(&t, text(&before, "access_token")).await, 401);
-    assert_eq!(
-        log_in(&t, "anna", "four new tractors hum", "phone").await.status,
-        200
-    );
+    assert_eq!(log_in(&t, "anna", NEW_PASSWORD, "phone").await.status, 200);
 
     let late = code_for(&t, id).await;
     t.clock().advance(Duration::days(15));

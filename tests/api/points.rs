@@ -388,6 +388,34 @@ async fn an_absence_that_is_made_up_gives_points_until_somebody_was_there_after_
     assert_eq!(disagreements(&t).await, Vec::<String>::new());
 }
 
+/// Who was there has nothing to make up, and neither has who was not expected.
+#[actix_web::test]
+async fn only_an_absence_is_made_up() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let lesson = lesson(&t, &tenant, "補課").await;
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    check_in(&t, &tenant, &event, &tenant.member_a).await.expect(201);
+    let body = json!({ "lesson_id": lesson });
+    t.put(&format!("/events/{event}/make-up"), &tenant.organizer_a, body)
+        .await
+        .expect(200);
+    t.advance_s(86_400);
+    for (token, before) in [
+        (&tenant.member_a, vec![line("check_in_on_time", 5)]),
+        (&tenant.member_b, vec![]),
+        // Absent: the control.
+        (&tenant.organizer_a, vec![]),
+    ] {
+        study(&t, token, &lesson).await;
+        let mut expected = [before, vec![line("lesson_completed", 1)]].concat();
+        if token == &tenant.organizer_a {
+            expected.push(line("make_up", 2));
+        }
+        assert_eq!(journal(&mine(&t, token).await), expected);
+    }
+}
+
 #[actix_web::test]
 async fn whoever_waits_for_review_earns_when_a_person_has_looked() {
     let t = TestApp::start_for_days().await;

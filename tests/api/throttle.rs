@@ -76,6 +76,10 @@ async fn a_phone_number_and_an_account_name_are_one_account_and_nobody_looks_lik
         }
     }
     assert_eq!(guess(&t, "139-0013-9000", "thief").await.0, 6);
+    // And for that name alone.
+    log_in(&t, "13900139001", WRONG, "thief")
+        .await
+        .refused(401, "invalid_credentials");
 }
 
 #[actix_web::test]

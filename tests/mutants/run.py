@@ -33,7 +33,7 @@ def main():
     folder = Path(options.folder)
     copy, environment = prepare(folder, options.again)
     functions = build(copy, environment, folder / "mutants.json", options.again)
-    suite = Suite(copy, environment, functions, options.most)
+    suite = Suite(copy, environment, functions, options.most, catchers(folder / "outcomes.txt"))
     suite.look(options.jobs, folder / "tests.json", options.again)
     wanted = options.only or [""]
     mutants = [(one, mutant) for one in functions for mutant in one.mutants if any(text in mutant.name for text in wanted)]
@@ -57,7 +57,8 @@ def mirror(source, target):
     """Copies what differs, so that the next build is a short one."""
     if source.is_dir():
         target.mkdir(parents=True, exist_ok=True)
-        for name in {one.name for one in source.iterdir()} | {one.name for one in target.iterdir()}:
+        # What cargo-fuzz has built is large, and of no use to the copy.
+        for name in ({one.name for one in source.iterdir()} | {one.name for one in target.iterdir()}) - {"target"}:
             mirror(source / name, target / name)
     elif not source.exists():
         shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
@@ -86,8 +87,8 @@ def build(copy, environment, kept, again):
 class Suite:
     """Each test by itself: how long it takes, and which functions with mutants it reaches."""
 
-    def __init__(self, copy, environment, functions, most):
-        self.copy, self.environment, self.most = copy, environment, most
+    def __init__(self, copy, environment, functions, most, caught_before):
+        self.copy, self.environment, self.most, self.caught_before = copy, environment, most, caught_before
         self.explained = explained()
         self.file_of = {one.number: one.file for one in functions}
         listing = ["cargo", "nextest", "list", "--locked", "--features", "failpoints", "--message-format", "json"]
@@ -154,7 +155,8 @@ class Suite:
         if placeless(mutant.name) in self.explained:
             # Mostly they live; a few tests show it if they do not.
             tests = tests[:FEW]
-        for test in tests:
+        before = self.caught_before.get(placeless(mutant.name))
+        for test in sorted(tests, key=lambda test: test[1] != before):
             if not self.run(test, mutant.number, limit=20 + 5 * self.took[test]):
                 return test[1]
         return None
@@ -183,6 +185,13 @@ def judge(suite, mutants, jobs, outcomes):
         print("lives:", name, "(explained)" if name in known else "")
     print(f"mutants={len(told)} compiled={len(able)} caught={len(able) - len(lived)} lived={len(lived)} explained={len(known)}")
     return lived - known
+
+
+def catchers(outcomes):
+    """Which test caught a mutant the last time: it is tried first."""
+    lines = outcomes.read_text().splitlines() if outcomes.exists() else []
+    caught = [line.removeprefix("caught by ").split(": ", 1) for line in lines if line.startswith("caught by ")]
+    return {placeless(name): test for test, name in caught}
 
 
 def placeless(name):
