@@ -15,6 +15,7 @@ use crate::platform::error::AppResult;
 use crate::platform::ids::Ids;
 use crate::points::{self, Deed, Rule};
 use crate::study;
+use crate::volunteering;
 
 /// New check-ins, or ones that a person has let count: whoever waits for review has earned nothing yet. A theme day gives its own
 /// besides.
@@ -78,6 +79,8 @@ pub fn event_cancelled(conn: &mut DbConnection, ctx: &Ctx, event: &EventRow) -> 
     let came = came.iter().map(|row| row.member_id);
     let people: BTreeSet<MemberId> = came.chain(expected.iter().map(|row| row.member_id)).collect();
     let people: Vec<MemberId> = people.into_iter().collect();
+    let reason = event.cancel_reason.as_deref().unwrap_or_default();
+    volunteering::annul_with_event(conn, ctx, event.id, reason)?;
     points::reverse_all_at(conn, &ctx.ids, ctx.now, &people, AnyId(event.id.0))
 }
 

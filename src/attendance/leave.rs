@@ -7,6 +7,7 @@ use super::service::note;
 use super::store::{self, CheckInRow, LeaveRow};
 use crate::app::Ctx;
 use crate::events::{self, EventId, EventRow};
+use crate::members::MemberId;
 use crate::organizations::Right;
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code, Conflict, Permitted};
@@ -53,6 +54,18 @@ pub fn request_leave(conn: &mut DbConnection, ctx: &Ctx, event: EventId, reason:
     };
     store::insert_leave(conn, &leave).on_conflict_is(Code::LeaveAlreadyRequested)?;
     Ok(Asked::Requested(leave))
+}
+
+/// Which of these people have an approved leave: nobody keeps a place for them. No permission asked.
+pub fn on_leave(
+    conn: &mut DbConnection,
+    asked: &[(EventId, MemberId)],
+) -> AppResult<Vec<(EventId, MemberId)>> {
+    let pairs = store::list_on_leave(conn, asked)?;
+    Ok(pairs
+        .into_iter()
+        .map(|pair| (pair.event_id, pair.member_id))
+        .collect())
 }
 
 /// The leave requests of an event, oldest first, for those who may see its attendance.

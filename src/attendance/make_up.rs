@@ -27,8 +27,9 @@ pub fn set_make_up(
     id: EventId,
     lesson: Option<LessonId>,
 ) -> AppResult<Option<MakeUpRow>> {
-    let event = events::require_event(conn, ctx, id, Right::ManageEvents)?;
-    events::lock_events(conn, &[id])?;
+    events::require_event(conn, ctx, id, Right::ManageEvents)?;
+    let event = events::lock_events(conn, &[id])?.pop();
+    let event = event.ok_or_else(AppError::not_found)?;
     let before = store::find_make_ups(conn, &[id])?.pop();
     if before.as_ref().map(|row| row.lesson_id) == lesson {
         return Ok(before);
@@ -42,6 +43,7 @@ pub fn set_make_up(
         set_by: ctx.actor.account,
     });
     if let Some(row) = &row {
+        events::require_not_cancelled(&event)?;
         require_for_all(conn, &event, row.lesson_id)?;
         store::insert_make_up(conn, row)?;
     }

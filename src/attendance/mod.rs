@@ -26,6 +26,7 @@ pub use credit::{event_cancelled, made_up_by};
 pub use doors::{event_of_code, event_of_proof};
 pub use http::{MyAttendanceView, configure, configure_pages};
 pub use lane::{CheckInLane, start_lane};
+pub use leave::on_leave;
 pub use live::{LiveHub, news_of};
 pub use roster::{called, expected, freeze_due_rosters, freeze_if_due, freeze_now, takes_part};
 pub use rules::Source;

@@ -82,9 +82,14 @@ pub fn check_in_for(
     if person.tenant_id != row.tenant_id {
         return Err(AppError::not_found());
     }
-    // Somebody outside the organiser's sight shows a code or is on the roster; a bare id tells nothing of them.
-    if source == Source::ByHand && store::list_on_roster(conn, &[(event, member)])?.is_empty() {
-        members::require_member(conn, ctx, member, Right::View)?;
+    if store::list_on_roster(conn, &[(event, member)])?.is_empty() {
+        // Somebody outside the organiser's sight shows a code or is on the roster; a bare id tells nothing of them.
+        if source == Source::ByHand {
+            members::require_member(conn, ctx, member, Right::View)?;
+        }
+        if person.deactivated_at.is_some() {
+            return Err(Code::MemberInactive.into());
+        }
     }
     // A device has no word of its own about when somebody came: the code is fresh, so it is now.
     let claimed = asked.occurred_at.filter(|_| ctx.device.is_none());
@@ -184,6 +189,7 @@ pub fn annul_check_in(
 /// A person has looked at a check-in that waited for review, and lets it count.
 pub fn accept_check_in(conn: &mut DbConnection, ctx: &Ctx, id: CheckInId) -> AppResult<CheckInRow> {
     let (row, event) = managed_check_in(conn, ctx, id)?;
+    events::require_not_cancelled(&event)?;
     if !store::accept_check_in(conn, row.id, ctx.actor.account, ctx.now)? {
         return Err(Code::NotInReview.into());
     }

@@ -1,6 +1,8 @@
 //! What clients may send about templates, and what is wrong with it before anybody looks into the database.
 
-use chrono::NaiveDate;
+use std::ops::RangeInclusive;
+
+use chrono::{Datelike, NaiveDate};
 use serde::{Deserialize, Serialize};
 
 use crate::events::{Expected, Form, check_expected};
@@ -12,6 +14,8 @@ use crate::sign_ups::{Question, Quota, WriteSession, WriteSignUpPolicy};
 const MAX_AHEAD_DAYS: i32 = 180;
 const MAX_BEFORE_S: i32 = 180 * 86_400;
 const MAX_LENGTH_S: i32 = 31 * 86_400;
+/// Days are counted from the first one on, so it must not lie ages ago.
+const FIRST_YEARS: RangeInclusive<i32> = 2000..=2199;
 
 /// An event that comes again, whole.
 #[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
@@ -30,7 +34,7 @@ pub struct WriteEventTemplate {
     /// On which days, as RFC 5545 writes it, without DTSTART; at least one within five years.
     #[schema(example = "FREQ=MONTHLY;BYDAY=1FR")]
     pub rule: String,
-    /// The first day.
+    /// The first day, of the years 2000 to 2199.
     pub starts_on: NaiveDate,
     /// The hour, in the time zone of the organization.
     #[schema(example = "14:30")]
@@ -151,6 +155,11 @@ impl Check for WriteEventTemplate {
             problems.add("/forms", "required", "needs at least one form");
         }
         check_expected(problems, &self.expected);
+        if !FIRST_YEARS.contains(&self.starts_on.year()) {
+            let (first, last) = (FIRST_YEARS.start(), FIRST_YEARS.end());
+            let message = format!("lies outside of the years {first} to {last}");
+            problems.add("/starts_on", "out_of_range", message);
+        }
         if parse_minute(&self.starts_at).is_none() {
             problems.add("/starts_at", "malformed", "is not a time of day like 14:30");
         }

@@ -253,6 +253,15 @@ fn check_window(
     problems.optional_range("/late_after_s", &late, 0, 86_400);
     problems.optional_range("/closes_after_s", &closes, 60, 604_800);
     problems.optional_range("/code_window_s", &code, 5, 120);
+    if let (Some(late), Some(closes)) = (late, closes)
+        && late > closes
+    {
+        problems.add("/late_after_s", "too_large", late_too_large(closes));
+    }
+}
+
+pub fn late_too_large(closes_after_s: i32) -> String {
+    format!("must be at most closes_after_s, which is {closes_after_s}")
 }
 
 fn check_geofence(problems: &mut Problems, geofence: Option<Geofence>) {

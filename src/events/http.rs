@@ -245,7 +245,8 @@ async fn find_event(app: web::Data<App>, who: SignedIn, id: IdPath<EventId>) -> 
 }
 
 /// Change an event. Once check-in has opened, who is expected and when, where and how they check in is fixed; words,
-/// forms and the end may still be mended. Needs `If-Match`.
+/// forms and the end may still be mended. A published one cannot be moved to where its check-in would be over. Needs
+/// `If-Match`.
 #[utoipa::path(tag = "events", params(("id" = EventId, Path)), request_body = UpdateEvent, responses((status = 200, body = EventView), (status = 409, description = "event_over, roster_frozen"), (status = 412, description = "version_mismatch"), (status = 428, description = "version_required")))]
 #[patch("/events/{id}")]
 async fn update_event(
@@ -325,8 +326,9 @@ async fn cancel_event(
     Ok(cancelled)
 }
 
-/// Close a published event: check-in ends, and who has not come is absent.
-#[utoipa::path(tag = "events", params(("id" = EventId, Path)), responses((status = 200, body = EventView), (status = 409, description = "event_over")))]
+/// Close a published event: check-in ends, and who has not come is absent. What will not take place is cancelled instead:
+/// before check-in has opened nobody could have come.
+#[utoipa::path(tag = "events", params(("id" = EventId, Path)), responses((status = 200, body = EventView), (status = 409, description = "event_over, not_open_yet (with `opens_at`)")))]
 #[post("/events/{id}/close")]
 async fn close_event(
     app: web::Data<App>,

@@ -20,7 +20,7 @@ pub use lists::{Listed, list_mine_from_now, list_open};
 pub use rules::{Form, Status, Window};
 pub use service::{
     briefs, calls_my_people, close_event, create_event, find_event, forms_of, has_unfinished, is_attendee,
-    publish_event, require_event, settle_expected, view_event_row, with_form,
+    publish_event, require_event, require_not_cancelled, settle_expected, view_event_row, with_form,
 };
 pub use store::{
     EventBrief, EventRow, list_due_to_freeze, list_named, list_organizations, list_starting, lock_events,

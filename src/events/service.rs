@@ -7,7 +7,9 @@ use serde_json::json;
 use super::EventId;
 use super::admission::{Admission, as_attended, closes_at};
 use super::changes::Changes;
-use super::commands::{CreateEvent, Expected, PublishEvent, UpdateEvent, check_times, set_geofence};
+use super::commands::{
+    CreateEvent, Expected, PublishEvent, UpdateEvent, check_times, late_too_large, set_geofence,
+};
 use super::rules::{Form, Status, Window};
 use super::store::{self, Attendee, CalendarFeedRow, EventBrief, EventFilter, EventRow};
 use crate::app::Ctx;
@@ -89,7 +91,7 @@ pub fn create_event(conn: &mut DbConnection, ctx: &Ctx, new: CreateEvent) -> App
 
 fn set_window(row: &mut EventRow) -> AppResult<()> {
     if row.late_after_s > row.closes_after_s {
-        let message = format!("must be at most closes_after_s, which is {}", row.closes_after_s);
+        let message = late_too_large(row.closes_after_s);
         return Err(AppError::invalid_field("/late_after_s", "too_large", message));
     }
     let window = Window::around(
@@ -176,6 +178,12 @@ pub fn update_event(
     set_window(row)?;
     sign_ups::move_sessions(conn, ctx, row.id, row.starts_at.minus(before.starts_at))?;
     row.check_in_closes_at = closes_at(row, sign_ups::last_start(conn, row.id)?);
+    let is_called = row.status == Status::Published.as_str();
+    if is_called && row.check_in_closes_at <= ctx.now && before.check_in_closes_at > ctx.now {
+        // Mostly a slip, and one that could not be mended: the roster is frozen in the next moment, all are absent.
+        let message = "would end check-in before now";
+        return Err(AppError::invalid_field("/starts_at", "in_past", message));
+    }
     let mut changes = Changes::between(&before, row);
     if let Some(expected) = expected {
         let organization = organizations::find_organization(conn, event.row.organization_id)?;
@@ -278,11 +286,14 @@ fn tell(
     notices::tell(conn, &ctx.ids, ctx.now, event, kind, (audience, words, None))
 }
 
-/// Ends check-in for good: who has not come is absent, reason unknown.
+/// Ends check-in for good: who has not come is absent, reason unknown. Not before anybody could have come.
 pub fn close_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<FullEvent> {
     let event = managed_event(conn, ctx, id)?;
     if event.row.status != Status::Published.as_str() {
         return Err(Code::EventOver.into());
+    }
+    if ctx.now < event.row.check_in_opens_at {
+        return Err(AppError::from(Code::NotOpenYet).with("opens_at", event.row.check_in_opens_at));
     }
     finish(conn, ctx, event, Status::Closed, "event.close", json!({}))
 }
@@ -340,6 +351,14 @@ pub fn has_unfinished(
 /// The row, for services that have checked the actor's right already.
 pub fn find_event(conn: &mut DbConnection, id: EventId) -> AppResult<EventRow> {
     store::find_event(conn, id)?.ok_or_else(AppError::not_found)
+}
+
+/// What does not take place is attended, made up, served at and reflected on by nobody.
+pub fn require_not_cancelled(event: &EventRow) -> AppResult<()> {
+    match event.status == Status::Cancelled.as_str() {
+        true => Err(Code::EventCancelled.into()),
+        false => Ok(()),
+    }
 }
 
 /// The row, if the actor has this right on its organization, archived or not: 404 when the event is out of sight.

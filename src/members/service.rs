@@ -22,6 +22,7 @@ use crate::platform::error::{AppError, AppResult, Code, Conflict};
 use crate::platform::local_time;
 use crate::platform::page::{Found, Page};
 use crate::platform::text::Patch;
+use crate::points;
 use crate::sign_ups;
 
 /// What other slices show of a member.
@@ -320,6 +321,7 @@ pub fn transfer_member(
         return Err(AppError::not_found());
     }
     crate::attendance::freeze_due_rosters(conn, ctx, tenant)?;
+    points::take_along(conn, id, target.id)?;
     let mut row = lock_member(conn, ctx, id, None)?;
     if row.deactivated_at.is_some() {
         return Err(Code::MemberInactive.into());

@@ -110,10 +110,17 @@ impl Problems {
     }
 }
 
-/// Marks without a width of their own, those that turn the direction of writing, and separators of lines: with them one
-/// name can be made to look like another.
+/// Marks without a width of their own, those that turn the direction of writing, separators of lines, and letters that are
+/// only a gap: with them one name can be made to look like another, or like none.
 pub fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{61C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+    matches!(c, '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}'
+        | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{2800}' | '\u{3164}' | '\u{FEFF}'
+        | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFC}' | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E001F}')
+}
+
+/// Chooses how the sign before it looks (a form of an emoji or of a Chinese sign, a flag of a region); nothing by itself.
+fn varies_the_one_before(c: char) -> bool {
+    matches!(c, '\u{FE00}'..='\u{FE0F}' | '\u{E0020}'..='\u{E007F}' | '\u{E0100}'..='\u{E01EF}')
 }
 
 /// One invisible mark has a use in a title: the joiner that makes one emoji of several.
@@ -124,8 +131,12 @@ fn has_invisible(text: &str) -> bool {
         let (before, rest) = text.split_at_checked(at).unwrap_or_default();
         c == '\u{200D}' && is_symbol(before.chars().next_back()) && is_symbol(rest.chars().nth(1))
     };
+    let stands_alone = |at: usize, c: char| {
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        varies_the_one_before(c) && before.is_none_or(|c| c.is_whitespace() || is_invisible(c))
+    };
     text.char_indices()
-        .any(|(at, c)| is_invisible(c) && !joins(at, c))
+        .any(|(at, c)| is_invisible(c) && !joins(at, c) || stands_alone(at, c))
 }
 
 /// NFC, line ends as `\n`, no surrounding white space.
@@ -176,6 +187,27 @@ mod tests {
     }
 
     #[test]
+    fn what_varies_a_sign_stands_behind_one() {
+        for good in [
+            "❤\u{FE0F}",
+            "葛\u{E0100}",
+            "👁\u{FE0F}\u{200D}🗨\u{FE0F}",
+            "🏴\u{E0067}\u{E0062}\u{E007F}",
+        ] {
+            assert!(
+                codes(|p| p.line("/x", &mut good.into(), 1, 9)).is_empty(),
+                "{good}"
+            );
+        }
+        for bad in ["\u{FE0F}", "甲 \u{E0100}", "\u{E0067}"] {
+            assert_eq!(
+                codes(|p| p.line("/x", &mut bad.into(), 1, 9)),
+                ["invisible_character"]
+            );
+        }
+    }
+
+    #[test]
     fn text_is_normalised_and_bounded() {
         let mut decomposed = " e\u{301} ".to_owned();
         assert!(codes(|p| p.line("/x", &mut decomposed, 1, 1)).is_empty());
@@ -190,7 +222,21 @@ mod tests {
         );
         assert!(codes(|p| p.paragraph("/x", &mut "a\r\nb".into(), 1, 3)).is_empty());
         for hidden in [
-            '\u{200B}', '\u{200D}', '\u{200F}', '\u{202E}', '\u{2060}', '\u{2069}', '\u{FEFF}',
+            '\u{200B}',
+            '\u{200D}',
+            '\u{200F}',
+            '\u{202E}',
+            '\u{2060}',
+            '\u{2069}',
+            '\u{FEFF}',
+            '\u{3164}',
+            '\u{115F}',
+            '\u{2800}',
+            '\u{AD}',
+            '\u{34F}',
+            '\u{180E}',
+            '\u{FFFC}',
+            '\u{E0001}',
         ] {
             for text in [
                 format!("甲{hidden}乙"),

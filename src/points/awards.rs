@@ -85,6 +85,12 @@ pub fn list_awards(
 /// By a second person: the points are given in this moment.
 pub fn approve(conn: &mut DbConnection, ctx: &Ctx, id: PointAwardId) -> AppResult<FullAward> {
     let row = held_to_decide(conn, ctx, id)?;
+    if members::find_member(conn, row.member_id)?
+        .deactivated_at
+        .is_some()
+    {
+        return Err(Code::MemberInactive.into());
+    }
     let row = decide(conn, ctx, row, AwardStatus::Approved, None)?;
     journal::award_by_hand(
         conn,
@@ -103,12 +109,14 @@ pub fn reject(conn: &mut DbConnection, ctx: &Ctx, id: PointAwardId, reason: &str
     with_name(conn, row)
 }
 
-/// Taken back by who proposed it.
+/// Taken back by who proposed it, wherever the member is by now.
 pub fn withdraw(conn: &mut DbConnection, ctx: &Ctx, id: PointAwardId) -> AppResult<FullAward> {
-    let row = held(conn, ctx, id)?;
-    if row.proposed_by != ctx.actor.account {
+    let seen = store::find_award(conn, id)?.ok_or_else(AppError::not_found)?;
+    if seen.proposed_by != ctx.actor.account {
+        held(conn, ctx, id)?;
         return Err(AppError::forbidden());
     }
+    let row = store::lock_award(conn, id)?.ok_or_else(AppError::not_found)?;
     let row = decide(conn, ctx, row, AwardStatus::Withdrawn, None)?;
     with_name(conn, row)
 }
@@ -152,6 +160,13 @@ fn decide(
     };
     note(conn, ctx, action, &row, reason)?;
     Ok(row)
+}
+
+/// A member moves: what waits for a decision is listed where those are who decide on it. Ask before the member's row is
+/// locked, as whoever approves does.
+pub fn take_along(conn: &mut DbConnection, member: MemberId, to: OrganizationId) -> AppResult<()> {
+    store::move_proposed(conn, member, to)?;
+    Ok(())
 }
 
 /// Neither of what they have proposed, nor for themselves.

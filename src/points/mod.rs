@@ -11,6 +11,7 @@ mod schemes;
 mod service;
 mod store;
 
+pub use awards::take_along;
 pub use changes::{mend_change_numbers, next_change_no, settled_change_no};
 pub use http::{PointTotalsView, configure};
 pub use journal::{Deed, award, reverse, reverse_all_at};

@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Bool, Date, Integer, Nullable, Text};
 
+use super::rules::AwardStatus;
 use super::{PointAwardId, PointEntryId};
 use crate::auth::AccountId;
 use crate::members::MemberId;
@@ -517,6 +518,14 @@ pub fn list_awards_by_id(
     diesel::sql_query(format!("SELECT * FROM point_awards WHERE id {among}"))
         .bind::<sql::UuidList, _>(ids.into_iter().collect::<UuidList>())
         .load(conn)
+}
+
+pub fn move_proposed(conn: &mut DbConnection, member: MemberId, to: OrganizationId) -> QueryResult<usize> {
+    diesel::update(point_awards::table)
+        .filter(point_awards::member_id.eq(member))
+        .filter(point_awards::status.eq(AwardStatus::Proposed.as_str()))
+        .set(point_awards::organization_id.eq(to))
+        .execute(conn)
 }
 
 /// Of these organizations, the newest first.

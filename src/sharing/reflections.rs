@@ -11,7 +11,7 @@ use super::store::{self, PictureRow, ReflectionRow};
 use crate::app::Ctx;
 use crate::attendance;
 use crate::audit::{self, Entry};
-use crate::events::{self, EventId, EventRow, Status};
+use crate::events::{self, EventId, EventRow};
 use crate::media::{self, MediaId, Picture};
 use crate::members::MemberId;
 use crate::organizations::{self, Right};
@@ -80,9 +80,7 @@ fn event_taken_part_in(
         events::view_event_row(conn, ctx, id)?;
         return Err(Code::NotExpected.into());
     }
-    if event.status == Status::Cancelled.as_str() {
-        return Err(Code::EventCancelled.into());
-    }
+    events::require_not_cancelled(&event)?;
     if ctx.now < event.starts_at {
         return Err(AppError::from(Code::EventNotBegun).with("starts_at", event.starts_at));
     }
@@ -290,12 +288,15 @@ fn save(conn: &mut DbConnection, ctx: &Ctx, row: &mut ReflectionRow) -> AppResul
     credit(conn, ctx, row)
 }
 
-/// It is worth something while others can read it.
+/// It is worth something while others can read it, and if the event took place: its row is held, so that a cancelling that
+/// takes all points back comes before or after.
 fn credit(conn: &mut DbConnection, ctx: &Ctx, row: &ReflectionRow) -> AppResult<()> {
     let source = AnyId(row.id.0);
+    let event = events::lock_events(conn, &[row.event_id])?.pop();
+    let took_place = event.is_some_and(|event| events::require_not_cancelled(&event).is_ok());
     let Some(published_at) = row
         .published_at
-        .filter(|_| row.status() == ReflectionStatus::Published)
+        .filter(|_| took_place && row.status() == ReflectionStatus::Published)
     else {
         return points::reverse(conn, &ctx.ids, ctx.now, &[(row.author_id, source)]);
     };

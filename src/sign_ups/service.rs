@@ -7,6 +7,7 @@ use super::rules::{self, Answers, Status};
 use super::store::{self, SignUpRow};
 use super::{SignUpSessionId, commands::CreateGroupSignUp};
 use crate::app::Ctx;
+use crate::attendance;
 use crate::audit::{self, Entry};
 use crate::auth::AccountId;
 use crate::events::{self, EventId, EventRow};
@@ -61,6 +62,7 @@ struct Known {
     desks: HashMap<EventId, Desk>,
     people: HashMap<MemberId, MemberBrief>,
     called: HashSet<(EventId, MemberId)>,
+    on_leave: HashSet<(EventId, MemberId)>,
     /// All that these people have sent before for these events.
     sign_ups: HashMap<(EventId, MemberId), Vec<SignUpRow>>,
 }
@@ -129,6 +131,7 @@ impl Known {
             desks,
             people,
             called,
+            on_leave: attendance::on_leave(conn, &pairs)?.into_iter().collect(),
             sign_ups,
         })
     }
@@ -151,6 +154,9 @@ impl Known {
         }
         if person.deactivated_at.is_some() {
             return Err(Code::MemberInactive.into());
+        }
+        if self.on_leave.contains(&pair) {
+            return Err(Code::OnLeave.into());
         }
         let desk = self.desks.get_mut(&event.id).ok_or(Code::NoSignUp)?;
         if wish.by_organiser {

@@ -148,7 +148,7 @@ struct ConfirmedHoursView {
 /// Confirm service hours: everybody's as they are proposed, or somebody's, all of the items or none. Other minutes than
 /// those proposed need a reason. Who has not checked out has none until the event is over; then the organiser may say how
 /// long it was, and why. Nobody has hours twice: what was confirmed is annulled first.
-#[utoipa::path(tag = "volunteering", params(("id" = EventId, Path)), request_body = ConfirmServiceHours, responses((status = 200, body = ConfirmedHoursView), (status = 409, description = "not_volunteering, not_checked_in, not_checked_out, hours_confirmed (with `service_hours_id`)")))]
+#[utoipa::path(tag = "volunteering", params(("id" = EventId, Path)), request_body = ConfirmServiceHours, responses((status = 200, body = ConfirmedHoursView), (status = 409, description = "not_volunteering, not_checked_in, not_checked_out, hours_confirmed (with `service_hours_id`), event_cancelled")))]
 #[post("/events/{id}/service-hours/confirm")]
 async fn confirm_service_hours(
     app: web::Data<App>,

@@ -10,7 +10,7 @@ mod statement;
 mod store;
 
 pub use http::configure;
-pub use service::annul_with_check_in;
+pub use service::{annul_with_check_in, annul_with_event};
 
 crate::id_types! {
     ServiceHoursId,

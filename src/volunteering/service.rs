@@ -63,6 +63,7 @@ pub fn confirm_hours(
     asked: &ConfirmServiceHours,
 ) -> AppResult<Vec<HoursRow>> {
     let event = events::hold_to_manage(conn, ctx, id)?;
+    events::require_not_cancelled(&event)?;
     require_volunteering(conn, id)?;
     let proposals = read_proposals(conn, ctx, &event)?;
     let rows = if asked.all {
@@ -201,6 +202,12 @@ pub fn annul_with_check_in(
     store::annul_hours_under(conn, check_in, &annulment(ctx, reason))?;
     let undone: Vec<_> = under.iter().map(|row| (row.member_id, AnyId(row.id.0))).collect();
     points::reverse(conn, &ctx.ids, ctx.now, &undone)
+}
+
+/// Nobody has served at what did not take place. Its points are taken back by who cancels, who holds the event's row.
+pub fn annul_with_event(conn: &mut DbConnection, ctx: &Ctx, event: EventId, reason: &str) -> AppResult<()> {
+    store::annul_hours_at(conn, event, &annulment(ctx, reason))?;
+    Ok(())
 }
 
 fn annulment<'a>(ctx: &Ctx, reason: &'a str) -> Annulment<'a> {

@@ -103,6 +103,18 @@ pub fn annul_hours_under(
         .execute(conn)
 }
 
+pub fn annul_hours_at(
+    conn: &mut DbConnection,
+    event: EventId,
+    annulment: &Annulment<'_>,
+) -> QueryResult<usize> {
+    diesel::update(service_hours::table)
+        .filter(service_hours::event_id.eq(event))
+        .filter(service_hours::annulled_at.is_null())
+        .set(annulment)
+        .execute(conn)
+}
+
 /// A member's hours with the events' titles, the newest first.
 pub fn list_of_member(
     conn: &mut DbConnection,

@@ -129,6 +129,26 @@ async fn codes_that_are_wrong_old_early_or_forged_are_refused() {
     );
 }
 
+/// Who has left is on no roster from then on, and nobody's word puts them there.
+#[actix_web::test]
+async fn who_has_left_is_marked_only_where_they_were_expected() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let before = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    let leave = json!({ "reason": "轉出" });
+    let leave_path = format!("/members/{}/deactivate", tenant.member_a_id);
+    t.post(&leave_path, &tenant.admin, leave).await.expect(200);
+    let after = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    let mark = async |event: &str| {
+        let body =
+            json!({ "member_id": tenant.member_a_id, "reason": "當時在場", "client_event_id": new_uuid() });
+        t.post(&format!("/events/{event}/check-ins"), &tenant.organizer_a, body)
+            .await
+    };
+    mark(&before).await.expect(201);
+    mark(&after).await.refused(409, "member_inactive");
+}
+
 #[actix_web::test]
 async fn an_event_that_ends_before_it_opens_keeps_its_roster_and_cancels_nobody() {
     let t = TestApp::start().await;

@@ -211,6 +211,9 @@ async fn a_rule_is_refused_with_what_is_wrong_with_it() {
             "too_small",
         ),
         (json!({ "starts_on": "tomorrow" }), "/starts_on", "wrong_type"),
+        // Two thousand years of days to count, for a slip of the finger.
+        (json!({ "starts_on": "0026-12-04" }), "/starts_on", "out_of_range"),
+        (json!({ "starts_on": "2200-01-01" }), "/starts_on", "out_of_range"),
     ] {
         let refused = t
             .post(&path, &tenant.admin, with(change))

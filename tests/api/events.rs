@@ -150,6 +150,29 @@ async fn once_check_in_is_open_what_decides_who_is_present_is_fixed() {
         .refused(409, "event_over");
 }
 
+/// What nobody could have come to is cancelled or moved, and makes nobody absent.
+#[actix_web::test]
+async fn an_event_ends_only_after_check_in_has_opened() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let later = json!({ "starts_at": t.in_s(86_400), "ends_at": t.in_s(90_000) });
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, later).await;
+    let path = format!("/events/{event}");
+    let early = t.act(&format!("{path}/close"), &tenant.admin).await;
+    assert!(early.refused(409, "not_open_yet").json["opens_at"].is_string());
+    let slip = json!({ "starts_at": t.in_s(-864_000), "ends_at": t.in_s(-860_400) });
+    let slip = t.patch(&path, &tenant.admin, "*", slip).await;
+    let slip = slip.refused(422, "invalid_fields");
+    assert_eq!(
+        (slip.text("/errors/0/field"), slip.text("/errors/0/code")),
+        ("/starts_at".into(), "in_past".into())
+    );
+    // Brought forward to now it may be.
+    let now = json!({ "starts_at": t.in_s(0), "ends_at": t.in_s(3_600) });
+    t.patch(&path, &tenant.admin, "*", now).await.expect(200);
+    t.act(&format!("{path}/close"), &tenant.admin).await.expect(200);
+}
+
 #[actix_web::test]
 async fn calendars_are_read_with_a_secret_address_that_can_be_ended() {
     let t = TestApp::start().await;
@@ -223,7 +246,7 @@ async fn a_bad_event_is_told_everything_that_is_wrong_at_once() {
     let tenant = t.tenant().await;
     let body = json!({
         "organization_id": tenant.branch_a, "title": " ", "starts_at": t.in_s(10), "ends_at": t.in_s(5), "forms": [],
-        "code_window_s": 1, "geofence": { "latitude": 91.0, "longitude": 0.0, "radius_m": 100 },
+        "code_window_s": 1, "late_after_s": 3_600, "closes_after_s": 600, "geofence": { "latitude": 91.0, "longitude": 0.0, "radius_m": 100 },
     });
     let reply = t
         .post("/events", &tenant.admin, body)
@@ -242,6 +265,7 @@ async fn a_bad_event_is_told_everything_that_is_wrong_at_once() {
             "/ends_at",
             "/forms",
             "/code_window_s",
+            "/late_after_s",
             "/geofence/latitude"
         ]
     );

@@ -447,11 +447,12 @@ async fn guests_of_what_was_called_off_are_not_kept_until_its_planned_end() {
     })
     .await;
     let tenant = t.tenant().await;
-    let in_ten_days = json!({ "starts_at": t.in_s(10 * 86_400), "ends_at": t.in_s(10 * 86_400 + 3_600) });
+    let until = |starts_in_s: i64| json!({ "starts_at": t.in_s(starts_in_s), "ends_at": t.in_s(10 * 86_400 + 3_600) });
     let mut events = Vec::new();
-    for n in 0..3 {
+    // The second has begun: only that can be closed.
+    for (n, starts_in_s) in [10 * 86_400, 0, 10 * 86_400].into_iter().enumerate() {
         let event = t
-            .open_event(&tenant.admin, &tenant.branch_a, in_ten_days.clone())
+            .open_event(&tenant.admin, &tenant.branch_a, until(starts_in_s))
             .await;
         let body = person("王小明", &format!("1387770000{n}"));
         t.post(&format!("/events/{event}/guests"), &tenant.admin, body)

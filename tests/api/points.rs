@@ -388,6 +388,66 @@ async fn an_absence_that_is_made_up_gives_points_until_somebody_was_there_after_
     assert_eq!(disagreements(&t).await, Vec::<String>::new());
 }
 
+/// What was taken back when it was cancelled is not given again by what comes later.
+#[actix_web::test]
+async fn a_cancelled_event_gives_nothing_any_more() {
+    let t = TestApp::start_with(|config| {
+        config.sharing.moderated = true;
+        config.auth.access_token_s = 30 * 86_400;
+    })
+    .await;
+    let tenant = t.tenant().await;
+    let lesson = lesson(&t, &tenant, "補課").await;
+    let event = served(&t, &tenant, 60).await;
+    let shared = share(&t, &tenant.member_a, &event, "event")
+        .await
+        .expect(201)
+        .id();
+    let cancel = json!({ "reason": "場地關閉" });
+    t.post(
+        &format!("/events/{event}/cancel"),
+        &tenant.organizer_a,
+        cancel.clone(),
+    )
+    .await
+    .expect(200);
+    decide(&t, &tenant.organizer_a, &shared, "approve")
+        .await
+        .expect(200);
+    t.post(
+        &format!("/events/{event}/service-hours/confirm"),
+        &tenant.organizer_a,
+        json!({ "all": true }),
+    )
+    .await
+    .refused(409, "event_cancelled");
+    t.put(
+        &format!("/events/{event}/make-up"),
+        &tenant.organizer_a,
+        json!({ "lesson_id": lesson }),
+    )
+    .await
+    .refused(409, "event_cancelled");
+    assert_eq!(total(&mine(&t, &tenant.member_a).await, "all"), 0);
+    // A check-in that waits for a person waits for ever.
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    let kept = t.with_code(&t.code(&tenant.admin, &event).await);
+    t.advance_s(86_400);
+    let late = t
+        .post("/check-ins/batch", &tenant.member_a, json!({ "items": [kept] }))
+        .await
+        .expect(200)
+        .text("/items/0/check_in/id");
+    t.post(&format!("/events/{event}/cancel"), &tenant.organizer_a, cancel)
+        .await
+        .expect(200);
+    t.act(&format!("/check-ins/{late}/accept"), &tenant.organizer_a)
+        .await
+        .refused(409, "event_cancelled");
+    assert_eq!(total(&mine(&t, &tenant.member_a).await, "all"), 0);
+    assert_eq!(disagreements(&t).await, Vec::<String>::new());
+}
+
 /// Who was there has nothing to make up, and neither has who was not expected.
 #[actix_web::test]
 async fn only_an_absence_is_made_up() {
@@ -863,6 +923,46 @@ async fn points_by_hand_take_a_reason_and_a_second_person() {
     assert_eq!(rejected.items()[0]["note"], "不符合規定");
     t.get(&list, &tenant.member_a).await.refused(403, "forbidden");
     assert_eq!(disagreements(&t).await, Vec::<String>::new());
+}
+
+#[actix_web::test]
+async fn an_award_that_waits_moves_with_its_member_and_ends_with_their_membership() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let (first, second) = (proposed(&t, &tenant).await, proposed(&t, &tenant).await);
+    let move_to = json!({ "organization_id": tenant.branch_b, "reason": "調動" });
+    t.post(
+        &format!("/members/{}/transfers", tenant.member_a_id),
+        &tenant.admin,
+        move_to,
+    )
+    .await
+    .expect(201);
+    let waiting = async |branch: &str, token: &str| {
+        let path = format!("/organizations/{branch}/point-awards?status=proposed");
+        t.get(&path, token).await.expect(200).items().len()
+    };
+    assert_eq!(waiting(&tenant.branch_a, &tenant.secretary_a).await, 0);
+    assert_eq!(waiting(&tenant.branch_b, &tenant.secretary_b).await, 2);
+    // Who has proposed it takes it back from where it went.
+    t.act(&format!("/point-awards/{first}/withdraw"), &tenant.secretary_a)
+        .await
+        .expect(200);
+    let leave = json!({ "reason": "轉出" });
+    let reject = format!("/point-awards/{second}/reject");
+    t.post(&reject, &tenant.organizer_a, leave.clone())
+        .await
+        .refused(404, "not_found");
+    t.post(
+        &format!("/members/{}/deactivate", tenant.member_a_id),
+        &tenant.admin,
+        leave,
+    )
+    .await
+    .expect(200);
+    t.act(&format!("/point-awards/{second}/approve"), &tenant.secretary_b)
+        .await
+        .refused(409, "member_inactive");
 }
 
 #[actix_web::test]

@@ -559,6 +559,33 @@ async fn who_has_a_place_is_expected_and_nobody_else_is_missed() {
     assert_eq!(words, ["attended", "no_show", "waitlisted"]);
 }
 
+/// Nobody keeps a place for who has said that they do not come.
+#[actix_web::test]
+async fn who_is_on_leave_takes_no_place_until_they_come_after_all() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let event = branch_day(&t, &tenant).await;
+    let token = &tenant.member_a;
+    sign_up(&t, token, &event).await.expect(201);
+    let ask = json!({ "reason": "出差" });
+    let leave = t
+        .post(&format!("/events/{event}/leave-requests"), token, ask)
+        .await;
+    let leave = leave.expect(201).id();
+    t.post(
+        &format!("/leave-requests/{leave}/approve"),
+        &tenant.organizer_a,
+        json!({}),
+    )
+    .await
+    .expect(200);
+    sign_up(&t, token, &event).await.refused(409, "on_leave");
+    t.act(&format!("/leave-requests/{leave}/withdraw"), token)
+        .await
+        .expect(200);
+    sign_up(&t, token, &event).await.expect(201);
+}
+
 #[actix_web::test]
 async fn what_is_asked_is_answered_and_kept() {
     let t = TestApp::start_for_days().await;

@@ -392,3 +392,27 @@ async fn without_a_font_the_admin_is_told_the_setting() {
     let warns = |finding: &zhibu::doctor::Finding| matches!(finding, zhibu::doctor::Finding::Warning(words) if words.contains("documents.font"));
     assert!(findings.iter().any(warns), "{findings:?}");
 }
+
+/// What did not take place was served at by nobody, whoever had confirmed it.
+#[actix_web::test]
+async fn hours_end_with_an_event_that_is_cancelled() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let event = served(&t, &tenant, 60).await;
+    let all = confirm(&t, &tenant.organizer_a, &event, json!({ "all": true })).await;
+    assert_eq!(all.expect(200).items().len(), 2);
+    let cancel = json!({ "reason": "場地關閉" });
+    t.post(&format!("/events/{event}/cancel"), &tenant.organizer_a, cancel)
+        .await
+        .expect(200);
+    let hours = mine(&t, &tenant.member_a).await;
+    assert_eq!(
+        (&hours.json["count"], &hours.json["years"]),
+        (&json!(0), &json!([])),
+        "{}",
+        hours.json
+    );
+    let path = format!("/organizations/{}/service-hours", tenant.branch_a);
+    let totals = t.get(&path, &tenant.organizer_a).await.expect(200);
+    assert_eq!(totals.items(), &[] as &[Value]);
+}

@@ -521,7 +521,7 @@ where
 }
 
 /// Accept a check-in that waits for review, so that it counts.
-#[utoipa::path(tag = "attendance", params(("id" = CheckInId, Path)), responses((status = 200, body = CheckInView), (status = 409, description = "not_in_review")))]
+#[utoipa::path(tag = "attendance", params(("id" = CheckInId, Path)), responses((status = 200, body = CheckInView), (status = 409, description = "not_in_review, event_cancelled")))]
 #[post("/check-ins/{id}/accept")]
 pub async fn accept_check_in(
     app: web::Data<App>,

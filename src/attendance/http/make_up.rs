@@ -51,7 +51,7 @@ struct EventMakeUpView {
 
 /// Say which lesson answers an absence from this event, before it or after. Who has completed it within 30 days after the
 /// event's end, or before, is `made_up` on the sheet instead of absent or on leave; the quorum stays as it was.
-#[utoipa::path(tag = "attendance", params(("id" = EventId, Path)), request_body = SetMakeUp, responses((status = 200, body = EventMakeUpView)))]
+#[utoipa::path(tag = "attendance", params(("id" = EventId, Path)), request_body = SetMakeUp, responses((status = 200, body = EventMakeUpView), (status = 409, description = "event_cancelled")))]
 #[put("/events/{id}/make-up")]
 pub async fn update_make_up(
     app: web::Data<App>,

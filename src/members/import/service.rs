@@ -17,6 +17,7 @@ use crate::organizations::{self, OrganizationId, OrganizationRow, Right};
 use crate::platform::db::DbConnection;
 use crate::platform::error::{AppError, AppResult, Code, Language};
 use crate::platform::sheet::{SheetLimits, read_sheet};
+use crate::points;
 
 const TRANSFER_REASON: &str = "roster import";
 /// New people written at once.
@@ -330,6 +331,7 @@ fn apply_change(
     }
     if let Some(to) = change.organization {
         let transfer = transfer_row(ctx, &row, to, TRANSFER_REASON);
+        points::take_along(conn, row.id, to)?;
         store::insert_transfers(conn, &[transfer])?;
         row.organization_id = to;
         fields.push("organization_id");

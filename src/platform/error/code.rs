@@ -486,9 +486,9 @@ codes! {
         "您不在本次活动的应到名单中，如有疑问请联系组织者手动登记。"
         "您不在本次活動的應到名單中，如有疑問請聯絡組織者手動登記。" }
     OnLeave "on_leave" 409 {
-        "Your leave for this event was approved. If you came after all, ask the organiser to mark you by hand."
-        "您本次活动已请假获批，如已到场请联系组织者手动登记。"
-        "您本次活動已請假獲准，如已到場請聯絡組織者手動登記。" }
+        "Your leave for this event was approved. If you come after all, take the request back; if you came, ask the organiser to mark you by hand."
+        "您本次活动已请假获批。如仍要参加，请先撤回请假；如已到场，请联系组织者手动登记。"
+        "您本次活動已請假獲准。如仍要參加，請先撤回請假；如已到場，請聯絡組織者手動登記。" }
     AlreadyCheckedIn "already_checked_in" 409 {
         "Already checked in; `check_in` is the record."
         "已经签到，记录见 check_in。"

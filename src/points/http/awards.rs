@@ -120,7 +120,7 @@ where
 }
 
 /// Approve an award, as somebody else than who proposed it: the points count from now.
-#[utoipa::path(tag = "points", params(("id" = PointAwardId, Path)), responses((status = 200, body = PointAwardView), (status = 403, description = "forbidden, own_award"), (status = 409, description = "award_decided: `state` says how it stands")))]
+#[utoipa::path(tag = "points", params(("id" = PointAwardId, Path)), responses((status = 200, body = PointAwardView), (status = 403, description = "forbidden, own_award"), (status = 409, description = "award_decided: `state` says how it stands; member_inactive")))]
 #[post("/point-awards/{id}/approve")]
 pub async fn approve_point_award(
     app: web::Data<App>,

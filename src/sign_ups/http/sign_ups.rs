@@ -28,7 +28,7 @@ use crate::sign_ups::service::{self, Found, GroupItem, SignUp, SignedUp};
     (status = 201, description = "Signed up: `confirmed` or `waitlisted`", body = SignUpView),
     (status = 200, description = "The same sign-up, sent again", body = SignUpView),
     (status = 403, description = "forbidden: an account without a member, an event that I only see"),
-    (status = 409, description = "already_signed_up (with `sign_up`), sign_up_full, sign_up_not_open (with `opens_at`), sign_up_closed, no_sign_up, event_cancelled, event_over, member_inactive"),
+    (status = 409, description = "already_signed_up (with `sign_up`), sign_up_full, sign_up_not_open (with `opens_at`), sign_up_closed, no_sign_up, event_cancelled, event_over, member_inactive, on_leave"),
     (status = 422, description = "invalid_fields"),
     (status = 503, description = "overloaded, unavailable: repeat the same request"),
 ))]
@@ -145,7 +145,7 @@ struct GroupSignUpView {
 #[utoipa::path(tag = "sign-ups", params(("id" = EventId, Path)), request_body = CreateGroupSignUp, responses(
     (status = 200, body = GroupSignUpView),
     (status = 403, description = "forbidden"),
-    (status = 409, description = "With `all_or_none`: sign_up_full (with `member_ids`, those without a place), sign_up_not_open, sign_up_closed, no_sign_up, event_cancelled, event_over, roster_frozen, member_inactive"),
+    (status = 409, description = "With `all_or_none`: sign_up_full (with `member_ids`, those without a place), sign_up_not_open, sign_up_closed, no_sign_up, event_cancelled, event_over, roster_frozen, member_inactive, on_leave"),
 ))]
 #[post("/events/{id}/sign-ups/group")]
 pub async fn create_group_sign_up(
