@@ -87,7 +87,8 @@ pub fn check_in_for(
         if source == Source::ByHand {
             members::require_member(conn, ctx, member, Right::View)?;
         }
-        if person.deactivated_at.is_some() {
+        // Who came before they left is found again by a repeat.
+        if person.deactivated_at.is_some() && store::list_effective(conn, &[(event, member)])?.is_empty() {
             return Err(Code::MemberInactive.into());
         }
     }

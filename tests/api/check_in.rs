@@ -135,6 +135,11 @@ async fn who_has_left_is_marked_only_where_they_were_expected() {
     let t = TestApp::start_for_days().await;
     let tenant = t.tenant().await;
     let before = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    let elsewhere = t.open_event(&tenant.admin, &tenant.branch_b, json!({})).await;
+    let body =
+        json!({ "member_id": tenant.member_a_id, "reason": "當時在場", "client_event_id": new_uuid() });
+    let path = format!("/events/{elsewhere}/check-ins");
+    let came = t.post(&path, &tenant.admin, body.clone()).await.expect(201);
     let leave = json!({ "reason": "轉出" });
     let leave_path = format!("/members/{}/deactivate", tenant.member_a_id);
     t.post(&leave_path, &tenant.admin, leave).await.expect(200);
@@ -147,6 +152,8 @@ async fn who_has_left_is_marked_only_where_they_were_expected() {
     };
     mark(&before).await.expect(201);
     mark(&after).await.refused(409, "member_inactive");
+    let repeat = t.post(&path, &tenant.admin, body).await.expect(200);
+    assert_eq!(repeat.id(), came.id());
 }
 
 #[actix_web::test]
