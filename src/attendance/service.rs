@@ -82,13 +82,14 @@ pub fn check_in_for(
     if person.tenant_id != row.tenant_id {
         return Err(AppError::not_found());
     }
-    if store::list_on_roster(conn, &[(event, member)])?.is_empty() {
+    let (by_hand, has_left) = (source == Source::ByHand, person.deactivated_at.is_some());
+    if (by_hand || has_left) && store::list_on_roster(conn, &[(event, member)])?.is_empty() {
         // Somebody outside the organiser's sight shows a code or is on the roster; a bare id tells nothing of them.
-        if source == Source::ByHand {
+        if by_hand {
             members::require_member(conn, ctx, member, Right::View)?;
         }
         // Who came before they left is found again by a repeat.
-        if person.deactivated_at.is_some() && store::list_effective(conn, &[(event, member)])?.is_empty() {
+        if has_left && store::list_effective(conn, &[(event, member)])?.is_empty() {
             return Err(Code::MemberInactive.into());
         }
     }
