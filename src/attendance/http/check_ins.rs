@@ -426,7 +426,7 @@ impl Check for CheckInMember {
 /// with a reason. A scanner of a room does so by the code only.
 #[utoipa::path(tag = "attendance", security(("bearer" = []), ("device" = [])), params(("id" = EventId, Path)), request_body = CheckInMember, responses(
     (status = 201, body = CheckInView), (status = 200, description = "Sent again", body = CheckInView),
-    (status = 409, description = "already_checked_in, already_checked_out, not_checked_in, not_open_yet, event_cancelled"),
+    (status = 409, description = "already_checked_in, already_checked_out, not_checked_in, not_open_yet, event_cancelled, member_inactive"),
     (status = 410, description = "expired_code"), (status = 422, description = "invalid_code, client_event_id_reused, invalid_fields"),
 ))]
 #[post("/events/{id}/check-ins")]
