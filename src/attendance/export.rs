@@ -53,7 +53,7 @@ pub fn load(
     let ids: Vec<MemberId> = sheet.lines.iter().map(|line| line.member).collect();
     let people = members::briefs(conn, &ids)?;
     // Of the day of the event, not of today: people move.
-    let then: Vec<OrganizationId> = sheet.lines.iter().map(|line| line.organization).collect();
+    let then: Vec<OrganizationId> = sheet.lines.iter().filter_map(|line| line.organization).collect();
     Ok(Export {
         organizations: organizations::names(conn, &then)?,
         sheet,
@@ -85,7 +85,7 @@ impl Export {
             .people
             .get(&line.member)
             .and_then(|p| p.employee_no.as_deref());
-        let organization = self.organizations.get(&line.organization);
+        let organization = line.organization.and_then(|id| self.organizations.get(&id));
         let mut cells = vec![
             Cell::Text(line.name.as_str().into()),
             employee_no.map_or(Cell::Empty, Cell::from),

@@ -21,7 +21,8 @@ use crate::sign_ups;
 #[derive(Debug, Clone)]
 pub struct Line {
     pub member: MemberId,
-    pub organization: OrganizationId,
+    /// None where the reader does not see it: people move, and who came besides may come from anywhere.
+    pub organization: Option<OrganizationId>,
     pub name: String,
     pub standing: String,
     pub expected: bool,
@@ -78,7 +79,8 @@ pub fn sheet(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<Sheet
     let own: HashSet<OrganizationId> = own.into_iter().collect();
     let event = events::find_event(conn, id)?;
     let mut part = read(conn, ctx, event)?;
-    part.lines.retain(|line| own.contains(&line.organization));
+    part.lines
+        .retain(|line| line.organization.is_some_and(|home| own.contains(&home)));
     part.whole = false;
     Ok(part)
 }
@@ -86,7 +88,14 @@ pub fn sheet(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<Sheet
 /// Everybody's lines, for those who administer the event.
 pub fn whole_sheet(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<Sheet> {
     let event = events::require_event(conn, ctx, id, Right::View)?;
-    read(conn, ctx, event)
+    let mut whole = read(conn, ctx, event)?;
+    let homes: HashSet<OrganizationId> = whole.lines.iter().filter_map(|line| line.organization).collect();
+    let homes: Vec<OrganizationId> = homes.into_iter().collect();
+    let seen = organizations::in_sight(conn, ctx, &homes)?;
+    for line in &mut whole.lines {
+        line.organization = line.organization.filter(|home| seen.contains(home));
+    }
+    Ok(whole)
 }
 
 fn read(conn: &mut DbConnection, ctx: &Ctx, event: EventRow) -> AppResult<Sheet> {
@@ -165,11 +174,11 @@ pub fn attended(conn: &mut DbConnection, ctx: &Ctx, event: &EventRow) -> AppResu
     let sheet = read(conn, ctx, event.clone())?;
     let person = |line: Line| {
         let waits_for_review = line.waits_for_review();
-        let check_in = line.check_in?;
+        let (check_in, organization) = (line.check_in?, line.organization?);
         let stay = line.stay.map(|(stay, _)| stay);
         Some(Attended {
             member: line.member,
-            organization: line.organization,
+            organization,
             name: line.name,
             waits_for_review,
             first_in_at: stay.map_or_else(|| check_in.own_time(), |stay| stay.first_in_at),
@@ -233,7 +242,7 @@ fn expected_line(
     Line {
         presence: Presence::of(status, on_leave, over),
         member: entry.member_id,
-        organization: entry.organization_id,
+        organization: Some(entry.organization_id),
         name: entry.name,
         standing: entry.standing,
         expected: true,
@@ -248,7 +257,7 @@ fn walk_in_line(person: &MemberBrief, row: CheckInRow, over: bool, hints: &mut H
     Line {
         presence: Presence::of(Some(&row.status), false, over),
         member: person.id,
-        organization: person.organization_id,
+        organization: Some(person.organization_id),
         name: person.name.clone(),
         standing: person.standing.clone(),
         expected: false,

@@ -176,7 +176,7 @@ pub fn update_event(
     check_times(&mut problems, row.starts_at, row.ends_at);
     problems.into_result()?;
     set_window(row)?;
-    sign_ups::move_sessions(conn, ctx, row.id, row.starts_at.minus(before.starts_at))?;
+    sign_ups::move_times(conn, ctx, row.id, row.starts_at.minus(before.starts_at))?;
     row.check_in_closes_at = closes_at(row, sign_ups::last_start(conn, row.id)?);
     let is_called = row.status == Status::Published.as_str();
     if is_called && row.check_in_closes_at <= ctx.now && before.check_in_closes_at > ctx.now {

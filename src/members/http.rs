@@ -357,8 +357,8 @@ async fn list_transfers(
     )))
 }
 
-/// Deactivate a member: no sign-in within a second, and on no roster from now on.
-#[utoipa::path(tag = "members", params(("id" = MemberId, Path)), request_body = DeactivateMember, responses((status = 200, body = MemberView), (status = 409, description = "member_inactive")))]
+/// Deactivate a member: no sign-in within a second, and on no roster from now on. The last admin of a whole tree stays.
+#[utoipa::path(tag = "members", params(("id" = MemberId, Path)), request_body = DeactivateMember, responses((status = 200, body = MemberView), (status = 409, description = "member_inactive, last_admin")))]
 #[post("/members/{id}/deactivate")]
 async fn deactivate_member(
     app: web::Data<App>,

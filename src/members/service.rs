@@ -369,6 +369,7 @@ pub fn deactivate_member(
 ) -> AppResult<MemberRow> {
     let tenant = require_member(conn, ctx, id, Right::ManageMembers)?.tenant_id;
     organizations::require_over(conn, ctx, id)?;
+    organizations::keep_an_admin_besides(conn, ctx, tenant, id)?;
     crate::attendance::freeze_due_rosters(conn, ctx, tenant)?;
     // Before the member's row is locked: events are locked first, always.
     sign_ups::give_back_all(conn, ctx, tenant, id, "deactivated")?;

@@ -285,8 +285,8 @@ async fn grant_role(
     .await
 }
 
-/// Revoke a role. It ends with the next request of whoever had it.
-#[utoipa::path(tag = "organizations", params(("id" = OrganizationId, Path), ("grant_id" = RoleGrantId, Path)), responses((status = 204)))]
+/// Revoke a role. It ends with the next request of whoever had it. The last admin of a whole tree keeps theirs.
+#[utoipa::path(tag = "organizations", params(("id" = OrganizationId, Path), ("grant_id" = RoleGrantId, Path)), responses((status = 204), (status = 409, description = "last_admin")))]
 #[delete("/organizations/{id}/roles/{grant_id}")]
 async fn revoke_role(
     app: web::Data<App>,

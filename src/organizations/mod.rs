@@ -13,7 +13,7 @@ pub use access::{
     require_held, require_locked, require_over, visible, visible_or_archived, visible_to,
 };
 pub use http::configure;
-pub use roles::grant_role;
+pub use roles::{grant_role, keep_an_admin_besides};
 pub use rules::{Kind, LeaderboardMode, Right, Role, ids_of_path, path_range};
 pub use service::{
     CreateOrganization, Settings, SettingsPatch, create_root, create_under, find_organization,

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::access::require;
 use super::rules::{Right, Role};
 use super::service::note;
-use super::store::{self, RoleGrantRow};
+use super::store::{self, AdminRow, RoleGrantRow};
 use super::{OrganizationId, RoleGrantId};
 use crate::app::Ctx;
 use crate::leaderboards;
@@ -78,6 +78,9 @@ pub fn revoke_role(
     let row = require(conn, ctx, organization, Right::ManageOrganization)?;
     let found = store::find_grant(conn, grant)?.filter(|g| g.organization_id == organization);
     let found = found.ok_or_else(AppError::not_found)?;
+    if organization == row.tenant_id && found.role == Role::Admin.as_str() {
+        keep_an_admin(conn, ctx, row.tenant_id, |other| other.id != grant)?;
+    }
     // Of many who revoke it at once one has done so, and the rest come too late.
     if store::revoke_grant(conn, grant, ctx.actor.account, ctx.now)? == 0 {
         return Err(AppError::not_found());
@@ -90,4 +93,38 @@ pub fn revoke_role(
         &row,
         json!({ "member_id": found.member_id, "role": found.role }),
     )
+}
+
+/// `keep_an_admin` for a member who leaves with all their roles.
+pub fn keep_an_admin_besides(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    tenant: OrganizationId,
+    leaving: MemberId,
+) -> AppResult<()> {
+    let theirs = store::find_same_grant(conn, tenant, leaving, Role::Admin.as_str())?;
+    match theirs {
+        Some(_) => keep_an_admin(conn, ctx, tenant, |other| other.member_id != leaving),
+        None => Ok(()),
+    }
+}
+
+/// A tree whose last admin has gone can only be helped from outside: 409. Those outside, the system admins, may do it.
+/// Holds the tree until the transaction ends, so that of two admins who leave at once one stays.
+fn keep_an_admin(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    tenant: OrganizationId,
+    stays: impl Fn(&AdminRow) -> bool,
+) -> AppResult<()> {
+    if ctx.actor.is_system_admin {
+        return Ok(());
+    }
+    store::lock_tenant(conn, tenant)?;
+    let admins = store::list_active_admins(conn, tenant)?;
+    if admins.iter().any(stays) {
+        Ok(())
+    } else {
+        Err(Code::LastAdmin.into())
+    }
 }

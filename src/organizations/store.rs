@@ -4,7 +4,7 @@ use diesel::dsl::sql as fragment;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 
-use super::rules::path_range;
+use super::rules::{Role, path_range};
 use super::{OrganizationId, RoleGrantId};
 use crate::auth::AccountId;
 use crate::members::MemberId;
@@ -329,6 +329,28 @@ pub fn find_same_grant(
         .filter(role_grants::revoked_at.is_null())
         .first(conn)
         .optional()
+}
+
+/// Somebody who administers an organization itself.
+#[derive(Debug, Queryable)]
+pub struct AdminRow {
+    pub id: RoleGrantId,
+    pub member_id: MemberId,
+}
+
+/// Those who administer this organization itself, and have not left.
+pub fn list_active_admins(
+    conn: &mut DbConnection,
+    organization: OrganizationId,
+) -> QueryResult<Vec<AdminRow>> {
+    role_grants::table
+        .inner_join(members::table.on(members::id.eq(role_grants::member_id)))
+        .filter(role_grants::organization_id.eq(organization))
+        .filter(role_grants::role.eq(Role::Admin.as_str()))
+        .filter(role_grants::revoked_at.is_null())
+        .filter(members::deactivated_at.is_null())
+        .select((role_grants::id, role_grants::member_id))
+        .load(conn)
 }
 
 /// The grants in force on one organization, with the holders' names.

@@ -149,6 +149,8 @@ pub struct ListSignUps {
 pub struct Listed {
     pub row: SignUpRow,
     pub status: Status,
+    /// 1: the first in line. Only of who waits.
+    pub place_in_line: Option<i64>,
     pub name: String,
     pub organization_name: String,
 }
@@ -192,7 +194,9 @@ fn with_names(
     let over = attendance::is_over(event, ctx.now);
     let people = members::briefs(conn, &people)?;
     let homes = organizations::names(conn, &homes)?;
+    let places = places_in_line(conn, &rows)?;
     let listed = |row: SignUpRow| Listed {
+        place_in_line: places.get(&row.id).copied(),
         status: row
             .status(ctx.now)
             .shown(came.contains(&(event.id, row.member_id)), over),
@@ -204,6 +208,23 @@ fn with_names(
         row,
     };
     Ok(rows.into_iter().map(listed).collect())
+}
+
+/// Where those of these rows stand that wait: two queries for each session that somebody waits for.
+fn places_in_line(conn: &mut DbConnection, rows: &[SignUpRow]) -> AppResult<HashMap<SignUpId, i64>> {
+    let mut lines: HashMap<SignUpSessionId, (i64, i64)> = HashMap::new();
+    let waits = |row: &&SignUpRow| row.status == Status::Waitlisted.as_str();
+    for row in rows.iter().filter(waits) {
+        let (first, last) = lines.entry(row.session_id).or_insert((row.seq, row.seq));
+        (*first, *last) = (row.seq.min(*first), row.seq.max(*last));
+    }
+    let mut places = HashMap::new();
+    for (session, (first, last)) in lines {
+        let ahead = store::count_ahead(conn, session, first)?;
+        let waiting = store::list_waiting(conn, session, first, last)?;
+        places.extend(waiting.into_iter().zip(ahead + 1..));
+    }
+    Ok(places)
 }
 
 /// The entries of a draw that was held, in its order, for everybody who sees the event: no names, and no organization

@@ -18,7 +18,7 @@ pub use commands::{Quota, WriteSession, WriteSignUpPolicy};
 pub use desk::hold_due_draw;
 pub use http::configure;
 pub use lane::{SignUpLane, start_lane};
-pub use policy::{clone_policy, move_sessions, write_policy};
+pub use policy::{clone_policy, move_times, write_policy};
 pub use rules::Question;
 
 use std::collections::{HashMap, HashSet};

@@ -349,6 +349,22 @@ pub fn count_ahead(conn: &mut DbConnection, session: SignUpSessionId, seq: i64) 
     Ok(before.unwrap_or(0) + beside)
 }
 
+/// Who waits between these two numbers of arrival, both among them, in that order.
+pub fn list_waiting(
+    conn: &mut DbConnection,
+    session: SignUpSessionId,
+    first: i64,
+    last: i64,
+) -> QueryResult<Vec<SignUpId>> {
+    sign_ups::table
+        .filter(sign_ups::session_id.eq(session))
+        .filter(LiteralCondition("sign_ups.status = 'waitlisted'"))
+        .filter(sign_ups::seq.between(first, last))
+        .order(sign_ups::seq)
+        .select(sign_ups::id)
+        .load(conn)
+}
+
 /// The sign-ups that were moved to another session, one of them as often as it was.
 pub fn list_moved(conn: &mut DbConnection, ids: &[SignUpId]) -> QueryResult<Vec<SignUpId>> {
     sign_up_steps::table

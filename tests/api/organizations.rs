@@ -564,3 +564,80 @@ async fn what_an_archived_organization_left_open_is_decided_by_those_above() {
         .await
         .expect(200);
 }
+
+/// Who could make somebody an admin again, once nobody is? Those outside the tree alone.
+#[actix_web::test]
+async fn a_tree_keeps_an_admin() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let roles = format!("/organizations/{}/roles", tenant.root);
+    let me = t.get("/me", &tenant.admin).await.expect(200).text("/account_id");
+    let mine = t.get(&roles, &tenant.admin).await.expect(200);
+    let is_admin = |grant: &&serde_json::Value| grant["role"] == "admin";
+    let mine = mine.items().iter().find(is_admin).unwrap()["id"].clone();
+    let mine = format!("{roles}/{}", mine.as_str().unwrap());
+    t.delete(&mine, &tenant.admin).await.refused(409, "last_admin");
+    let leave = format!("/members/{me}/deactivate");
+    let reason = json!({ "reason": "離任" });
+    t.post(&leave, &tenant.admin, reason.clone())
+        .await
+        .refused(409, "last_admin");
+
+    // An admin of a branch, or one who has left, is none of the tree.
+    let below = json!({ "member_id": tenant.member_a_id, "role": "admin" });
+    let branch = format!("/organizations/{}/roles", tenant.branch_a);
+    let below = t.post(&branch, &tenant.admin, below).await.expect(201).id();
+    t.delete(&mine, &tenant.admin).await.refused(409, "last_admin");
+    t.delete(&format!("{branch}/{below}"), &tenant.admin)
+        .await
+        .expect(204);
+    let second = json!({ "member_id": tenant.member_b_id, "role": "admin" });
+    t.post(&roles, &tenant.admin, second).await.expect(201);
+    let left = format!("/members/{}", tenant.member_b_id);
+    t.post(&format!("{left}/deactivate"), &tenant.admin, reason.clone())
+        .await
+        .expect(200);
+    t.delete(&mine, &tenant.admin).await.refused(409, "last_admin");
+    t.act(&format!("{left}/reactivate"), &tenant.admin)
+        .await
+        .expect(200);
+
+    t.post(&leave, &tenant.admin, reason).await.expect(200);
+    // Nobody but a system admin.
+    let last = t.get(&roles, &tenant.system).await.expect(200);
+    let is_theirs = |grant: &&serde_json::Value| grant["member_id"] == tenant.member_b_id && is_admin(grant);
+    let last = last.items().iter().find(is_theirs).unwrap()["id"].clone();
+    t.delete(&format!("{roles}/{}", last.as_str().unwrap()), &tenant.system)
+        .await
+        .expect(204);
+}
+
+#[actix_web::test]
+async fn of_two_admins_who_go_at_once_one_stays() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    for round in 0..24 {
+        let other = t.another_tenant(&tenant.system).await;
+        let roles = format!("/organizations/{}/roles", other.root);
+        let second = json!({ "member_id": other.member_b_id, "role": "admin" });
+        let theirs = t.post(&roles, &other.admin, second).await.expect(201).id();
+        let theirs = format!("{roles}/{theirs}");
+        let me = t.get("/me", &other.admin).await.expect(200).text("/account_id");
+        let leave = format!("/members/{me}/deactivate");
+        let reason = json!({ "reason": "離任" });
+        let (one, two) = if round % 2 == 0 {
+            tokio::join!(
+                t.post(&leave, &other.admin, reason),
+                t.delete(&theirs, &other.member_b)
+            )
+        } else {
+            let (two, one) = tokio::join!(
+                t.delete(&theirs, &other.member_b),
+                t.post(&leave, &other.admin, reason)
+            );
+            (one, two)
+        };
+        let outcome = (one.status, two.status);
+        assert!(outcome == (200, 409) || outcome == (409, 204), "{outcome:?}");
+    }
+}

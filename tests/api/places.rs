@@ -157,6 +157,58 @@ async fn a_session_has_its_own_times_at_the_door_in_notices_and_in_calendars() {
 }
 
 #[actix_web::test]
+async fn the_times_of_sign_up_move_with_their_event() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let people = t.crowd(&tenant, 2).await;
+    let day = 86_400;
+    let body = json!({
+        "capacity": 5, "opens_at": t.in_s(day), "closes_at": t.in_s(2 * day), "cancel_until": t.in_s(2 * day), "draw_at": t.in_s(2 * day),
+    });
+    let start = t.now();
+    let event = theme_day(&t, &tenant, body).await;
+    let event_path = format!("/events/{event}");
+    let policy_path = format!("/events/{event}/sign-up-policy");
+    let move_to = async |days: i64| {
+        let (starts_at, ends_at) = (start.plus_s(days * day), start.plus_s(days * day + 7_200));
+        let times = json!({ "starts_at": starts_at, "ends_at": ends_at });
+        t.patch(&event_path, &tenant.admin, "*", times).await.expect(200);
+    };
+    let times = async || {
+        let policy = t.get(&policy_path, &tenant.admin).await.expect(200);
+        ["/opens_at", "/closes_at", "/cancel_until", "/draw/at"].map(|name| policy.text(name))
+    };
+    let on = |days: i64| start.plus_s(days * day).to_string();
+    let (path, token) = (format!("/events/{event}/sign-ups"), &people[0].token);
+    let wish = || json!({ "client_event_id": new_uuid() });
+
+    move_to(5).await;
+    assert_eq!(times().await, [on(3), on(4), on(4), on(4)]);
+    t.post(&path, token, wish())
+        .await
+        .refused(409, "sign_up_not_open");
+    // What was opened stays open, and who was in the draw is told later.
+    t.advance_s(3 * day);
+    t.post(&path, token, wish()).await.expect(201);
+    move_to(9).await;
+    assert_eq!(times().await, [on(3), on(8), on(8), on(8)]);
+    t.advance_s(2 * day);
+    assert_eq!(mine(&t, token, &event).await["status"], "entered");
+    // On the fifth day: by five days earlier all would have ended already.
+    move_to(6).await;
+    let moved = t.get(&event_path, &tenant.admin).await.expect(200);
+    let opens = || moved.text("/check_in_opens_at");
+    assert_eq!(times().await, [on(3), opens(), opens(), opens()]);
+    t.post(&path, &people[1].token, wish()).await.expect(201);
+    t.advance_s(day);
+    let by_hand = json!({ "member_id": people[0].id, "reason": "到場", "client_event_id": new_uuid() });
+    t.post(&format!("{event_path}/check-ins"), &tenant.admin, by_hand)
+        .await
+        .expect(201);
+    assert_eq!(mine(&t, &people[1].token, &event).await["status"], "confirmed");
+}
+
+#[actix_web::test]
 async fn a_quota_is_told_to_those_who_see_its_organization() {
     let t = TestApp::start().await;
     let tenant = t.tenant().await;

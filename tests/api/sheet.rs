@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Reply, TestApp};
+use crate::support::{Reply, TestApp, new_uuid};
 
 #[actix_web::test]
 async fn a_secretary_sees_their_own_people_on_the_sheet_of_an_event_that_the_committee_has_called() {
@@ -82,4 +82,47 @@ async fn a_secretary_sees_their_own_people_on_the_sheet_of_an_event_that_the_com
     t.get(&path, &tenant.secretary_b).await.refused(404, "not_found");
     let list = t.get("/events", &tenant.secretary_b).await.expect(200);
     assert!(list.items().iter().all(|event| event["id"] != json!(draft)));
+}
+
+/// Where somebody has moved, or comes from, is told to those alone who see the place.
+#[actix_web::test]
+async fn an_organization_out_of_sight_is_not_told_on_a_sheet() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let day = 86_400;
+    let body = json!({
+        "organization_id": tenant.branch_a, "title": "支部黨員大會", "forms": ["general_meeting"],
+        "starts_at": t.in_s(3 * day), "ends_at": t.in_s(3 * day + 7_200),
+        "expected": { "member_ids": [tenant.member_a_id] },
+    });
+    let event = t.post("/events", &tenant.admin, body).await.expect(201).id();
+    let publish = format!("/events/{event}/publish");
+    t.act(&publish, &tenant.admin).await.expect(200);
+    let transfer = format!("/members/{}/transfers", tenant.member_a_id);
+    let to = json!({ "organization_id": tenant.branch_b, "reason": "調動" });
+    t.post(&transfer, &tenant.admin, to).await.expect(201);
+
+    let home = async |token: &str, member: &str| {
+        let path = format!("/events/{event}/attendance");
+        let sheet = t.get(&path, token).await.expect(200);
+        let is_theirs = |line: &&Value| line["member_id"] == *member;
+        sheet.items().iter().find(is_theirs).unwrap()["organization_id"].clone()
+    };
+    let (moved, comes) = (&tenant.member_a_id, &tenant.member_b_id);
+    assert_eq!(home(&tenant.secretary_a, moved).await, Value::Null);
+    assert_eq!(home(&tenant.admin, moved).await, tenant.branch_b);
+
+    t.advance_s(3 * day);
+    let by_hand = json!({ "member_id": comes, "reason": "列席", "client_event_id": new_uuid() });
+    let path = format!("/events/{event}/check-ins");
+    t.post(&path, &tenant.admin, by_hand).await.expect(201);
+    assert_eq!(home(&tenant.secretary_a, comes).await, Value::Null);
+    assert_eq!(home(&tenant.admin, comes).await, tenant.branch_b);
+    let path = format!("/events/{event}/attendance");
+    for (token, tells) in [(&tenant.secretary_a, false), (&tenant.admin, true)] {
+        let file = t.get_as(&path, token, "text/csv").await.expect(200);
+        let text = String::from_utf8(file.bytes).unwrap();
+        assert!(text.contains("乙成員"), "{text}");
+        assert_eq!(text.contains("第二黨支部"), tells, "{text}");
+    }
 }

@@ -118,6 +118,16 @@ async fn places_go_to_the_first_and_a_freed_one_to_the_first_in_line() {
         .refused(409, "sign_up_full");
     assert_eq!(numbers(&sessions(&t, &people[3].token, &event).await[0]), (1, 2));
 
+    let listed = async |query: &str| -> Vec<Value> {
+        let list = t.get(&format!("{path}?{query}"), &tenant.admin).await.expect(200);
+        let places = list.items().iter().map(|item| item["place_in_line"].clone());
+        places.collect()
+    };
+    assert_eq!(listed("").await, [Value::Null, json!(1), json!(2)]);
+    let second_page = t.get(&format!("{path}?limit=2"), &tenant.admin).await.expect(200);
+    let cursor = second_page.text("/next_cursor");
+    assert_eq!(listed(&format!("cursor={cursor}")).await, [json!(2)]);
+
     let gone = cancel(&t, &people[0].token, &first.id()).await.expect(200);
     assert_eq!(gone.json["status"], "cancelled");
     assert_eq!(mine(&t, &people[1].token, &event).await["status"], "confirmed");

@@ -22,7 +22,8 @@ use crate::platform::text::Check;
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct LineView {
     member_id: MemberId,
-    organization_id: OrganizationId,
+    /// Theirs on the day. Null where it is out of the reader's sight.
+    organization_id: Option<OrganizationId>,
     name: String,
     standing: String,
     /// Was on the roster when it was frozen.

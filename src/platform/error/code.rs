@@ -222,6 +222,10 @@ codes! {
         "What was held about this member has been erased. Create the member anew."
         "该成员的资料已清除，请重新建立成员。"
         "該成員的資料已清除，請重新建立成員。" }
+    LastAdmin "last_admin" 409 {
+        "Nobody else administers this tree. Make somebody else its admin first."
+        "没有其他管理员，请先授予他人管理员角色。"
+        "沒有其他管理員，請先授予他人管理員角色。" }
     MemberInactive "member_inactive" 409 {
         "This member is deactivated. Reactivate the member first."
         "该成员已停用，请先恢复。"

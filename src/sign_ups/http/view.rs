@@ -92,7 +92,7 @@ impl From<Listed> for ListedSignUpView {
             organization_id: listed.row.organization_id,
             organization_name: listed.organization_name,
             seq: listed.row.seq,
-            sign_up: view(listed.row, listed.status, None),
+            sign_up: view(listed.row, listed.status, listed.place_in_line),
         }
     }
 }

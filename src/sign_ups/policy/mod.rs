@@ -127,8 +127,9 @@ pub fn clone_policy(
     write_policy(conn, ctx, to, None, &wanted).map(|_| ())
 }
 
-/// Sessions with times of their own are moved as far as their event is.
-pub fn move_sessions(conn: &mut DbConnection, ctx: &Ctx, event: EventId, by: TimeDelta) -> AppResult<()> {
+/// All times of an event's sign-up are moved as far as the event is: sessions, the opening, the ends, and a draw that was
+/// not held yet. What would end before now by that ends when it did, and at the latest when check-in opens.
+pub fn move_times(conn: &mut DbConnection, ctx: &Ctx, event: EventId, by: TimeDelta) -> AppResult<()> {
     if by.is_zero() {
         return Ok(());
     }
@@ -139,9 +140,19 @@ pub fn move_sessions(conn: &mut DbConnection, ctx: &Ctx, event: EventId, by: Tim
         return Ok(());
     };
     let moved = |at: Option<Instant>| at.map(|at| at.plus_s(by.num_seconds()));
+    let end = |at: Option<Instant>| moved(at).filter(|to| *to > ctx.now).or(at);
+    let before = row.clone();
+    if row.opens_at.is_some_and(|at| at > ctx.now) {
+        row.opens_at = moved(row.opens_at);
+    }
+    row.closes_at = end(row.closes_at);
+    row.cancel_until = end(row.cancel_until);
+    if row.drawn_at.is_none() {
+        row.draw_at = end(row.draw_at);
+    }
     let timed = |session: &SessionRow| session.starts_at.is_some() || session.ends_at.is_some();
     let timed: Vec<SessionRow> = sessions.into_iter().filter(timed).collect();
-    if timed.is_empty() {
+    if timed.is_empty() && row == before {
         return Ok(());
     }
     for session in timed {
