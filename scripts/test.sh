@@ -89,7 +89,12 @@ step 'Tools' check_tools
 # One build for the tests and for scripts/faults.sh: with fail points, which do nothing until FAILPOINTS names some.
 build=(--locked --features failpoints)
 test_command=(cargo test "${build[@]}")
-if cargo nextest --version >/dev/null 2>&1; then test_command=(cargo nextest run "${build[@]}"); fi
+at_once=()
+if cargo nextest --version >/dev/null 2>&1; then
+  test_command=(cargo nextest run "${build[@]}")
+  # A test waits for its disk or its database now and then: another one goes on meanwhile.
+  at_once=(--test-threads $(($(nproc) + 1)))
+fi
 
 if [[ ! $quick ]]; then
   step 'PostgreSQL and Redis: install' services_install
@@ -105,7 +110,7 @@ if [[ ${RUSTC_WORKSPACE_WRAPPER:-} == clippy-driver ]]; then
 else
   step 'Lints' run cargo clippy --all-targets "${build[@]}" -- -D warnings
 fi
-step 'All tests on SQLite + memory' run env ZHIBU_TEST_BACKEND=sqlite "${test_command[@]}"
+step 'All tests on SQLite + memory' run env ZHIBU_TEST_BACKEND=sqlite "${test_command[@]}" "${at_once[@]}"
 # The tests have built the program beside themselves.
 for part in links tokens files sheets; do
   step "Hostile input: $part" run scripts/input.sh --only "$part" --binary target/debug/zhibu
@@ -114,7 +119,7 @@ step 'Who sees what' run scripts/access.sh --binary target/debug/zhibu
 if [[ ! $quick ]]; then
   step 'Integration tests on PostgreSQL + Redis' run env ZHIBU_TEST_BACKEND=postgres \
     "ZHIBU_TEST_DATABASE_URL=$SERVICES_PG_URL" "ZHIBU_TEST_REDIS_URL=$SERVICES_REDIS_URL" \
-    "${test_command[@]}" --test api
+    "${test_command[@]}" "${at_once[@]}" --test api
 fi
 # Twenty kills on each backend, other faults once, and servers that are broken on purpose; the long round is scripts/faults.sh --kills 300.
 faults_on=both
