@@ -76,8 +76,12 @@ pub fn event_cancelled(conn: &mut DbConnection, ctx: &Ctx, event: &EventRow) -> 
         return Ok(());
     }
     let expected = store::list_roster(conn, event.id)?;
-    let came = came.iter().map(|row| row.member_id);
-    let people: BTreeSet<MemberId> = came.chain(expected.iter().map(|row| row.member_id)).collect();
+    // A reflection outlives the check-in, since annulled, that allowed it.
+    let came = store::list_ever_checked_in(conn, event.id)?;
+    let people: BTreeSet<MemberId> = came
+        .into_iter()
+        .chain(expected.iter().map(|row| row.member_id))
+        .collect();
     let people: Vec<MemberId> = people.into_iter().collect();
     let reason = event.cancel_reason.as_deref().unwrap_or_default();
     volunteering::annul_with_event(conn, ctx, event.id, reason)?;

@@ -119,7 +119,10 @@ pub fn write_budget(
     require_version(version, before.version)?;
     let currency = wanted.currency.clone().unwrap_or_else(|| before.currency.clone());
     let (days, instants) = (days_of(year), year_of(conn, ctx, &organization, year)?);
-    if let Some(other) = store::find_other_currency(conn, organization.id, &currency, days, instants)? {
+    // What is as it was can be in nobody's way.
+    if currency != before.currency
+        && let Some(other) = store::find_other_currency(conn, organization.id, &currency, days, instants)?
+    {
         return Err(other_currency(&other));
     }
     if !before.is(&currency, &wanted.lines) {
@@ -193,6 +196,20 @@ fn read_event_budget(conn: &mut DbConnection, event: &EventRow) -> AppResult<Bud
 /// The year in which it begins, where it is.
 fn event_year(event: &EventRow) -> i32 {
     local_time::local_date(event.starts_at, local_time::zone(&event.time_zone)).year()
+}
+
+/// An event is to begin at another time: in a year with another currency than its plan's it cannot.
+pub fn require_same_currency(conn: &mut DbConnection, before: &EventRow, after: &EventRow) -> AppResult<()> {
+    if event_year(before) == event_year(after) {
+        return Ok(());
+    }
+    match store::find_event_budget(conn, after.id)? {
+        Some(plan) if !store::list_event_lines(conn, after.id)?.is_empty() => {
+            let (organization, year) = (after.organization_id, event_year(after));
+            require_currency(conn, organization, year, Some(&plan.currency)).map(|_| ())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// For who sees what is spent there.

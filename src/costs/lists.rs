@@ -117,16 +117,9 @@ pub fn view_expense(
 
 fn with_others(conn: &mut DbConnection, ctx: &Ctx, row: &ExpenseRow, file: FileRow) -> AppResult<Receipt> {
     let sha256 = file.sha256.as_deref().unwrap_or_default();
-    let alike = store::list_of_receipt(conn, row.tenant_id, sha256, MOST_ALIKE)?;
     let sight = organizations::ids_with_right(conn, ctx, Right::View)?;
-    let in_sight = |organization| sight.as_ref().is_none_or(|ids| ids.contains(organization));
-    let others = alike
-        .iter()
-        .filter(|(id, organization)| *id != row.id && in_sight(organization));
-    Ok(Receipt {
-        also_of: others.map(|(id, _)| *id).collect(),
-        file,
-    })
+    let also_of = store::list_of_receipt(conn, row, sight, sha256, MOST_ALIKE)?;
+    Ok(Receipt { also_of, file })
 }
 
 pub fn with_name(conn: &mut DbConnection, row: ExpenseRow) -> AppResult<Listed> {

@@ -13,6 +13,7 @@ mod rules;
 mod store;
 mod totals;
 
+pub use budgets::require_same_currency;
 pub use http::configure;
 
 use crate::media::MediaId;

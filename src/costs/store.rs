@@ -255,6 +255,10 @@ pub fn find_other_currency(
         .filter(events::starts_at.lt(instants.1))
         .filter(events::status.ne("cancelled"))
         .filter(event_budgets::currency.ne(currency))
+        // A plan of nothing is in no currency.
+        .filter(diesel::dsl::exists(
+            event_budget_lines::table.filter(event_budget_lines::event_id.eq(event_budgets::event_id)),
+        ))
         .select(event_budgets::currency)
         .first(conn)
         .optional()
@@ -292,27 +296,33 @@ pub fn uses_file(conn: &mut DbConnection, file: MediaId) -> QueryResult<bool> {
     .get_result(conn)
 }
 
-/// Expenses that wait or were approved and have a receipt of these bytes, with whose they are.
+/// Other expenses of these organizations, of all with none, that wait or were approved and have a receipt of these bytes.
 pub fn list_of_receipt(
     conn: &mut DbConnection,
-    tenant: OrganizationId,
+    expense: &ExpenseRow,
+    organizations: Option<Vec<OrganizationId>>,
     sha256: &[u8],
     limit: i64,
-) -> QueryResult<Vec<(ExpenseId, OrganizationId)>> {
+) -> QueryResult<Vec<ExpenseId>> {
     let counts = [
         ExpenseStatus::Submitted.as_str(),
         ExpenseStatus::Approved.as_str(),
     ];
-    media_files::table
+    let mut query = media_files::table
         .inner_join(expenses::table.on(expenses::receipt_media_id.eq(media_files::id.nullable())))
-        .filter(media_files::tenant_id.eq(tenant))
+        .filter(media_files::tenant_id.eq(expense.tenant_id))
         .filter(media_files::sha256.eq(sha256))
         .filter(LiteralCondition("media_files.purpose = 'receipt'"))
         .filter(expenses::status.eq_any(counts))
+        .filter(expenses::id.ne(expense.id))
         .order(expenses::id)
-        .select((expenses::id, expenses::organization_id))
+        .select(expenses::id)
         .limit(limit)
-        .load(conn)
+        .into_boxed();
+    if let Some(organizations) = organizations {
+        query = query.filter(expenses::organization_id.eq_any(organizations));
+    }
+    query.load(conn)
 }
 
 /// What a list of expenses is narrowed to.

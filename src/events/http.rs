@@ -247,7 +247,7 @@ async fn find_event(app: web::Data<App>, who: SignedIn, id: IdPath<EventId>) -> 
 /// Change an event. Once check-in has opened, who is expected and when, where and how they check in is fixed; words,
 /// forms and the end may still be mended. A published one cannot be moved to where its check-in would be over. The times
 /// of its sign-up move with its beginning. Needs `If-Match`.
-#[utoipa::path(tag = "events", params(("id" = EventId, Path)), request_body = UpdateEvent, responses((status = 200, body = EventView), (status = 409, description = "event_over, roster_frozen"), (status = 412, description = "version_mismatch"), (status = 428, description = "version_required")))]
+#[utoipa::path(tag = "events", params(("id" = EventId, Path)), request_body = UpdateEvent, responses((status = 200, body = EventView), (status = 409, description = "event_over, roster_frozen, other_currency: of a plan, in the year to which it would move"), (status = 412, description = "version_mismatch"), (status = 428, description = "version_required")))]
 #[patch("/events/{id}")]
 async fn update_event(
     app: web::Data<App>,

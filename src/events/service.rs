@@ -14,6 +14,7 @@ use super::rules::{Form, Status, Window};
 use super::store::{self, Attendee, CalendarFeedRow, EventBrief, EventFilter, EventRow};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
+use crate::costs;
 use crate::members::{self, MemberId, Standing};
 use crate::notices::{self, Audience, Kind};
 use crate::organizations::{self, Access, OrganizationId, OrganizationRow, Right};
@@ -176,6 +177,7 @@ pub fn update_event(
     check_times(&mut problems, row.starts_at, row.ends_at);
     problems.into_result()?;
     set_window(row)?;
+    costs::require_same_currency(conn, &before, row)?;
     sign_ups::move_times(conn, ctx, row.id, row.starts_at.minus(before.starts_at))?;
     row.check_in_closes_at = closes_at(row, sign_ups::last_start(conn, row.id)?);
     let is_called = row.status == Status::Published.as_str();

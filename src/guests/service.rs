@@ -86,7 +86,6 @@ pub fn create_own_guest(
 ) -> AppResult<(GuestRow, bool)> {
     let hash = hash_secret(secret);
     let link = store::find_link_by_token(conn, &hash)?.ok_or_else(AppError::not_found)?;
-    let event = links::invited(conn, &link)?;
     let sent = AnyId(new.client_event_id);
     // The place is taken first: whoever sends the same at the same instant waits here, and finds what came of it.
     let taken = store::take_place(conn, &hash, now)?;
@@ -96,6 +95,7 @@ pub fn create_own_guest(
         }
         return Ok((row, false));
     }
+    let event = links::invited(conn, &link)?;
     links::takes_guests(&event, now)?;
     if taken.is_none() && link.expires_at <= now {
         return Err(Code::GuestLinkExpired.into());

@@ -12,8 +12,8 @@ use super::store::{self, LessonFilter, LessonRow, Sight, Student, VersionRow};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
 use crate::media::MediaId;
-use crate::members::{self, MemberId, Standing};
-use crate::organizations::{self, OrganizationId, Right};
+use crate::members::{self, MemberBrief, MemberId, Standing};
+use crate::organizations::{self, OrganizationId, OrganizationRow, Right};
 use crate::platform::db::{AnyId, DbConnection, Json};
 use crate::platform::error::{AppError, AppResult, Code, Permitted};
 use crate::platform::page::{Found, Page};
@@ -301,7 +301,10 @@ pub fn archive_lesson(
     id: LessonId,
     reason: &str,
 ) -> AppResult<FullLesson> {
-    let mut lesson = held_lesson(conn, ctx, id, Right::PublishLessons)?;
+    // Of an archived organization too: members may be shown it still.
+    let seen = store::find_lesson(conn, id)?.ok_or_else(AppError::not_found)?;
+    let allowed = organizations::require_ever(conn, ctx, seen.organization_id, Right::PublishLessons);
+    let mut lesson = hold_allowed(conn, ctx, id, allowed)?;
     search::forget(conn, id)?;
     lesson.row.archived_at = Some(ctx.now);
     let detail = json!({ "reason": reason });
@@ -337,8 +340,12 @@ fn credit_author(conn: &mut DbConnection, ctx: &Ctx, row: &LessonRow) -> AppResu
     let Some(author) = row.created_by.map(MemberId::from) else {
         return Ok(());
     };
-    // A system admin is nobody's member.
-    if !members::briefs(conn, &[author])?.contains_key(&author) {
+    // A system admin is nobody's member, and who has left earns nothing.
+    let is_here = |person: &MemberBrief| person.deactivated_at.is_none();
+    if !members::briefs(conn, &[author])?
+        .get(&author)
+        .is_some_and(is_here)
+    {
         return Ok(());
     }
     let deed = Deed::of(Rule::LectureGiven, author, row.id, ctx.now);
@@ -385,8 +392,17 @@ fn kind_of(row: &LessonRow) -> Kind {
 /// Locked until the transaction ends, with its parts; 409 once it is archived.
 fn held_lesson(conn: &mut DbConnection, ctx: &Ctx, id: LessonId, right: Right) -> AppResult<FullLesson> {
     let seen = store::find_lesson(conn, id)?.ok_or_else(AppError::not_found)?;
-    let allowed = organizations::require(conn, ctx, seen.organization_id, right).permitted()?;
-    if allowed.is_none() {
+    let allowed = organizations::require(conn, ctx, seen.organization_id, right);
+    hold_allowed(conn, ctx, id, allowed)
+}
+
+fn hold_allowed(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: LessonId,
+    allowed: AppResult<OrganizationRow>,
+) -> AppResult<FullLesson> {
+    if allowed.permitted()?.is_none() {
         // Who may see it is told that they may not; to anybody else it is not there.
         view_lesson(conn, ctx, id)?;
         return Err(AppError::forbidden());

@@ -131,11 +131,17 @@ impl Media {
             Err(why) => self.refuse(&row, why).await?,
         };
         drop(file);
-        if !is_settled {
-            // Deleted meanwhile.
+        // Another check may have settled it meanwhile: the bytes are that one's. Nobody's are those of a deleted file.
+        if !is_settled && self.is_deleted(id).await? {
             self.clear(&row).await;
         }
         Ok(())
+    }
+
+    async fn is_deleted(&self, id: MediaId) -> AppResult<bool> {
+        self.db
+            .read_fresh(move |conn| Ok(store::find_file(conn, id)?.is_none()))
+            .await
     }
 
     /// None while somebody else looks at it.
@@ -187,7 +193,9 @@ impl Media {
             .db
             .write(move |conn| Ok(store::set_refused(conn, id, why, now)?))
             .await?;
-        self.clear(row).await;
+        if is_settled {
+            self.clear(row).await;
+        }
         Ok(is_settled)
     }
 }

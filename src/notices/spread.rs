@@ -10,7 +10,7 @@ use super::post::{NewNotice, post};
 use super::rules::{Kind, NoticeData};
 use crate::attendance;
 use crate::events::{self, Admission, EventId, EventRow};
-use crate::members::MemberId;
+use crate::members::{self, MemberId};
 use crate::platform::db::{AnyId, DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult};
 use crate::platform::ids::Ids;
@@ -100,6 +100,14 @@ fn spread(conn: &mut DbConnection, ids: &Ids, now: Instant, job: &Job) -> AppRes
     people.retain(|member| payload.after.is_none_or(|last| *member > last));
     let is_last = people.len() <= SHARE;
     people.truncate(SHARE);
+    payload.after = people.last().copied();
+    // Rosters keep who has left since.
+    let briefs = members::briefs(conn, &people)?;
+    people.retain(|member| {
+        briefs
+            .get(member)
+            .is_some_and(|person| person.deactivated_at.is_none())
+    });
     let sessions = sessions_of(conn, &event, &people)?;
     let notice = |member: &MemberId| NewNotice {
         tenant: event.tenant_id,
@@ -111,7 +119,6 @@ fn spread(conn: &mut DbConnection, ids: &Ids, now: Instant, job: &Job) -> AppRes
     };
     let new: Vec<NewNotice> = people.iter().map(notice).collect();
     post(conn, ids, now, &new)?;
-    payload.after = people.last().copied();
     Ok(if is_last {
         Fate::Done
     } else {

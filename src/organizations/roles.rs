@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::access::require;
+use super::access::{require, require_ever};
 use super::rules::{Right, Role};
 use super::service::note;
 use super::store::{self, AdminRow, RoleGrantRow};
@@ -69,13 +69,14 @@ pub fn list_roles(
     Ok(store::list_grants(conn, organization, page)?)
 }
 
+/// On an archived organization too: by those above it.
 pub fn revoke_role(
     conn: &mut DbConnection,
     ctx: &Ctx,
     organization: OrganizationId,
     grant: RoleGrantId,
 ) -> AppResult<()> {
-    let row = require(conn, ctx, organization, Right::ManageOrganization)?;
+    let row = require_ever(conn, ctx, organization, Right::ManageOrganization)?;
     let found = store::find_grant(conn, grant)?.filter(|g| g.organization_id == organization);
     let found = found.ok_or_else(AppError::not_found)?;
     if organization == row.tenant_id && found.role == Role::Admin.as_str() {

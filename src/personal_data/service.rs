@@ -14,6 +14,7 @@ use crate::organizations::{self, Right};
 use crate::platform::db::DbConnection;
 use crate::platform::error::{AppResult, Code};
 use crate::sharing;
+use crate::webhooks;
 
 /// Rows by the name of their table; tables without any are left out.
 pub type Records = BTreeMap<&'static str, Vec<Value>>;
@@ -34,10 +35,12 @@ pub fn export(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<Records> {
 /// Empties what tells of a person who has left. By whoever manages the organization, and may do no less than they could.
 /// It cannot be taken back; done before, nothing changes.
 pub fn erase(conn: &mut DbConnection, ctx: &Ctx, id: MemberId) -> AppResult<()> {
-    members::require_member(conn, ctx, id, Right::ManageOrganization)?;
+    // Of an archived organization too: by those above it.
+    let seen = members::find_member(conn, id)?;
+    organizations::require_ever(conn, ctx, seen.organization_id, Right::ManageOrganization)?;
     organizations::require_over(conn, ctx, id)?;
     let member = members::hold_member(conn, id)?;
-    organizations::require(conn, ctx, member.organization_id, Right::ManageOrganization)?;
+    organizations::require_ever(conn, ctx, member.organization_id, Right::ManageOrganization)?;
     if store::is_erased(conn, id)? {
         return Ok(());
     }
@@ -49,6 +52,7 @@ pub fn erase(conn: &mut DbConnection, ctx: &Ctx, id: MemberId) -> AppResult<()> 
         store::erase_rows(conn, table, id)?;
     }
     store::empty_mentions(conn, member.tenant_id, id)?;
+    webhooks::forget(conn, member.tenant_id, id)?;
     // Boards and other processes must forget the name, too.
     leaderboards::members_moved(conn, &ctx.ids, ctx.now, member.tenant_id, &[(id, None)])?;
     let erasure = ErasureRow {

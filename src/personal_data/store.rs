@@ -160,13 +160,6 @@ pub fn empty_mentions(conn: &mut DbConnection, tenant: OrganizationId, member: M
     // A repeat of that request is told that it was done, and no more.
     Prepared::default()
         .sql("UPDATE idempotency_keys SET body = '{}' WHERE body LIKE ")
-        .text(mention.clone())
-        .execute(conn)?;
-    // What is still on its way holds others' notices too; it goes within days.
-    Prepared::default()
-        .sql("UPDATE webhook_deliveries SET body = '{}' WHERE tenant_id = ")
-        .id(tenant)
-        .sql(" AND status <> 'pending' AND body LIKE ")
         .text(mention)
         .execute(conn)?;
     Ok(())

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::store;
 use crate::lessons::LessonId;
 use crate::members::MemberId;
-use crate::platform::db::DbConnection;
+use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::AppResult;
 
 /// How a member stands with the quiz of a lesson. The default: it has none.
@@ -13,14 +13,18 @@ use crate::platform::error::AppResult;
 pub struct QuizStanding {
     /// The lesson has a quiz now.
     pub required: bool,
-    /// The member has passed it, in whatever version.
-    pub passed: bool,
+    /// When the member passed it first, in whatever version.
+    pub passed_at: Option<Instant>,
 }
 
 impl QuizStanding {
     /// Does it let the lesson be completed?
     pub fn is_met(self) -> bool {
-        self.passed || !self.required
+        self.passed() || !self.required
+    }
+
+    pub fn passed(self) -> bool {
+        self.passed_at.is_some()
     }
 }
 
@@ -36,15 +40,19 @@ pub fn standings(
     let members = asked.iter().map(|(member, _)| *member).collect();
     let lessons = asked.iter().map(|(_, lesson)| *lesson).collect();
     // A row for each quiz and member who passed it; one without a member when nobody did.
-    let mut passed: HashMap<LessonId, Vec<MemberId>> = HashMap::new();
+    let mut passed: HashMap<LessonId, HashMap<MemberId, Instant>> = HashMap::new();
     for row in store::list_passed(conn, members, lessons)? {
-        passed.entry(row.lesson_id).or_default().extend(row.member_id);
+        let of_lesson = passed.entry(row.lesson_id).or_default();
+        if let (Some(member), Some(at)) = (row.member_id, row.passed_at) {
+            let first = of_lesson.entry(member).or_insert(at);
+            *first = at.min(*first);
+        }
     }
     let standing = |pair: &(MemberId, LessonId)| {
         let members = passed.get(&pair.1)?;
         let standing = QuizStanding {
             required: true,
-            passed: members.contains(&pair.0),
+            passed_at: members.get(&pair.0).copied(),
         };
         Some((*pair, standing))
     };

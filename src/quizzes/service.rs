@@ -193,7 +193,7 @@ fn with_attempts(
         quiz,
         is_writer,
         attempts: attempts.into_iter().map(with_status).collect(),
-        passed: standings.values().any(|standing| standing.passed),
+        passed: standings.values().any(|standing| standing.passed()),
     })
 }
 
@@ -355,7 +355,13 @@ pub fn hand_in(
     for (asked, chosen) in questions.iter_mut().zip(&chosen) {
         asked.chosen.clone_from(chosen);
     }
-    let occurred_at = sent.occurred_at.min(ctx.now).max(attempt.row.started_at);
+    // What was done longer ago than a backlog may wait counts as of the longest wait.
+    let oldest = ctx.now.plus_s(-study::BACKLOG_S);
+    let occurred_at = sent
+        .occurred_at
+        .min(ctx.now)
+        .max(attempt.row.started_at)
+        .max(oldest);
     mark(conn, ctx, &mut attempt, &chosen, occurred_at)?;
     if attempt.row.passed {
         let row = &attempt.row;

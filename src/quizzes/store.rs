@@ -163,6 +163,8 @@ pub struct PassedRow {
     pub lesson_id: LessonId,
     #[diesel(sql_type = Nullable<types::Uuid>)]
     pub member_id: Option<MemberId>,
+    #[diesel(sql_type = Nullable<types::Instant>)]
+    pub passed_at: Option<Instant>,
 }
 
 pub fn list_passed(
@@ -173,7 +175,7 @@ pub fn list_passed(
     let (open, close) = conn.among_parts();
     Prepared::default()
         .sql(format!(
-            "SELECT q.lesson_id, a.member_id FROM lesson_quizzes q \
+            "SELECT q.lesson_id, a.member_id, a.occurred_at AS passed_at FROM lesson_quizzes q \
              LEFT JOIN quiz_attempts a ON a.lesson_id = q.lesson_id AND a.passed AND a.member_id {open}"
         ))
         .ids(members)

@@ -217,6 +217,14 @@ impl Desk {
         if !quiz.is_met() {
             return;
         }
+        // Not before all that it takes was done, nor before there was such a version.
+        let played_at = line.standing.progress.credited_at.map(instant);
+        let passed_at = quiz.passed_at.filter(|_| quiz.required);
+        let occurred_at = [Some(version.published_at), played_at, passed_at]
+            .into_iter()
+            .flatten()
+            .fold(occurred_at, Instant::max)
+            .min(now);
         let rule = if quiz.required {
             "coverage_and_quiz"
         } else {

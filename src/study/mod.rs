@@ -23,6 +23,7 @@ mod xapi;
 pub use http::configure;
 pub use lane::{StudyLane, start_lane};
 pub use played::{Played, Span};
+pub use rules::BACKLOG_S;
 pub use service::{Studied, begun_lessons, hold, quiz_passed, studied};
 
 crate::id_types! {

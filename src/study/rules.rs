@@ -10,7 +10,9 @@ use super::sessions::Sessions;
 /// A phone's clock may be this far ahead of the server's.
 const AHEAD_MS: i64 = 120_000;
 /// How long a backlog may wait on a phone. Older claims are looked at by a person.
-pub const BACKLOG_MS: i64 = 14 * 24 * 3_600_000;
+pub const BACKLOG_MS: i64 = BACKLOG_S * 1_000;
+/// The same in seconds.
+pub const BACKLOG_S: i64 = 14 * 24 * 3_600;
 /// More pieces than anybody leaves behind who plays.
 const MAX_PIECES: usize = 4_000;
 /// A player may round the end of a lesson up.

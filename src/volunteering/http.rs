@@ -8,7 +8,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::ServiceHoursId;
 use super::commands::ConfirmServiceHours;
 use super::export::totals_sheet;
-use super::service::{self, Hours, Proposal};
+use super::service::{self, Hours, Proposal, Seen};
 use super::statement::statement_pdf;
 use super::store::{HoursRow, TotalRow, YearRow};
 use crate::app::App;
@@ -40,8 +40,8 @@ struct ServiceHoursView {
     id: ServiceHoursId,
     event_id: EventId,
     member_id: MemberId,
-    /// The member's at the time.
-    organization_id: OrganizationId,
+    /// The member's at the time. Null where it is out of the reader's sight.
+    organization_id: Option<OrganizationId>,
     /// The day on which the service began, where the event is; it counts for that year.
     served_on: NaiveDate,
     minutes: i32,
@@ -55,13 +55,13 @@ struct ServiceHoursView {
     annul_reason: Option<String>,
 }
 
-impl From<HoursRow> for ServiceHoursView {
-    fn from(row: HoursRow) -> Self {
+impl ServiceHoursView {
+    fn of(row: HoursRow, seen: &Seen) -> Self {
         Self {
             id: row.id,
             event_id: row.event_id,
             member_id: row.member_id,
-            organization_id: row.organization_id,
+            organization_id: seen.get(&row.organization_id).copied(),
             served_on: row.served_on,
             minutes: row.minutes,
             proposed_minutes: row.proposed_minutes,
@@ -79,7 +79,8 @@ impl From<HoursRow> for ServiceHoursView {
 struct ProposedHoursView {
     member_id: MemberId,
     name: String,
-    organization_id: OrganizationId,
+    /// Null where it is out of the reader's sight.
+    organization_id: Option<OrganizationId>,
     /// Their check-in waits for a person: hours of all as they are proposed leave them out.
     review: bool,
     first_in_at: Instant,
@@ -89,18 +90,18 @@ struct ProposedHoursView {
     confirmed: Option<ServiceHoursView>,
 }
 
-impl From<Proposal> for ProposedHoursView {
-    fn from(proposal: Proposal) -> Self {
+impl ProposedHoursView {
+    fn of(proposal: Proposal, seen: &Seen) -> Self {
         let person = proposal.person;
         Self {
             member_id: person.member,
             name: person.name,
-            organization_id: person.organization,
+            organization_id: seen.get(&person.organization).copied(),
             review: person.waits_for_review,
             first_in_at: person.first_in_at,
             out_at: person.out_at,
             proposed_minutes: person.minutes,
-            confirmed: proposal.confirmed.map(ServiceHoursView::from),
+            confirmed: proposal.confirmed.map(|row| ServiceHoursView::of(row, seen)),
         }
     }
 }
@@ -116,7 +117,7 @@ async fn list_event_service_hours(
     query: Query<PageQuery>,
 ) -> AppResult<Tagged<List<ProposedHoursView>>> {
     let (ctx, page) = (app.ctx(who.0), query.0.page::<(String, MemberId)>()?);
-    let all = app
+    let (all, seen) = app
         .db
         .read(move |conn| service::list_proposals(conn, &ctx, id.0))
         .await?;
@@ -131,11 +132,8 @@ async fn list_event_service_hours(
         .filter(|one| after.as_ref().is_none_or(|after| key(one) > *after))
         .take(page.limit + 1)
         .collect();
-    Ok(Tagged(page.list(
-        Found { rows, count },
-        key,
-        ProposedHoursView::from,
-    )))
+    let view = |one| ProposedHoursView::of(one, &seen);
+    Ok(Tagged(page.list(Found { rows, count }, key, view)))
 }
 
 /// What was confirmed by one request.
@@ -158,10 +156,13 @@ async fn confirm_service_hours(
 ) -> AppResult<Answer> {
     let Once { body, key } = once;
     app.write_once(who.0, key, move |conn, ctx| {
-        let rows = service::confirm_hours(conn, ctx, id.0, &body)?;
+        let (rows, seen) = service::confirm_hours(conn, ctx, id.0, &body)?;
         Answer::ok(&ConfirmedHoursView {
             total_minutes: rows.iter().map(|row| i64::from(row.minutes)).sum(),
-            items: rows.into_iter().map(ServiceHoursView::from).collect(),
+            items: rows
+                .into_iter()
+                .map(|row| ServiceHoursView::of(row, &seen))
+                .collect(),
         })
     })
     .await
@@ -191,8 +192,8 @@ async fn annul_service_hours(
 ) -> AppResult<Answer> {
     let Once { body, key } = once;
     app.write_once(who.0, key, move |conn, ctx| {
-        let row = service::annul_hours(conn, ctx, id.0, &body.reason)?;
-        Answer::ok(&ServiceHoursView::from(row))
+        let (row, seen) = service::annul_hours(conn, ctx, id.0, &body.reason)?;
+        Answer::ok(&ServiceHoursView::of(row, &seen))
     })
     .await
 }
@@ -223,15 +224,6 @@ struct MemberHoursView {
     #[serde(flatten)]
     hours: ServiceHoursView,
     event_title: String,
-}
-
-impl From<(HoursRow, String)> for MemberHoursView {
-    fn from((row, event_title): (HoursRow, String)) -> Self {
-        Self {
-            hours: row.into(),
-            event_title,
-        }
-    }
 }
 
 /// A year's total.
@@ -324,9 +316,18 @@ async fn member_service(
     }
     let asked = page.clone();
     let look = move |conn: &mut _| service::member_hours(conn, &ctx, member, year, &asked);
-    let Hours { member, found, years } = app.db.read(look).await?;
+    let Hours {
+        member,
+        found,
+        seen,
+        years,
+    } = app.db.read(look).await?;
     let key = |(row, _): &(HoursRow, String)| (row.served_on, row.id);
-    let list = page.list(found, key, MemberHoursView::from);
+    let view = |(row, event_title)| MemberHoursView {
+        hours: ServiceHoursView::of(row, &seen),
+        event_title,
+    };
+    let list = page.list(found, key, view);
     let years: Vec<YearView> = years
         .into_iter()
         .filter(|row| year.is_none_or(|year| row.year == year))

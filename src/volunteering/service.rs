@@ -1,6 +1,6 @@
 //! What is proposed, who confirms it, and who sees whose hours.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::NaiveDate;
 use serde_json::json;
@@ -27,11 +27,30 @@ pub struct Proposal {
     pub confirmed: Option<HoursRow>,
 }
 
+/// The organizations in these rows that the reader sees: people move, and who came may come from anywhere.
+pub type Seen = HashSet<OrganizationId>;
+
+fn seen_among<'a>(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    rows: impl Iterator<Item = &'a HoursRow>,
+) -> AppResult<Seen> {
+    let homes: HashSet<OrganizationId> = rows.map(|row| row.organization_id).collect();
+    organizations::in_sight(conn, ctx, &homes.into_iter().collect::<Vec<_>>())
+}
+
 /// Everybody who came to a volunteering event, by name, for those who see its attendance.
-pub fn list_proposals(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<Vec<Proposal>> {
+pub fn list_proposals(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<(Vec<Proposal>, Seen)> {
     let event = events::require_event(conn, ctx, id, Right::View)?;
     require_volunteering(conn, id)?;
-    read_proposals(conn, ctx, &event)
+    let proposals = read_proposals(conn, ctx, &event)?;
+    let confirmed = proposals.iter().filter_map(|one| one.confirmed.as_ref());
+    let homes: HashSet<OrganizationId> = confirmed
+        .map(|row| row.organization_id)
+        .chain(proposals.iter().map(|one| one.person.organization))
+        .collect();
+    let seen = organizations::in_sight(conn, ctx, &homes.into_iter().collect::<Vec<_>>())?;
+    Ok((proposals, seen))
 }
 
 fn read_proposals(conn: &mut DbConnection, ctx: &Ctx, event: &EventRow) -> AppResult<Vec<Proposal>> {
@@ -61,7 +80,7 @@ pub fn confirm_hours(
     ctx: &Ctx,
     id: EventId,
     asked: &ConfirmServiceHours,
-) -> AppResult<Vec<HoursRow>> {
+) -> AppResult<(Vec<HoursRow>, Seen)> {
     let event = events::hold_to_manage(conn, ctx, id)?;
     events::require_not_cancelled(&event)?;
     require_volunteering(conn, id)?;
@@ -91,7 +110,8 @@ pub fn confirm_hours(
     };
     let deeds: Vec<Deed> = rows.iter().map(|row| deed_of(row, began(row))).collect();
     points::award(conn, &ctx.ids, ctx.now, &deeds)?;
-    Ok(rows)
+    let seen = seen_among(conn, ctx, rows.iter())?;
+    Ok((rows, seen))
 }
 
 fn deed_of(row: &HoursRow, began_at: Instant) -> Deed {
@@ -176,7 +196,7 @@ pub fn annul_hours(
     ctx: &Ctx,
     id: ServiceHoursId,
     reason: &str,
-) -> AppResult<HoursRow> {
+) -> AppResult<(HoursRow, Seen)> {
     let row = store::find_hours(conn, id)?.ok_or_else(AppError::not_found)?;
     let event = events::hold_to_manage(conn, ctx, row.event_id)?;
     if !store::annul_hours(conn, id, &annulment(ctx, reason))? {
@@ -187,7 +207,9 @@ pub fn annul_hours(
     let entry = Entry::of(action, id.0, event.tenant_id, event.organization_id, detail);
     audit::record(conn, ctx, entry)?;
     points::reverse(conn, &ctx.ids, ctx.now, &[(row.member_id, AnyId(id.0))])?;
-    store::find_hours(conn, id)?.ok_or_else(AppError::not_found)
+    let row = store::find_hours(conn, id)?.ok_or_else(AppError::not_found)?;
+    let seen = seen_among(conn, ctx, std::iter::once(&row))?;
+    Ok((row, seen))
 }
 
 /// Whoever was not there has served no hours: taken back with their check-in, by whoever takes that back. The caller
@@ -222,6 +244,7 @@ fn annulment<'a>(ctx: &Ctx, reason: &'a str) -> Annulment<'a> {
 pub struct Hours {
     pub member: MemberId,
     pub found: Found<(HoursRow, String)>,
+    pub seen: Seen,
     pub years: Vec<YearRow>,
 }
 
@@ -234,9 +257,11 @@ pub fn member_hours(
     page: &Page<(NaiveDate, ServiceHoursId)>,
 ) -> AppResult<Hours> {
     members::require_member(conn, ctx, member, Right::View)?;
+    let found = store::list_of_member(conn, member, year, page)?;
     Ok(Hours {
         member,
-        found: store::list_of_member(conn, member, year, page)?,
+        seen: seen_among(conn, ctx, found.rows.iter().map(|(row, _)| row))?,
+        found,
         years: store::list_years(conn, member)?,
     })
 }

@@ -10,7 +10,7 @@ mod store;
 
 pub use deliver::{Sender, handle};
 pub use http::configure;
-pub use service::{Message, send};
+pub use service::{Message, forget, send};
 
 use std::time::Duration;
 

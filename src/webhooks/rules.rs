@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
+use serde_json::Value;
 use sha2::Sha256;
 
 use crate::platform::db::Instant;
@@ -38,6 +39,17 @@ pub const GIVE_UP_S: i64 = 5 * 86_400;
 /// How long the secret before a new one still signs.
 pub const OVERLAP_S: i64 = 86_400;
 
+/// A message without the notices for this member; one that cannot be read is emptied.
+pub fn without(body: &str, member: &str) -> String {
+    let Ok(mut message) = serde_json::from_str::<Value>(body) else {
+        return "{}".to_owned();
+    };
+    if let Some(notices) = message.pointer_mut("/data/notices").and_then(Value::as_array_mut) {
+        notices.retain(|notice| notice.get("member_id").is_none_or(|id| id != member));
+    }
+    message.to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,5 +78,15 @@ mod tests {
         assert_eq!(pauses, PAUSES_S);
         assert!(pauses.is_sorted());
         assert_eq!(next_attempt(10, now), None);
+    }
+
+    #[test]
+    fn what_is_forgotten_of_one_leaves_the_others_theirs() {
+        let body =
+            r#"{"data":{"notices":[{"member_id":"a","text":"1"},{"member_id":"b","text":"2"}]},"type":"x"}"#;
+        let left = r#"{"data":{"notices":[{"member_id":"b","text":"2"}]},"type":"x"}"#;
+        assert_eq!(without(body, "a"), left);
+        assert_eq!(without(left, "a"), left);
+        assert_eq!(without("not JSON", "a"), "{}");
     }
 }

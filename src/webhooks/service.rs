@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::rules::OVERLAP_S;
+use super::rules::{self, OVERLAP_S};
 use super::store::{self, DeliveryRow, WebhookRow};
 use super::{DeliveryId, WebhookId, deliver};
 use crate::app::Ctx;
@@ -199,19 +199,26 @@ pub fn list_webhooks(
     organization: OrganizationId,
     page: &Page<WebhookId>,
 ) -> AppResult<Found<WebhookRow>> {
-    let organization = organizations::require(conn, ctx, organization, Right::ManageOrganization)?;
+    let organization = organizations::require_ever(conn, ctx, organization, Right::ManageOrganization)?;
     Ok(store::list_webhooks(conn, organization.id, page)?)
 }
 
+/// One of an archived organization too, for those above it: what it has still to send can be read, and ended.
 pub fn view_webhook(conn: &mut DbConnection, ctx: &Ctx, id: WebhookId) -> AppResult<WebhookRow> {
     let row = store::find_webhook(conn, id)?.ok_or_else(AppError::not_found)?;
-    organizations::require(conn, ctx, row.organization_id, Right::ManageOrganization)?;
+    organizations::require_ever(conn, ctx, row.organization_id, Right::ManageOrganization)?;
     Ok(row)
 }
 
-/// The same, locked until the transaction ends. `version` is what the caller has read; none means 'whatever is there'.
+/// To be changed, locked until the transaction ends. `version` is what the caller has read; none means 'whatever is
+/// there'.
 fn hold(conn: &mut DbConnection, ctx: &Ctx, id: WebhookId, version: Option<i32>) -> AppResult<WebhookRow> {
-    view_webhook(conn, ctx, id)?;
+    let row = view_webhook(conn, ctx, id)?;
+    organizations::require(conn, ctx, row.organization_id, Right::ManageOrganization)?;
+    lock(conn, id, version)
+}
+
+fn lock(conn: &mut DbConnection, id: WebhookId, version: Option<i32>) -> AppResult<WebhookRow> {
     let row = store::lock_webhook(conn, id)?.ok_or_else(AppError::not_found)?;
     if version.is_some_and(|version| version != row.version) {
         return Err(Code::VersionMismatch.into());
@@ -244,7 +251,8 @@ pub fn update_webhook(
 
 /// Sends no more. What was sent stays on record.
 pub fn disable_webhook(conn: &mut DbConnection, ctx: &Ctx, id: WebhookId) -> AppResult<WebhookRow> {
-    let mut row = hold(conn, ctx, id, None)?;
+    view_webhook(conn, ctx, id)?;
+    let mut row = lock(conn, id, None)?;
     if row.disabled_at.is_some() {
         return Ok(row);
     }
@@ -323,4 +331,12 @@ pub fn redeliver(conn: &mut DbConnection, ctx: &Ctx, id: DeliveryId) -> AppResul
     note(conn, ctx, "webhook.redeliver", &webhook)?;
     deliver::enqueue_delivery(conn, &ctx.ids, ctx.now, &row)?;
     Ok(row)
+}
+
+/// Takes a member's notices out of what was sent, or is still to be: the others' stay.
+pub fn forget(conn: &mut DbConnection, tenant: OrganizationId, member: MemberId) -> AppResult<()> {
+    for (id, body) in store::list_mentions(conn, tenant, &member.to_string())? {
+        store::set_body(conn, id, &rules::without(&body, &member.to_string()))?;
+    }
+    Ok(())
 }

@@ -109,9 +109,37 @@ pub fn find_delivery(conn: &mut DbConnection, id: DeliveryId) -> QueryResult<Opt
     webhook_deliveries::table.find(id).first(conn).optional()
 }
 
+/// How it goes with it; what is sent stays.
 pub fn update_delivery(conn: &mut DbConnection, row: &DeliveryRow) -> QueryResult<usize> {
-    diesel::update(webhook_deliveries::table.find(row.id))
-        .set(row)
+    use webhook_deliveries::dsl as d;
+    diesel::update(d::webhook_deliveries.find(row.id))
+        .set((
+            d::attempts.eq(row.attempts),
+            d::status.eq(&row.status),
+            d::next_at.eq(row.next_at),
+            d::attempted_at.eq(row.attempted_at),
+            d::response_status.eq(row.response_status),
+            d::error.eq(&row.error),
+        ))
+        .execute(conn)
+}
+
+/// What has this text in it.
+pub fn list_mentions(
+    conn: &mut DbConnection,
+    tenant: OrganizationId,
+    text: &str,
+) -> QueryResult<Vec<(DeliveryId, String)>> {
+    webhook_deliveries::table
+        .filter(webhook_deliveries::tenant_id.eq(tenant))
+        .filter(webhook_deliveries::body.like(format!("%{text}%")))
+        .select((webhook_deliveries::id, webhook_deliveries::body))
+        .load(conn)
+}
+
+pub fn set_body(conn: &mut DbConnection, id: DeliveryId, body: &str) -> QueryResult<usize> {
+    diesel::update(webhook_deliveries::table.find(id))
+        .set(webhook_deliveries::body.eq(body))
         .execute(conn)
 }
 

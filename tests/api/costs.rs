@@ -1169,3 +1169,78 @@ async fn an_expense_is_of_its_own_day_and_a_plan_of_where_the_organization_is() 
     assert_eq!(of("?year=2026").await, (2026, 31));
     assert_eq!(of("").await, (2027, 400));
 }
+
+#[actix_web::test]
+async fn an_event_moves_into_no_year_of_another_currency_and_stands_in_no_budgets_way() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let treasurer = treasurer(&t, &tenant, &tenant.root).await;
+    let year = |year: i32| format!("/organizations/{}/budgets/{year}", tenant.branch_a);
+    let budget = |currency: &str, cents: i64| json!({ "currency": currency, "lines": [{ "category": "books", "amount_cents": cents }] });
+    for (of, currency) in [(2026, "HKD"), (2027, "CNY")] {
+        write_budget(&t, &treasurer, &year(of), "*", budget(currency, 500))
+            .await
+            .expect(200);
+    }
+    let begins = json!({ "starts_at": "2026-12-20T01:00:00Z", "ends_at": "2026-12-20T03:00:00Z" });
+    let event = t.open_event(&tenant.organizer_a, &tenant.branch_a, begins).await;
+    let plan = format!("/events/{event}/budget");
+    let planned = json!({ "lines": [{ "category": "venue", "amount_cents": 100 }] });
+    let (token, event) = (&tenant.organizer_a, format!("/events/{event}"));
+    assert_eq!(
+        write_budget(&t, token, &plan, "*", planned)
+            .await
+            .expect(200)
+            .json["currency"],
+        "HKD"
+    );
+    let new_year = json!({ "starts_at": "2027-01-10T01:00:00Z", "ends_at": "2027-01-10T03:00:00Z" });
+    let refused = t.patch(&event, token, "*", new_year.clone()).await;
+    assert_eq!(refused.refused(409, "other_currency").json["currency"], "CNY");
+    let later = json!({ "starts_at": "2026-12-30T01:00:00Z", "ends_at": "2026-12-30T03:00:00Z" });
+    t.patch(&event, token, "*", later).await.expect(200);
+    // Without a plan there is nothing in the way, and what plans nothing is in no currency.
+    write_budget(&t, token, &plan, "*", json!({ "lines": [] }))
+        .await
+        .expect(200);
+    t.patch(&event, token, "*", new_year).await.expect(200);
+    write_budget(&t, &treasurer, &year(2026), "*", budget("CNY", 600))
+        .await
+        .expect(200);
+    write_budget(&t, &treasurer, &year(2027), "*", budget("CNY", 700))
+        .await
+        .expect(200);
+}
+
+/// One bill of many branches: those out of sight take nobody's place in the warning.
+#[actix_web::test]
+async fn a_bill_that_comes_twice_is_seen_among_many_out_of_sight() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let of_b = t
+        .open_event(&tenant.secretary_b, &tenant.branch_b, json!({}))
+        .await;
+    let file = receipt(&t, &tenant.secretary_b, &tenant.branch_b, PDF).await.id();
+    for _ in 0..20 {
+        spend(
+            &t,
+            &tenant.secretary_b,
+            &of_b,
+            json!({ "receipt_media_id": file }),
+        )
+        .await
+        .expect(201);
+    }
+    let (token, event) = (&tenant.organizer_a, meeting(&t, &tenant).await);
+    let file = receipt(&t, token, &tenant.branch_a, PDF).await.id();
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let spent = spend(&t, token, &event, json!({ "receipt_media_id": file })).await;
+        ids.push(spent.expect(201).id());
+    }
+    let seen = t
+        .get(&format!("/expenses/{}", ids[1]), &tenant.secretary_a)
+        .await
+        .expect(200);
+    assert_eq!(seen.json["receipt"]["also_of_expense_ids"], json!([ids[0]]));
+}

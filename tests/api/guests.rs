@@ -547,3 +547,25 @@ async fn who_takes_places_and_gives_them_back_leaves_no_rows_without_end() {
     assert_eq!(links.json["items"][0]["taken"], 2);
     stop.stop(false).await;
 }
+
+#[actix_web::test]
+async fn a_guest_whose_answer_was_lost_has_it_after_the_address_was_revoked() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let (event, invitation) = open_door(&t, &tenant, 2).await;
+    let join = format!("{invitation}/guests");
+    let body = own("王小明", "13812345678");
+    let first = t.post(&join, "", body.clone()).await.expect(201);
+    let links = t
+        .get(&format!("/events/{event}/guest-links"), &tenant.admin)
+        .await
+        .expect(200);
+    let link = links.items()[0]["id"].as_str().unwrap().to_owned();
+    t.act(&format!("/guest-links/{link}/revoke"), &tenant.admin)
+        .await
+        .expect(200);
+    assert_eq!(t.post(&join, "", body).await.expect(200).bytes, first.bytes);
+    t.post(&join, "", own("別人", "13800000000"))
+        .await
+        .refused(404, "not_found");
+}

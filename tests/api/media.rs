@@ -819,3 +819,38 @@ async fn a_check_that_was_broken_off_is_done_again() {
         assert!(stored.exists() && !part.exists());
     }
 }
+
+/// Two servers begin with what a third one left between moving a file and saying so; the one that comes too late leaves
+/// the bytes alone.
+#[actix_web::test]
+async fn of_two_checks_of_one_file_neither_takes_its_bytes_away() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let seen = t
+        .upload(&tenant.secretary_a, &tenant.branch_a, &data("lesson.mp3"))
+        .await;
+    let stored = t
+        .app
+        .config
+        .media
+        .folder
+        .join("files")
+        .join(&tenant.root)
+        .join(seen.id());
+    let again = "UPDATE media_files SET state = 'checking', kind = NULL, sha256 = NULL";
+    for _ in 0..10 {
+        t.app
+            .db
+            .write(move |conn| Ok(diesel::RunQueryDsl::execute(diesel::sql_query(again), conn)?))
+            .await
+            .unwrap();
+        let (one, two) = futures_util::join!(t.app.media.resume_checks(), t.app.media.resume_checks());
+        one.unwrap();
+        two.unwrap();
+        let now = t
+            .get(&format!("/media/{}", seen.id()), &tenant.secretary_a)
+            .await
+            .expect(200);
+        assert_eq!((&now.json["state"], stored.exists()), (&json!("ready"), true));
+    }
+}

@@ -456,3 +456,36 @@ async fn a_queue_of_the_server_itself_does_what_is_due() {
     drop(running.jobs);
     handle.stop(false).await;
 }
+
+/// A roster keeps who has left since; nothing rings for them any more.
+#[actix_web::test]
+async fn who_has_left_is_told_nothing_more() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    t.code(&tenant.admin, &event).await;
+    t.run_jobs().await;
+    let before = inbox(&t, &tenant.member_a).await.len();
+    let path = format!("/members/{}", tenant.member_a_id);
+    t.post(
+        &format!("{path}/deactivate"),
+        &tenant.admin,
+        json!({ "reason": "調離" }),
+    )
+    .await
+    .expect(200);
+    let reason = json!({ "reason": "停電" });
+    t.post(&format!("/events/{event}/cancel"), &tenant.admin, reason)
+        .await
+        .expect(200);
+    t.run_jobs().await;
+    t.act(&format!("{path}/reactivate"), &tenant.admin)
+        .await
+        .expect(200);
+    let tells = |told: Vec<Value>| told.iter().any(|notice| notice["kind"] == "event_cancelled");
+    assert!(tells(inbox(&t, &tenant.secretary_a).await));
+    let token = t.token_of(&tenant.member_a_id, &tenant.root);
+    let told = inbox(&t, &token).await;
+    assert_eq!(told.len(), before);
+    assert!(!tells(told));
+}

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::TestApp;
+use crate::support::{Reply, TestApp};
 
 #[actix_web::test]
 async fn settings_come_from_the_nearest_ancestor_that_sets_them() {
@@ -486,6 +486,29 @@ async fn nobody_comes_into_an_organization_that_is_being_archived() {
     }
 }
 
+/// A roster that waits for the archiving finds that it came too late.
+#[actix_web::test]
+async fn no_roster_comes_into_an_organization_that_is_being_archived() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    for n in 0..16 {
+        let branch = group(&format!("第{n}支部"), "branch", &tenant.root);
+        let branch = t
+            .post("/organizations", &tenant.admin, branch)
+            .await
+            .expect(201)
+            .id();
+        let roster = format!("姓名,手机\n新人{n},139{n:08}\n");
+        let path = format!("/members/imports?organization_id={branch}");
+        let request = t.request(reqwest::Method::POST, &path, &tenant.admin);
+        let import = Reply::of(request.header("content-type", "text/csv").body(roster));
+        let archive = format!("/organizations/{branch}/archive");
+        let (archived, made) = tokio::join!(t.act(&archive, &tenant.admin), import);
+        let outcome = (made.status, archived.status);
+        assert!(outcome == (200, 409) || outcome == (404, 204), "{outcome:?}");
+    }
+}
+
 #[actix_web::test]
 async fn lateness_cannot_begin_after_check_in_has_closed() {
     let t = TestApp::start().await;
@@ -563,6 +586,60 @@ async fn what_an_archived_organization_left_open_is_decided_by_those_above() {
     t.act(&format!("{event}/close"), &tenant.secretary_a)
         .await
         .expect(200);
+}
+
+/// Roles there end, people who have left can be erased, lessons and webhooks are put away: by those above.
+#[actix_web::test]
+async fn what_an_archived_organization_leaves_behind_can_be_ended() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let group = t.group(&tenant.admin, &tenant.branch_a).await;
+    let (left, _) = t.person(&tenant, &group, "離任者", None).await;
+    let roles = format!("/organizations/{group}/roles");
+    let inspector = json!({ "member_id": tenant.member_b_id, "role": "inspector" });
+    let grant = t.post(&roles, &tenant.admin, inspector).await.expect(201).id();
+    let audience = json!({ "audience": { "organization_ids": [tenant.root] } });
+    let lesson = crate::lessons::draft(&t, &tenant.admin, &group, audience).await;
+    crate::lessons::publish(&t, &tenant, &lesson).await;
+    let hook =
+        json!({ "url": "http://127.0.0.1:9/hook", "description": "x", "language": "zh-Hant", "kinds": [] });
+    let hook = t
+        .post(&format!("/organizations/{group}/webhooks"), &tenant.admin, hook)
+        .await
+        .expect(201)
+        .id();
+    let path = format!("/members/{left}");
+    t.post(
+        &format!("{path}/deactivate"),
+        &tenant.admin,
+        json!({ "reason": "離任" }),
+    )
+    .await
+    .expect(200);
+    t.act(&format!("/organizations/{group}/archive"), &tenant.admin)
+        .await
+        .expect(204);
+
+    t.delete(&format!("{roles}/{grant}"), &tenant.admin)
+        .await
+        .expect(204);
+    t.delete(&format!("{path}/personal-data"), &tenant.admin)
+        .await
+        .expect(204);
+    let archive = format!("/lessons/{lesson}/archive");
+    t.post(&archive, &tenant.member_a, json!({ "reason": "x" }))
+        .await
+        .refused(403, "forbidden");
+    t.post(&archive, &tenant.admin, json!({ "reason": "過時" }))
+        .await
+        .expect(200);
+    let hook = format!("/webhooks/{hook}");
+    t.get(&hook, &tenant.admin).await.expect(200);
+    t.get(&hook, &tenant.secretary_b).await.refused(404, "not_found");
+    t.act(&format!("{hook}/ping"), &tenant.admin)
+        .await
+        .refused(404, "not_found");
+    t.delete(&hook, &tenant.admin).await.expect(200);
 }
 
 /// Who could make somebody an admin again, once nobody is? Those outside the tree alone.

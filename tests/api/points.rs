@@ -398,12 +398,38 @@ async fn a_cancelled_event_gives_nothing_any_more() {
     .await;
     let tenant = t.tenant().await;
     let lesson = lesson(&t, &tenant, "補課").await;
+    // A reflection outlives the check-in, since annulled, that allowed it, and not the event.
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    t.advance_s(600);
+    let by_hand = json!({ "member_id": tenant.member_b_id, "reason": "列席", "client_event_id": new_uuid() });
+    let path = format!("/events/{event}/check-ins");
+    let came = t.post(&path, &tenant.admin, by_hand).await.expect(201).id();
+    let shared = share(&t, &tenant.member_b, &event, "event")
+        .await
+        .expect(201)
+        .id();
+    decide(&t, &tenant.organizer_a, &shared, "approve")
+        .await
+        .expect(200);
+    t.post(
+        &format!("/check-ins/{came}/annul"),
+        &tenant.admin,
+        json!({ "reason": "認錯人" }),
+    )
+    .await
+    .expect(200);
+    assert_eq!(total(&mine(&t, &tenant.member_b).await, "all"), 2);
+    let cancel = json!({ "reason": "場地關閉" });
+    t.post(&format!("/events/{event}/cancel"), &tenant.admin, cancel.clone())
+        .await
+        .expect(200);
+    assert_eq!(total(&mine(&t, &tenant.member_b).await, "all"), 0);
+
     let event = served(&t, &tenant, 60).await;
     let shared = share(&t, &tenant.member_a, &event, "event")
         .await
         .expect(201)
         .id();
-    let cancel = json!({ "reason": "場地關閉" });
     t.post(
         &format!("/events/{event}/cancel"),
         &tenant.organizer_a,

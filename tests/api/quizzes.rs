@@ -846,3 +846,33 @@ async fn a_lecturer_sees_what_was_made_of_each_question() {
     assert_eq!(seen.json["questions"][2]["id"], changed["questions"][2]["id"]);
     assert_ne!(seen.json["questions"][0]["id"], changed["questions"][0]["id"]);
 }
+
+/// What takes two things is done with the second of them, and nothing was done longer ago than a backlog may wait.
+#[actix_web::test]
+async fn a_completion_is_not_dated_before_all_that_it_takes() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let member = &tenant.member_a;
+    let lesson = with_quiz(&t, &tenant, json!({})).await;
+    let report = opened(&t, member, &lesson).await;
+    t.advance_s(3_600);
+    pass(&t, member, &lesson).await;
+    let passed_at = t.in_s(0);
+    t.advance_s(600);
+    // Read before the pass, told after it.
+    t.put(&format!("/lessons/{lesson}/progress"), member, report)
+        .await
+        .expect(200);
+    let seen = progress(&t, member, &lesson).await;
+    assert_eq!(seen["completion"]["occurred_at"], json!(passed_at));
+
+    let lesson = with_quiz(&t, &tenant, json!({})).await;
+    read(&t, member, &lesson).await;
+    let attempt = start(&t, member, &lesson).await.expect(201);
+    let mut body = answers(&t, &attempt.json, &[]);
+    body["occurred_at"] = json!(t.in_s(0));
+    t.advance_s(20 * 86_400);
+    hand_in(&t, member, &attempt.id(), &body).await.expect(200);
+    let seen = progress(&t, member, &lesson).await;
+    assert_eq!(seen["completion"]["occurred_at"], json!(t.in_s(-14 * 86_400)));
+}

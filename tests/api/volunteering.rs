@@ -416,3 +416,40 @@ async fn hours_end_with_an_event_that_is_cancelled() {
     let totals = t.get(&path, &tenant.organizer_a).await.expect(200);
     assert_eq!(totals.items(), &[] as &[Value]);
 }
+
+#[actix_web::test]
+async fn where_somebody_from_elsewhere_belongs_is_not_told_with_their_hours() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let event = served(&t, &tenant, 60).await;
+    let by_hand = json!({ "member_id": tenant.member_b_id, "reason": "支援", "client_event_id": new_uuid() });
+    t.post(&format!("/events/{event}/check-ins"), &tenant.admin, by_hand)
+        .await
+        .expect(201);
+    t.act(&format!("/events/{event}/close"), &tenant.admin)
+        .await
+        .expect(200);
+    let homes = |items: &[Value]| -> Vec<(String, Value)> {
+        let home = |one: &Value| {
+            (
+                one["member_id"].as_str().unwrap().to_owned(),
+                one["organization_id"].clone(),
+            )
+        };
+        items.iter().map(home).collect()
+    };
+    let theirs = |home: Value| (tenant.member_b_id.clone(), home);
+    let path = format!("/events/{event}/service-hours");
+    let near = homes(t.get(&path, &tenant.organizer_a).await.expect(200).items());
+    assert!(near.contains(&theirs(Value::Null)), "{near:?}");
+    assert!(near.contains(&(tenant.member_a_id.clone(), json!(tenant.branch_a))));
+    let all = homes(t.get(&path, &tenant.admin).await.expect(200).items());
+    assert!(all.contains(&theirs(json!(tenant.branch_b))), "{all:?}");
+    let item = json!({ "member_id": tenant.member_b_id, "minutes": 30, "reason": "未簽退" });
+    let done = confirm(&t, &tenant.organizer_a, &event, json!({ "items": [item] })).await;
+    assert_eq!(homes(done.expect(200).items()), [theirs(Value::Null)]);
+    // Their own secretary sees it, and what is stored is what is true.
+    let path = format!("/members/{}/service-hours", tenant.member_b_id);
+    let kept = t.get(&path, &tenant.secretary_b).await.expect(200);
+    assert_eq!(homes(kept.items()), [theirs(json!(tenant.branch_b))]);
+}

@@ -13,7 +13,7 @@ use crate::audit::{self, Entry};
 use crate::lessons::service::sight;
 use crate::lessons::store::Sight;
 use crate::lessons::{LessonId, SeriesId};
-use crate::organizations::{self, OrganizationId, Right};
+use crate::organizations::{self, OrganizationId, OrganizationRow, Right};
 use crate::platform::db::{DbConnection, Json};
 use crate::platform::error::{AppError, AppResult, Code, Permitted};
 use crate::platform::page::{Found, Page};
@@ -128,7 +128,10 @@ pub fn archive_series(
     id: SeriesId,
     reason: &str,
 ) -> AppResult<FullSeries> {
-    let mut row = held_series(conn, ctx, id, Right::PublishLessons)?;
+    // Of an archived organization too: members may be shown it still.
+    let seen = store::find_series(conn, id)?.ok_or_else(AppError::not_found)?;
+    let allowed = organizations::require_ever(conn, ctx, seen.organization_id, Right::PublishLessons);
+    let mut row = hold_allowed(conn, ctx, id, allowed)?;
     row.status = SeriesStatus::Archived.as_str().to_owned();
     row.archived_at = Some(ctx.now);
     save(conn, ctx, &mut row, "series.archive", json!({ "reason": reason }))?;
@@ -159,8 +162,17 @@ fn status_of(row: &SeriesRow) -> SeriesStatus {
 /// Locked until the transaction ends; 409 once it is archived.
 fn held_series(conn: &mut DbConnection, ctx: &Ctx, id: SeriesId, right: Right) -> AppResult<SeriesRow> {
     let seen = store::find_series(conn, id)?.ok_or_else(AppError::not_found)?;
-    let allowed = organizations::require(conn, ctx, seen.organization_id, right).permitted()?;
-    if allowed.is_none() {
+    let allowed = organizations::require(conn, ctx, seen.organization_id, right);
+    hold_allowed(conn, ctx, id, allowed)
+}
+
+fn hold_allowed(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    id: SeriesId,
+    allowed: AppResult<OrganizationRow>,
+) -> AppResult<SeriesRow> {
+    if allowed.permitted()?.is_none() {
         // Who may see it is told that they may not; to anybody else it is not there.
         view_series(conn, ctx, id)?;
         return Err(AppError::forbidden());

@@ -95,10 +95,12 @@ pub fn apply_roster(
     language: Language,
     progress: Progress<'_>,
 ) -> AppResult<ImportReport> {
-    let home = organizations::require(conn, ctx, organization, Right::ManageMembers)?;
+    let mut home = organizations::require(conn, ctx, organization, Right::ManageMembers)?;
     if !dry_run {
         // Two imports of one file: the second waits here, and then finds everybody there.
         organizations::lock_tree(conn, home.tenant_id)?;
+        // It may have been archived or moved meanwhile.
+        home = organizations::require(conn, ctx, organization, Right::ManageMembers)?;
     }
     let steps = plan(conn, ctx, &home, roster, language, progress)?;
     let report = count(&steps, roster, dry_run);

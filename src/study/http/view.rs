@@ -101,7 +101,7 @@ impl ProgressView {
             }),
             quiz: QuizStandingView {
                 required: standing.quiz.required,
-                passed: standing.quiz.passed,
+                passed: standing.quiz.passed(),
             },
             position: if is_article {
                 f64::from(progress.position_ms)
