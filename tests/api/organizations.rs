@@ -503,9 +503,14 @@ async fn no_roster_comes_into_an_organization_that_is_being_archived() {
         let request = t.request(reqwest::Method::POST, &path, &tenant.admin);
         let import = Reply::of(request.header("content-type", "text/csv").body(roster));
         let archive = format!("/organizations/{branch}/archive");
-        let (archived, made) = tokio::join!(t.act(&archive, &tenant.admin), import);
+        let (archived, made) = if n % 4 == 3 {
+            let (made, archived) = tokio::join!(import, t.act(&archive, &tenant.admin));
+            (archived, made)
+        } else {
+            tokio::join!(t.act(&archive, &tenant.admin), import)
+        };
         let outcome = (made.status, archived.status);
-        assert!(outcome == (200, 409) || outcome == (404, 204), "{outcome:?}");
+        assert!(outcome == (201, 409) || outcome == (404, 204), "{outcome:?}");
     }
 }
 
