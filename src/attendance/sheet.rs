@@ -89,8 +89,7 @@ pub fn sheet(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<Sheet
 pub fn whole_sheet(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<Sheet> {
     let event = events::require_event(conn, ctx, id, Right::View)?;
     let mut whole = read(conn, ctx, event)?;
-    let homes: HashSet<OrganizationId> = whole.lines.iter().filter_map(|line| line.organization).collect();
-    let homes: Vec<OrganizationId> = homes.into_iter().collect();
+    let homes: Vec<OrganizationId> = whole.lines.iter().filter_map(|line| line.organization).collect();
     let seen = organizations::in_sight(conn, ctx, &homes)?;
     for line in &mut whole.lines {
         line.organization = line.organization.filter(|home| seen.contains(home));

@@ -35,8 +35,8 @@ fn seen_among<'a>(
     ctx: &Ctx,
     rows: impl Iterator<Item = &'a HoursRow>,
 ) -> AppResult<Seen> {
-    let homes: HashSet<OrganizationId> = rows.map(|row| row.organization_id).collect();
-    organizations::in_sight(conn, ctx, &homes.into_iter().collect::<Vec<_>>())
+    let homes: Vec<OrganizationId> = rows.map(|row| row.organization_id).collect();
+    organizations::in_sight(conn, ctx, &homes)
 }
 
 /// Everybody who came to a volunteering event, by name, for those who see its attendance.
@@ -45,11 +45,11 @@ pub fn list_proposals(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppRes
     require_volunteering(conn, id)?;
     let proposals = read_proposals(conn, ctx, &event)?;
     let confirmed = proposals.iter().filter_map(|one| one.confirmed.as_ref());
-    let homes: HashSet<OrganizationId> = confirmed
+    let homes: Vec<OrganizationId> = confirmed
         .map(|row| row.organization_id)
         .chain(proposals.iter().map(|one| one.person.organization))
         .collect();
-    let seen = organizations::in_sight(conn, ctx, &homes.into_iter().collect::<Vec<_>>())?;
+    let seen = organizations::in_sight(conn, ctx, &homes)?;
     Ok((proposals, seen))
 }
 
