@@ -48,8 +48,12 @@ pub fn check_ins(conn: &mut DbConnection, ids: &Ids, now: Instant, rows: &[Check
     points::award(conn, ids, now, &deeds)
 }
 
-/// A check-in that was annulled has earned nothing; and whoever had made the event up has made it up again.
+/// A check-in that was annulled has earned nothing; and whoever had made the event up has made it up again. Who was not
+/// expected either has not taken part at all: what they said of the event, with anything else, is worth nothing.
 pub fn take_back(conn: &mut DbConnection, ctx: &Ctx, event: &EventRow, row: &CheckInRow) -> AppResult<()> {
+    if store::list_on_roster(conn, &[(event.id, row.member_id)])?.is_empty() {
+        return points::reverse_all_at(conn, &ctx.ids, ctx.now, &[row.member_id], AnyId(event.id.0));
+    }
     points::reverse(conn, &ctx.ids, ctx.now, &[(row.member_id, AnyId(row.id.0))])?;
     let make_up = store::find_make_ups(conn, &[event.id])?.pop();
     match make_up {
@@ -76,10 +80,9 @@ pub fn event_cancelled(conn: &mut DbConnection, ctx: &Ctx, event: &EventRow) -> 
         return Ok(());
     }
     let expected = store::list_roster(conn, event.id)?;
-    // A reflection outlives the check-in, since annulled, that allowed it.
-    let came = store::list_ever_checked_in(conn, event.id)?;
     let people: BTreeSet<MemberId> = came
-        .into_iter()
+        .iter()
+        .map(|row| row.member_id)
         .chain(expected.iter().map(|row| row.member_id))
         .collect();
     let people: Vec<MemberId> = people.into_iter().collect();

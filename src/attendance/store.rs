@@ -277,15 +277,6 @@ pub fn list_event_check_ins(conn: &mut DbConnection, event: EventId) -> QueryRes
         .load(conn)
 }
 
-/// Whoever was checked in once, annulled or not.
-pub fn list_ever_checked_in(conn: &mut DbConnection, event: EventId) -> QueryResult<Vec<MemberId>> {
-    check_ins::table
-        .filter(check_ins::event_id.eq(event))
-        .select(check_ins::member_id)
-        .distinct()
-        .load(conn)
-}
-
 pub fn list_event_leave(
     conn: &mut DbConnection,
     event: EventId,

@@ -8,8 +8,9 @@ use super::LessonId;
 use super::article::Section;
 use super::commands::{Audience, CreateLesson, UpdateLesson};
 use super::files::{Attached, FileRole, Subtitles};
+use super::lists::{self, FullLesson, ListLessons};
 use super::rules::{Kind, Status};
-use super::service::{self, FullLesson, ListLessons};
+use super::service;
 use super::store::VersionRow;
 use crate::app::App;
 use crate::auth::{AccountId, SignedIn};
@@ -154,6 +155,7 @@ struct WorkingCopyView {
     transcript: String,
     threshold_permille: i32,
     speed_percent: i32,
+    /// Of its organizations those that I see.
     audience: Audience,
     media_id: Option<MediaId>,
     poster_id: Option<MediaId>,
@@ -295,7 +297,7 @@ async fn list_lessons(
     };
     let found = app
         .db
-        .read(move |conn| service::list_lessons(conn, &ctx, &asked))
+        .read(move |conn| lists::list_lessons(conn, &ctx, &asked))
         .await?;
     let view = |lesson| LessonView::of(lesson, LessonVersionView::brief);
     Ok(Tagged(page.list(found, |lesson| lesson.row.id, view)))
@@ -322,7 +324,7 @@ async fn find_lesson(app: web::Data<App>, who: SignedIn, id: IdPath<LessonId>) -
     let (ctx, actor) = (app.ctx(who.0.clone()), who.0);
     let lesson = app
         .db
-        .read(move |conn| service::view_lesson(conn, &ctx, id.0))
+        .read(move |conn| lists::view_lesson(conn, &ctx, id.0))
         .await?;
     let version = lesson.row.version;
     let mut view = whole(lesson);
@@ -361,7 +363,7 @@ async fn find_offline_lesson(
     let (ctx, actor) = (app.ctx(who.0.clone()), who.0);
     let lesson = app
         .db
-        .read(move |conn| service::view_lesson(conn, &ctx, id.0))
+        .read(move |conn| lists::view_lesson(conn, &ctx, id.0))
         .await?;
     let mut view = whole(lesson);
     let mut version = view.published.take().ok_or_else(AppError::not_found)?;
@@ -381,8 +383,9 @@ async fn find_offline_lesson(
     }))
 }
 
-/// Change the working copy. What is published stays as members see it until the next version is published; whom it is
-/// for changes at once. Needs `If-Match`.
+/// Change the working copy. What is published stays as members see it until the next version is published; tags, and whom
+/// it is for, change at once, so of a published lesson they take the right to publish lessons. Whom it is for is changed by
+/// those who see all of that. Needs `If-Match`.
 #[utoipa::path(tag = "lessons", params(("id" = LessonId, Path)), request_body = UpdateLesson, responses((status = 200, body = LessonView), (status = 409, description = "lesson_in_review, lesson_archived, media_not_ready"), (status = 412, description = "version_mismatch"), (status = 428, description = "version_required")))]
 #[patch("/lessons/{id}")]
 async fn update_lesson(
@@ -515,7 +518,7 @@ async fn list_lesson_versions(
     let asked = page.clone();
     let found = app
         .db
-        .read(move |conn| service::list_versions(conn, &ctx, id.0, &asked))
+        .read(move |conn| lists::list_versions(conn, &ctx, id.0, &asked))
         .await?;
     Ok(Tagged(page.list(
         found,

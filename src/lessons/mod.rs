@@ -2,10 +2,12 @@
 //! see the newest version; whatever they study, they study a version.
 
 mod article;
+mod audience;
 mod commands;
 mod courses;
 mod files;
 mod http;
+mod lists;
 mod rules;
 mod search;
 mod series;
@@ -16,12 +18,11 @@ mod store;
 pub(crate) use article::{is_too_deep, plain, render};
 pub use commands::{Audience, CreateLesson};
 pub use courses::{CourseVersion, admitted, meant_for, titles, versions_of};
+pub use lists::{LessonPlace, may_see, place, uses_file};
 pub use rules::Kind;
 pub use search::reindex;
 pub use series::{prerequisites, series_lessons};
-pub use service::{
-    LessonPlace, create_lesson, hold_to_write, may_see, place, publish_lesson, submit_lesson, uses_file,
-};
+pub use service::{create_lesson, hold_to_write, publish_lesson, submit_lesson};
 
 use utoipa_actix_web::service_config::ServiceConfig;
 

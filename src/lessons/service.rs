@@ -4,41 +4,24 @@ use serde_json::{Value, json};
 
 use super::LessonId;
 use super::article;
-use super::commands::{Audience, CreateLesson, UpdateLesson};
-use super::files::{self, Attached, FilesPatch, LessonFiles};
+use super::audience;
+use super::commands::{CreateLesson, UpdateLesson};
+use super::files::{self, FilesPatch, LessonFiles};
+use super::lists::{FullLesson, LessonPlace, view_lesson, with_parts};
 use super::rules::{Kind, Status};
 use super::search;
-use super::store::{self, LessonFilter, LessonRow, Sight, Student, VersionRow};
+use super::store::{self, LessonRow, VersionRow};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
-use crate::media::MediaId;
-use crate::members::{self, MemberBrief, MemberId, Standing};
-use crate::organizations::{self, OrganizationId, OrganizationRow, Right};
+use crate::members::{self, MemberBrief, MemberId};
+use crate::organizations::{self, OrganizationRow, Right};
 use crate::platform::db::{AnyId, DbConnection, Json};
 use crate::platform::error::{AppError, AppResult, Code, Permitted};
-use crate::platform::page::{Found, Page};
 use crate::points::{self, Deed, Rule};
-
-/// A lesson as it is shown.
-#[derive(Debug, Clone)]
-pub struct FullLesson {
-    pub row: LessonRow,
-    pub tags: Vec<String>,
-    /// What members see.
-    pub published: Option<VersionRow>,
-    /// Does whoever asks write or inspect there? To everybody else there is no working copy.
-    pub written: bool,
-    /// Only of one lesson, and for those.
-    pub audience: Option<Audience>,
-    /// Likewise: of the working copy.
-    pub files: Option<LessonFiles>,
-    /// Only of one lesson: those of what members see.
-    pub attached: Vec<Attached>,
-}
 
 pub fn create_lesson(conn: &mut DbConnection, ctx: &Ctx, new: CreateLesson) -> AppResult<FullLesson> {
     let organization = organizations::require_held(conn, ctx, new.organization_id, Right::WriteLessons)?;
-    let audience = settle_audience(conn, ctx, organization.id, new.audience, Right::WriteLessons)?;
+    let audience = audience::settle(conn, ctx, organization.id, new.audience, &[], Right::WriteLessons)?;
     let files = LessonFiles {
         media: new.media_id,
         poster: new.poster_id,
@@ -58,7 +41,7 @@ pub fn create_lesson(conn: &mut DbConnection, ctx: &Ctx, new: CreateLesson) -> A
         media_id: None,
         threshold_permille: new.threshold_permille.unwrap_or(900),
         speed_percent: new.speed_percent.unwrap_or(200),
-        audience_standings: bits(&audience),
+        audience_standings: audience::bits(&audience),
         published_number: None,
         version: 1,
         created_at: ctx.now,
@@ -83,45 +66,14 @@ pub fn create_lesson(conn: &mut DbConnection, ctx: &Ctx, new: CreateLesson) -> A
         published: None,
         written: true,
         audience: Some(audience),
+        audience_elsewhere: Vec::new(),
         files: Some(files),
         attached: Vec::new(),
     })
 }
 
-fn bits(audience: &Audience) -> i32 {
-    audience
-        .standings
-        .iter()
-        .fold(0, |bits, standing| bits | standing.bit())
-}
-
-/// Fills in the defaults, and makes sure that the actor has this right wherever the lesson goes.
-fn settle_audience(
-    conn: &mut DbConnection,
-    ctx: &Ctx,
-    organization: OrganizationId,
-    mut audience: Audience,
-    right: Right,
-) -> AppResult<Audience> {
-    if audience.organization_ids.is_empty() {
-        audience.organization_ids.push(organization);
-    }
-    if audience.standings.is_empty() {
-        audience.standings = Standing::ALL.to_vec();
-    }
-    audience.organization_ids.sort_unstable();
-    audience.organization_ids.dedup();
-    let found = organizations::require_all(conn, ctx, &audience.organization_ids, right)?;
-    let own = organizations::find_organization(conn, organization)?.tenant_id;
-    if found.iter().any(|other| other.tenant_id != own) {
-        return Err(AppError::not_found());
-    }
-    audience.standings = Standing::from_bits(bits(&audience));
-    Ok(audience)
-}
-
 /// Edits the working copy. Of what has been published, members go on seeing the published version until the next one;
-/// whom it is for holds at once, so only who may publish there changes it.
+/// tags, and whom it is for, hold at once, so only who may publish there changes them.
 pub fn update_lesson(
     conn: &mut DbConnection,
     ctx: &Ctx,
@@ -159,17 +111,12 @@ pub fn update_lesson(
     }
     lesson.files = Some(files);
     set(&mut lesson.tags, change.tags);
+    if lesson.tags != before.tags {
+        require_at_once(conn, ctx, &lesson.row)?;
+    }
     if let Some(audience) = change.audience {
-        let right = if lesson.row.published_number.is_some() {
-            Right::PublishLessons
-        } else {
-            Right::WriteLessons
-        };
-        organizations::require(conn, ctx, lesson.row.organization_id, right)?;
-        let audience = settle_audience(conn, ctx, lesson.row.organization_id, audience, right)?;
-        lesson.row.audience_standings = bits(&audience);
-        store::replace_audience(conn, &lesson.row, &audience.organization_ids)?;
-        lesson.audience = Some(audience);
+        let right = require_at_once(conn, ctx, &lesson.row)?;
+        audience::replace(conn, ctx, &mut lesson, audience, right)?;
     }
     let parts = |lesson: &FullLesson| {
         let (tags, files) = (lesson.tags.clone(), lesson.files.clone());
@@ -181,6 +128,17 @@ pub fn update_lesson(
         save(conn, ctx, &mut lesson.row, "lesson.update", json!({}))?;
     }
     Ok(lesson)
+}
+
+/// For what no review comes before: of a lesson that members see it takes, and this gives, the right to publish.
+fn require_at_once(conn: &mut DbConnection, ctx: &Ctx, row: &LessonRow) -> AppResult<Right> {
+    let right = if row.published_number.is_some() {
+        Right::PublishLessons
+    } else {
+        Right::WriteLessons
+    };
+    organizations::require(conn, ctx, row.organization_id, right)?;
+    Ok(right)
 }
 
 fn set<T>(target: &mut T, value: Option<T>) {
@@ -243,8 +201,12 @@ pub fn publish_lesson(
     words: Option<String>,
 ) -> AppResult<FullLesson> {
     let mut lesson = reviewed_lesson(conn, ctx, id, words)?;
+    if !lesson.audience_elsewhere.is_empty() {
+        return Err(AppError::forbidden());
+    }
     let audience = lesson.audience.clone().unwrap_or_default();
-    organizations::require_all(conn, ctx, &audience.organization_ids, Right::PublishLessons)?;
+    // One that was archived meanwhile has nobody, and is in nobody's way.
+    organizations::require_all_ever(conn, ctx, &audience.organization_ids, Right::PublishLessons)?;
     let number = lesson.row.published_number.unwrap_or(0) + 1;
     let mut article = article::render(&lesson.row.body);
     let files = lesson.files.clone().unwrap_or_default();
@@ -411,195 +373,20 @@ fn hold_allowed(
     if row.archived_at.is_some() {
         return Err(Code::LessonArchived.into());
     }
-    with_parts(conn, row, true)
+    with_parts(conn, ctx, row, true)
 }
 
-fn with_parts(conn: &mut DbConnection, row: LessonRow, written: bool) -> AppResult<FullLesson> {
-    let published = store::list_published(conn, &[row.id])?.pop();
-    let tags = store::list_tags(conn, &[row.id])?
-        .into_iter()
-        .map(|(_, tag)| tag)
-        .collect();
-    let audience = if written {
-        Some(Audience {
-            organization_ids: store::list_audience(conn, row.id)?,
-            standings: Standing::from_bits(row.audience_standings),
-        })
-    } else {
-        None
-    };
-    let files = if written {
-        Some(LessonFiles::of(conn, &row)?)
-    } else {
-        None
-    };
-    let attached = match &published {
-        Some(version) => files::attached(conn, row.id, version.number, version.media_id)?,
-        None => Vec::new(),
-    };
-    Ok(FullLesson {
-        row,
-        tags,
-        published,
-        written,
-        audience,
-        files,
-        attached,
-    })
-}
-
-/// One lesson: for those who write or inspect there, and, when it is published, for those it is meant for.
-pub fn view_lesson(conn: &mut DbConnection, ctx: &Ctx, id: LessonId) -> AppResult<FullLesson> {
-    let row = store::find_lesson(conn, id)?.ok_or_else(AppError::not_found)?;
-    let mut has = |right| organizations::require_ever(conn, ctx, row.organization_id, right).permitted();
-    if has(Right::WriteLessons)?.is_some() || has(Right::View)?.is_some() {
-        return with_parts(conn, row, true);
-    }
-    let is_for_me = match student(conn, ctx)? {
-        Some(who) => store::is_for_student(conn, id, &who)?,
-        None => false,
-    };
-    if is_for_me {
-        with_parts(conn, row, false)
-    } else {
-        Err(AppError::not_found())
-    }
-}
-
-/// Where a lesson belongs, for slices that hang something on it.
-#[derive(Debug, Clone, Copy)]
-pub struct LessonPlace {
-    pub tenant: OrganizationId,
-    pub organization: OrganizationId,
-    /// May whoever asks write it?
-    pub is_writer: bool,
-}
-
-/// Of a lesson that is there for whoever asks; else 404.
-pub fn place(conn: &mut DbConnection, ctx: &Ctx, id: LessonId) -> AppResult<LessonPlace> {
-    let row = view_lesson(conn, ctx, id)?.row;
-    let writes = organizations::require_ever(conn, ctx, row.organization_id, Right::WriteLessons);
-    Ok(LessonPlace {
-        tenant: row.tenant_id,
-        organization: row.organization_id,
-        is_writer: writes.permitted()?.is_some(),
-    })
-}
-
-/// Of a lesson that whoever asks may write, locked until the transaction ends; 409 once it is archived.
+/// Of a lesson that whoever asks may write, locked until the transaction ends; 409 while it is reviewed, and once it is
+/// archived. What hangs on it holds at once, so of a lesson that members see it takes the right to publish.
 pub fn hold_to_write(conn: &mut DbConnection, ctx: &Ctx, id: LessonId) -> AppResult<LessonPlace> {
     let row = held_lesson(conn, ctx, id, Right::WriteLessons)?.row;
+    if !status_of(&row).is_editable() {
+        return Err(Code::LessonInReview.into());
+    }
+    require_at_once(conn, ctx, &row)?;
     Ok(LessonPlace {
         tenant: row.tenant_id,
         organization: row.organization_id,
         is_writer: true,
-    })
-}
-
-/// Is this lesson there for whoever asks? Else 404.
-pub fn may_see(conn: &mut DbConnection, ctx: &Ctx, id: LessonId) -> AppResult<()> {
-    view_lesson(conn, ctx, id).map(|_| ())
-}
-
-/// All that was ever published of it, for those who write or inspect there.
-pub fn list_versions(
-    conn: &mut DbConnection,
-    ctx: &Ctx,
-    id: LessonId,
-    page: &Page<i32>,
-) -> AppResult<Found<VersionRow>> {
-    if !view_lesson(conn, ctx, id)?.written {
-        return Err(AppError::forbidden());
-    }
-    Ok(store::list_versions(conn, id, page)?)
-}
-
-/// For files: does a lesson use this one, or did it when a version was published?
-pub fn uses_file(conn: &mut DbConnection, file: MediaId) -> AppResult<bool> {
-    Ok(store::uses_file(conn, AnyId(file.0))?)
-}
-
-fn student(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<Option<Student>> {
-    if ctx.actor.is_system_admin {
-        return Ok(None);
-    }
-    let member = members::find_member(conn, ctx.actor.member()?)?;
-    let organization = organizations::find_organization(conn, member.organization_id)?;
-    Ok(Some(Student {
-        line: organizations::ids_of_path(&organization.path),
-        standing: Standing::parse(&member.standing).map_or(0, Standing::bit),
-    }))
-}
-
-/// Which lessons the actor may see.
-pub fn sight(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<Sight> {
-    let managed = match (
-        organizations::ids_with_right(conn, ctx, Right::WriteLessons)?,
-        organizations::ids_with_right(conn, ctx, Right::View)?,
-    ) {
-        (Some(mut write), Some(view)) => {
-            write.extend(view);
-            Some(write)
-        }
-        _ => None,
-    };
-    Ok(Sight {
-        tenant: ctx.actor.tenant,
-        managed,
-        student: student(conn, ctx)?,
-    })
-}
-
-/// What a client may narrow the list to.
-#[derive(Debug, Clone, Default)]
-pub struct ListLessons {
-    pub organization: Option<OrganizationId>,
-    pub kind: Option<Kind>,
-    pub status: Option<Status>,
-    pub tag: Option<String>,
-    pub mine: bool,
-    pub page: Page<LessonId>,
-}
-
-pub fn list_lessons(conn: &mut DbConnection, ctx: &Ctx, asked: &ListLessons) -> AppResult<Found<FullLesson>> {
-    let sight = sight(conn, ctx)?;
-    let filter = LessonFilter {
-        sight: sight.clone(),
-        mine: asked.mine,
-        organizations: match asked.organization {
-            None => None,
-            Some(id) => {
-                let top = organizations::visible_or_archived(conn, ctx, id)?;
-                Some(organizations::ids_ever_below(conn, &top)?)
-            }
-        },
-        kind: asked.kind.map(Kind::as_str),
-        status: asked.status.map(Status::as_str),
-        tag: asked.tag.clone(),
-        page: asked.page.clone(),
-    };
-    let found = store::list_lessons(conn, &filter)?;
-    let ids: Vec<LessonId> = found.rows.iter().map(|row| row.id).collect();
-    let mut versions = store::list_published(conn, &ids)?;
-    let tags = store::list_tags(conn, &ids)?;
-    let full = |row: LessonRow| FullLesson {
-        tags: tags
-            .iter()
-            .filter(|(id, _)| *id == row.id)
-            .map(|(_, tag)| tag.clone())
-            .collect(),
-        published: versions
-            .iter()
-            .position(|version| version.lesson_id == row.id)
-            .map(|at| versions.swap_remove(at)),
-        written: sight.manages(row.organization_id),
-        audience: None,
-        files: None,
-        attached: Vec::new(),
-        row,
-    };
-    Ok(Found {
-        rows: found.rows.into_iter().map(full).collect(),
-        count: found.count,
     })
 }

@@ -9,8 +9,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::commands::{CreateMember, DeactivateMember, TransferMember, UpdateMe, UpdateMember};
 use super::export::members_sheet;
 use super::rules::Standing;
-use super::service::{self, ListMembers};
-use super::store::{FullMemberRow, MemberRow, TransferRow};
+use super::service::{self, ListMembers, Transfer};
+use super::store::{FullMemberRow, MemberRow};
 use super::{MemberId, TransferId, activation, import};
 use crate::app::App;
 use crate::auth::{self, AccountId, SignedIn};
@@ -296,20 +296,23 @@ async fn update_member(
 struct TransferView {
     id: TransferId,
     member_id: MemberId,
-    from_organization_id: OrganizationId,
-    to_organization_id: OrganizationId,
+    /// Null where I do not see it; my own I see all.
+    from_organization_id: Option<OrganizationId>,
+    /// Likewise.
+    to_organization_id: Option<OrganizationId>,
     reason: String,
     transferred_at: Instant,
     transferred_by: Option<AccountId>,
 }
 
-impl From<TransferRow> for TransferView {
-    fn from(row: TransferRow) -> Self {
+impl From<Transfer> for TransferView {
+    fn from(transfer: Transfer) -> Self {
+        let row = transfer.row;
         Self {
             id: row.id,
             member_id: row.member_id,
-            from_organization_id: row.from_organization_id,
-            to_organization_id: row.to_organization_id,
+            from_organization_id: transfer.from,
+            to_organization_id: transfer.to,
             reason: row.reason,
             transferred_at: row.transferred_at,
             transferred_by: row.transferred_by,
@@ -329,7 +332,7 @@ async fn transfer_member(
     let Once { body, key } = once;
     app.write_once(who.0, key, move |conn, ctx| {
         let (_, transfer) = service::transfer_member(conn, ctx, id.0, &body)?;
-        Answer::created(&TransferView::from(transfer))
+        Answer::created(&TransferView::from(Transfer::from(transfer)))
     })
     .await
 }
@@ -352,7 +355,7 @@ async fn list_transfers(
         .await?;
     Ok(Tagged(page.list(
         rows,
-        |row| (row.transferred_at, row.id),
+        |one: &Transfer| (one.row.transferred_at, one.row.id),
         TransferView::from,
     )))
 }

@@ -35,6 +35,20 @@ pub struct MemberSummary {
     pub standing: Standing,
 }
 
+/// A move as it is shown: from where and to where, as far as the reader sees these; to the member themselves, all of it.
+pub struct Transfer {
+    pub row: TransferRow,
+    pub from: Option<OrganizationId>,
+    pub to: Option<OrganizationId>,
+}
+
+impl From<TransferRow> for Transfer {
+    fn from(row: TransferRow) -> Self {
+        let (from, to) = (Some(row.from_organization_id), Some(row.to_organization_id));
+        Self { row, from, to }
+    }
+}
+
 /// Somebody who should attend, with the rights of one date.
 #[derive(Debug, Clone)]
 pub struct ExpectedMember {
@@ -355,9 +369,30 @@ pub fn list_transfers(
     ctx: &Ctx,
     id: MemberId,
     page: &Page<(Instant, TransferId)>,
-) -> AppResult<Found<TransferRow>> {
+) -> AppResult<Found<Transfer>> {
     require_member(conn, ctx, id, Right::View)?;
-    Ok(store::list_transfers(conn, id, page)?)
+    let Found { rows, count } = store::list_transfers(conn, id, page)?;
+    let mut transfers: Vec<Transfer> = rows.into_iter().map(Transfer::from).collect();
+    if ctx.actor.account.0 != id.0 {
+        hide_out_of_sight(conn, ctx, &mut transfers)?;
+    }
+    Ok(Found {
+        rows: transfers,
+        count,
+    })
+}
+
+fn hide_out_of_sight(conn: &mut DbConnection, ctx: &Ctx, transfers: &mut [Transfer]) -> AppResult<()> {
+    let ends: Vec<OrganizationId> = transfers
+        .iter()
+        .flat_map(|one| [one.from, one.to])
+        .flatten()
+        .collect();
+    let seen = organizations::in_sight(conn, ctx, &ends)?;
+    for end in transfers.iter_mut().flat_map(|one| [&mut one.from, &mut one.to]) {
+        *end = end.filter(|id| seen.contains(id));
+    }
+    Ok(())
 }
 
 /// Ends membership here: no sign-in, on no roster from now on. Nothing is deleted.

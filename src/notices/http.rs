@@ -109,7 +109,7 @@ async fn list_notices(
 struct MarkNoticesRead {
     /// These, at most 200.
     ids: Option<Vec<NoticeId>>,
-    /// Or this one and all before it.
+    /// Or this one and all that were made before it, also one of them that arrives later: `ids` marks what was seen.
     up_to: Option<NoticeId>,
 }
 

@@ -120,12 +120,31 @@ pub fn require_all(
     ids: &[OrganizationId],
     right: Right,
 ) -> AppResult<Vec<OrganizationRow>> {
+    permit_all(conn, ctx, ids, |access, row| permit(access, row, right))
+}
+
+/// `require_ever` for several at once, likewise.
+pub fn require_all_ever(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    ids: &[OrganizationId],
+    right: Right,
+) -> AppResult<Vec<OrganizationRow>> {
+    permit_all(conn, ctx, ids, |access, row| permit_ever(access, row, right))
+}
+
+fn permit_all(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    ids: &[OrganizationId],
+    permit: impl Fn(&Access, Option<OrganizationRow>) -> AppResult<OrganizationRow>,
+) -> AppResult<Vec<OrganizationRow>> {
     let found = store::list_by_path(conn, ids.iter().map(|id| id.0))?;
     let mut found: HashMap<_, _> = found.into_iter().map(|row| (row.id, row)).collect();
     let access = Access::load(conn, ctx)?;
     let once: BTreeSet<_> = ids.iter().collect();
     once.into_iter()
-        .map(|id| permit(&access, found.remove(id), right))
+        .map(|id| permit(&access, found.remove(id)))
         .collect()
 }
 

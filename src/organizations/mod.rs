@@ -9,8 +9,8 @@ mod service;
 mod store;
 
 pub use access::{
-    Access, Reach, above, ids_with_right, reach, require, require_all, require_anywhere, require_ever,
-    require_held, require_locked, require_over, visible, visible_or_archived, visible_to,
+    Access, Reach, above, ids_with_right, reach, require, require_all, require_all_ever, require_anywhere,
+    require_ever, require_held, require_locked, require_over, visible, visible_or_archived, visible_to,
 };
 pub use http::configure;
 pub use roles::{grant_role, keep_an_admin_besides};

@@ -122,8 +122,9 @@ async fn find_quiz(app: web::Data<App>, who: SignedIn, id: IdPath<LessonId>) -> 
 
 /// Write the quiz of a lesson, whole and anew; at most 1 MiB. Attempts that have begun keep the questions they have. A question
 /// sent with its `id` goes on being counted as the same one, unless its options or its answer changed: then it gets a new
-/// id. Needs `If-Match`: `"0"` where there is no quiz yet.
-#[utoipa::path(tag = "quizzes", params(("id" = LessonId, Path)), request_body = WriteQuiz, responses((status = 200, body = QuizView), (status = 201, body = QuizView), (status = 409, description = "lesson_archived"), (status = 412, description = "version_mismatch"), (status = 428, description = "version_required")))]
+/// id. It holds at once: of a published lesson it takes the right to publish lessons. Needs `If-Match`: `"0"` where there is
+/// no quiz yet.
+#[utoipa::path(tag = "quizzes", params(("id" = LessonId, Path)), request_body = WriteQuiz, responses((status = 200, body = QuizView), (status = 201, body = QuizView), (status = 409, description = "lesson_in_review, lesson_archived"), (status = 412, description = "version_mismatch"), (status = 428, description = "version_required")))]
 #[put("/lessons/{id}/quiz")]
 async fn update_quiz(
     app: web::Data<App>,
@@ -148,8 +149,8 @@ async fn update_quiz(
 }
 
 /// Put the quiz of a lesson away: from now on coverage alone completes the lesson, with a member's next report. Attempts
-/// stay on record, and count when a quiz is written again.
-#[utoipa::path(tag = "quizzes", params(("id" = LessonId, Path)), responses((status = 204), (status = 409, description = "lesson_archived")))]
+/// stay on record, and count when a quiz is written again. Of a published lesson it takes the right to publish lessons.
+#[utoipa::path(tag = "quizzes", params(("id" = LessonId, Path)), responses((status = 204), (status = 409, description = "lesson_in_review, lesson_archived")))]
 #[delete("/lessons/{id}/quiz")]
 async fn archive_quiz(app: web::Data<App>, who: SignedIn, id: IdPath<LessonId>) -> AppResult<Answer> {
     let ctx = app.ctx(who.0);

@@ -288,16 +288,19 @@ fn save(conn: &mut DbConnection, ctx: &Ctx, row: &mut ReflectionRow) -> AppResul
     credit(conn, ctx, row)
 }
 
-/// It is worth something while others can read it, and if the event took place: its row is held, so that a cancelling that
-/// takes all points back comes before or after.
+/// It is worth something while others can read it, if the event took place and its author took part: the event's row is
+/// held, so that what takes these points back, a cancelling or an annulled check-in, comes before or after.
 fn credit(conn: &mut DbConnection, ctx: &Ctx, row: &ReflectionRow) -> AppResult<()> {
     let source = AnyId(row.id.0);
     let event = events::lock_events(conn, &[row.event_id])?.pop();
-    let took_place = event.is_some_and(|event| events::require_not_cancelled(&event).is_ok());
-    let Some(published_at) = row
-        .published_at
-        .filter(|_| took_place && row.status() == ReflectionStatus::Published)
-    else {
+    let counts = match event {
+        Some(event) if events::require_not_cancelled(&event).is_ok() => {
+            row.status() == ReflectionStatus::Published
+                && attendance::takes_part(conn, &event, row.author_id)?
+        }
+        _ => false,
+    };
+    let Some(published_at) = row.published_at.filter(|_| counts) else {
         return points::reverse(conn, &ctx.ids, ctx.now, &[(row.author_id, source)]);
     };
     let deed = Deed {

@@ -239,6 +239,83 @@ async fn lists_hold_what_is_for_me_and_what_i_write() {
 }
 
 #[actix_web::test]
+async fn tags_that_members_see_are_changed_by_those_who_publish() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let lecturer = lecturer(&t, &tenant).await;
+    let lesson = draft(&t, &lecturer, &tenant.branch_a, json!({})).await;
+    let path = format!("/lessons/{lesson}");
+    let tags = |tag: &str| json!({ "tags": [tag] });
+    t.patch(&path, &lecturer, "*", tags("黨史")).await.expect(200);
+    publish(&t, &tenant, &lesson).await;
+    t.patch(&path, &lecturer, "*", tags("時事"))
+        .await
+        .refused(403, "forbidden");
+    // As they are they are in nobody's way.
+    let same = json!({ "tags": ["黨史"], "title": "六分鐘微黨課" });
+    t.patch(&path, &lecturer, "*", same).await.expect(200);
+    t.patch(&path, &tenant.secretary_a, "*", tags("時事"))
+        .await
+        .expect(200);
+    let seen = t.get(&path, &tenant.member_a).await.expect(200);
+    assert_eq!(seen.json["tags"], json!(["時事"]));
+}
+
+#[actix_web::test]
+async fn whom_a_lesson_is_for_is_told_and_changed_as_far_as_one_sees() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let both = json!({ "audience": { "organization_ids": [tenant.branch_a, tenant.branch_b] } });
+    let lesson = draft(&t, &tenant.admin, &tenant.branch_a, both).await;
+    let path = format!("/lessons/{lesson}");
+    let meant = async |token: &str| {
+        let seen = t.get(&path, token).await.expect(200);
+        seen.json["working_copy"]["audience"]["organization_ids"].clone()
+    };
+    assert_eq!(meant(&tenant.secretary_a).await, json!([tenant.branch_a]));
+    assert_eq!(meant(&tenant.admin).await.as_array().unwrap().len(), 2);
+    let only_a = json!({ "audience": { "organization_ids": [tenant.branch_a] }, "title": "六分鐘微黨課" });
+    // What is sent back as it was read takes nobody out.
+    t.patch(&path, &tenant.secretary_a, "*", only_a).await.expect(200);
+    let narrower = json!({ "audience": { "standings": ["full"] } });
+    t.patch(&path, &tenant.secretary_a, "*", narrower)
+        .await
+        .refused(403, "forbidden");
+    assert_eq!(meant(&tenant.admin).await.as_array().unwrap().len(), 2);
+    act(&t, &tenant.secretary_a, &lesson, "submit").await.expect(200);
+    act(&t, &tenant.secretary_a, &lesson, "publish")
+        .await
+        .refused(403, "forbidden");
+    act(&t, &tenant.admin, &lesson, "publish").await.expect(200);
+}
+
+#[actix_web::test]
+async fn an_archived_organization_is_in_no_lessons_way() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let group = t.group(&tenant.admin, &tenant.branch_a).await;
+    let both = json!({ "audience": { "organization_ids": [tenant.branch_b, group] } });
+    let lesson = draft(&t, &tenant.admin, &tenant.root, both).await;
+    let path = format!("/lessons/{lesson}");
+    t.act(&format!("/organizations/{group}/archive"), &tenant.admin)
+        .await
+        .expect(204);
+    // It may stay, and it does not come in again.
+    let narrower =
+        json!({ "audience": { "organization_ids": [tenant.branch_b, group], "standings": ["full"] } });
+    t.patch(&path, &tenant.admin, "*", narrower.clone())
+        .await
+        .expect(200);
+    publish(&t, &tenant, &lesson).await;
+    t.get(&path, &tenant.member_b).await.expect(200);
+    let without = json!({ "audience": { "organization_ids": [tenant.branch_b] } });
+    t.patch(&path, &tenant.admin, "*", without).await.expect(200);
+    t.patch(&path, &tenant.admin, "*", narrower)
+        .await
+        .refused(404, "not_found");
+}
+
+#[actix_web::test]
 async fn nothing_empty_is_reviewed_and_nothing_bottomless_taken() {
     let t = TestApp::start().await;
     let tenant = t.tenant().await;

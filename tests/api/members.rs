@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use rust_xlsxwriter::Workbook;
-use serde_json::json;
+use serde_json::{Value, json};
 use zhibu::platform::sheet::{SheetLimits, read_sheet};
 
 use crate::support::{Reply, Tenant, TestApp, member_body, new_uuid};
@@ -158,6 +158,28 @@ async fn a_transfer_is_kept_and_needs_both_ends() {
     t.get(&format!("/members/{}", tenant.member_a_id), &tenant.secretary_a)
         .await
         .refused(404, "not_found");
+}
+
+#[actix_web::test]
+async fn where_somebody_came_from_is_told_to_those_who_see_it() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let path = format!("/members/{}/transfers", tenant.member_a_id);
+    let to_b = json!({ "organization_id": tenant.branch_b, "reason": "工作調動" });
+    t.post(&path, &tenant.admin, to_b).await.expect(201);
+    let (from, to) = (json!(tenant.branch_a), json!(tenant.branch_b));
+    for (token, from) in [
+        (&tenant.secretary_b, &Value::Null),
+        (&tenant.admin, &from),
+        (&tenant.member_a, &from),
+    ] {
+        let told = t.get(&path, token).await.expect(200);
+        let told = &told.items()[0];
+        assert_eq!(
+            (&told["from_organization_id"], &told["to_organization_id"]),
+            (from, &to)
+        );
+    }
 }
 
 #[actix_web::test]

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use zhibu::platform::db::{AnyId, Backend, DbConnection, sql};
 use zhibu::platform::error::AppResult;
 
+use crate::lessons::{draft, publish};
 use crate::quizzes;
 use crate::races::look_then_act;
 use crate::sharing::{begun_event, decide, share};
@@ -303,6 +304,82 @@ async fn a_reflection_is_worth_something_while_it_is_shown() {
 }
 
 #[actix_web::test]
+async fn a_reflection_is_worth_nothing_of_who_did_not_take_part_after_all() {
+    let t = TestApp::start_with(|config| config.sharing.moderated = false).await;
+    let tenant = t.tenant().await;
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    t.advance_s(600);
+    let check_ins = format!("/events/{event}/check-ins");
+    let mut shared = Vec::new();
+    // One of the branch, who is expected whether they come or not, and one of another.
+    for (id, token, left) in [
+        (&tenant.member_a_id, &tenant.member_a, 2),
+        (&tenant.member_b_id, &tenant.member_b, 0),
+    ] {
+        let by_hand = json!({ "member_id": id, "reason": "列席", "client_event_id": new_uuid() });
+        let came = t.post(&check_ins, &tenant.admin, by_hand).await.expect(201).id();
+        shared.push(share(&t, token, &event, "event").await.expect(201).id());
+        assert_eq!(total(&mine(&t, token).await, "all"), 7);
+        let annul = format!("/check-ins/{came}/annul");
+        t.post(&annul, &tenant.admin, json!({ "reason": "認錯人" }))
+            .await
+            .expect(200);
+        assert_eq!(total(&mine(&t, token).await, "all"), left);
+    }
+    // Nor once it is written anew, as long as nobody says that they were there.
+    let rewrite = async |text: &str| {
+        let path = format!("/reflections/{}", shared[1]);
+        let again = json!({ "text": text });
+        t.patch(&path, &tenant.member_b, "*", again).await.expect(200);
+        total(&mine(&t, &tenant.member_b).await, "all")
+    };
+    assert_eq!(rewrite("再想一想。").await, 0);
+    let by_hand =
+        json!({ "member_id": tenant.member_b_id, "reason": "確實來過", "client_event_id": new_uuid() });
+    t.post(&check_ins, &tenant.admin, by_hand).await.expect(201);
+    assert_eq!(rewrite("還是想一想。").await, 7);
+    let cancel = json!({ "reason": "場地關閉" });
+    t.post(&format!("/events/{event}/cancel"), &tenant.admin, cancel)
+        .await
+        .expect(200);
+    for token in [&tenant.member_a, &tenant.member_b] {
+        assert_eq!(total(&mine(&t, token).await, "all"), 0);
+    }
+    assert_eq!(disagreements(&t).await, Vec::<String>::new());
+}
+
+#[actix_web::test]
+async fn who_has_left_gets_nothing_for_a_lecture_that_is_published_later() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let (id, token) = t
+        .person(
+            &tenant,
+            &tenant.branch_a,
+            "講師",
+            Some((&tenant.branch_a, "lecturer")),
+        )
+        .await;
+    let first = draft(&t, &token, &tenant.branch_a, json!({})).await;
+    let second = draft(&t, &token, &tenant.branch_a, json!({})).await;
+    publish(&t, &tenant, &first).await;
+    let earned = total(&mine(&t, &token).await, "all");
+    assert!(earned > 0);
+    let member = format!("/members/{id}");
+    let leaves = json!({ "reason": "調離" });
+    t.post(&format!("{member}/deactivate"), &tenant.admin, leaves)
+        .await
+        .expect(200);
+    publish(&t, &tenant, &second).await;
+    t.act(&format!("{member}/reactivate"), &tenant.admin)
+        .await
+        .expect(200);
+    t.advance_s(60);
+    let token = t.token_of(&id, &tenant.root);
+    assert_eq!(total(&mine(&t, &token).await, "all"), earned);
+}
+
+#[actix_web::test]
 async fn an_absence_from_what_did_not_take_place_is_not_made_up() {
     let t = TestApp::start_for_days().await;
     let tenant = t.tenant().await;
@@ -398,33 +475,7 @@ async fn a_cancelled_event_gives_nothing_any_more() {
     .await;
     let tenant = t.tenant().await;
     let lesson = lesson(&t, &tenant, "補課").await;
-    // A reflection outlives the check-in, since annulled, that allowed it, and not the event.
-    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
-    t.advance_s(600);
-    let by_hand = json!({ "member_id": tenant.member_b_id, "reason": "列席", "client_event_id": new_uuid() });
-    let path = format!("/events/{event}/check-ins");
-    let came = t.post(&path, &tenant.admin, by_hand).await.expect(201).id();
-    let shared = share(&t, &tenant.member_b, &event, "event")
-        .await
-        .expect(201)
-        .id();
-    decide(&t, &tenant.organizer_a, &shared, "approve")
-        .await
-        .expect(200);
-    t.post(
-        &format!("/check-ins/{came}/annul"),
-        &tenant.admin,
-        json!({ "reason": "認錯人" }),
-    )
-    .await
-    .expect(200);
-    assert_eq!(total(&mine(&t, &tenant.member_b).await, "all"), 2);
     let cancel = json!({ "reason": "場地關閉" });
-    t.post(&format!("/events/{event}/cancel"), &tenant.admin, cancel.clone())
-        .await
-        .expect(200);
-    assert_eq!(total(&mine(&t, &tenant.member_b).await, "all"), 0);
-
     let event = served(&t, &tenant, 60).await;
     let shared = share(&t, &tenant.member_a, &event, "event")
         .await

@@ -161,13 +161,15 @@ async fn a_quiz_is_written_by_whoever_writes_the_lesson_and_summed_up_for_member
         .refused(404, "not_found");
 
     // Put away it is gone, and written again it goes on where it was.
-    t.delete(&path, &lecturer).await.expect(204);
-    t.delete(&path, &lecturer).await.refused(404, "not_found");
+    t.delete(&path, &tenant.secretary_a).await.expect(204);
+    t.delete(&path, &tenant.secretary_a)
+        .await
+        .refused(404, "not_found");
     t.get(&path, &tenant.member_a).await.refused(404, "not_found");
     start(&t, &tenant.member_a, &lesson)
         .await
         .refused(404, "not_found");
-    let again = write(&t, &lecturer, &lesson, "\"0\"", document(json!({})))
+    let again = write(&t, &tenant.secretary_a, &lesson, "\"0\"", document(json!({})))
         .await
         .expect(201);
     assert_eq!(again.json["version"], 2);
@@ -192,6 +194,37 @@ async fn a_quiz_is_written_by_whoever_writes_the_lesson_and_summed_up_for_member
         .await
         .expect(200);
     assert_eq!(told.json["passed"], true);
+}
+
+#[actix_web::test]
+async fn what_is_reviewed_stands_still_and_what_members_see_is_changed_by_those_who_publish() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let lecturer = lecturer(&t, &tenant).await;
+    let lesson = draft(&t, &lecturer, &tenant.branch_a, json!({})).await;
+    let archive = format!("/lessons/{lesson}/quiz");
+    let other = || document(json!({ "pass_permille": 500 }));
+    write(&t, &lecturer, &lesson, "\"0\"", document(json!({})))
+        .await
+        .expect(201);
+    let submit = format!("/lessons/{lesson}/submit");
+    t.act(&submit, &lecturer).await.expect(200);
+    for token in [&lecturer, &tenant.admin] {
+        write(&t, token, &lesson, "\"1\"", other())
+            .await
+            .refused(409, "lesson_in_review");
+        t.delete(&archive, token).await.refused(409, "lesson_in_review");
+    }
+    let publish = format!("/lessons/{lesson}/publish");
+    t.act(&publish, &tenant.secretary_a).await.expect(200);
+    write(&t, &lecturer, &lesson, "\"1\"", other())
+        .await
+        .refused(403, "forbidden");
+    t.delete(&archive, &lecturer).await.refused(403, "forbidden");
+    write(&t, &tenant.secretary_a, &lesson, "\"1\"", other())
+        .await
+        .expect(200);
+    t.delete(&archive, &tenant.secretary_a).await.expect(204);
 }
 
 #[actix_web::test]

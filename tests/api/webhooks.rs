@@ -1,6 +1,6 @@
 //! Webhooks: what is sent to the outside, how it is signed, and what happens when nobody answers.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -384,6 +384,41 @@ async fn what_is_not_answered_is_repeated_with_the_same_id_and_given_up_in_the_e
     t.act(&format!("/webhooks/{id}/ping"), &tenant.admin)
         .await
         .refused(409, "webhook_disabled");
+}
+
+#[actix_web::test]
+async fn what_waits_to_be_sent_again_comes_without_whose_data_were_erased() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let (receiver, url) = Receiver::start().await;
+    let kinds = json!(["event_published"]);
+    webhook(&t, &tenant.admin, &tenant.root, &url, kinds).await;
+    receiver.answer_next(&[500; 8]);
+    theme_day(&t, &tenant, json!({ "capacity": 9 })).await;
+    t.run_jobs().await;
+    let tells = |came: &[Received], member: &str| came.iter().any(|one| one.body.contains(member));
+    let first = receiver.take();
+    assert!(tells(&first, &tenant.member_a_id) && tells(&first, &tenant.member_b_id));
+
+    let member = format!("/members/{}", tenant.member_a_id);
+    let leaves = json!({ "reason": "調離" });
+    t.post(&format!("{member}/deactivate"), &tenant.admin, leaves)
+        .await
+        .expect(200);
+    t.delete(&format!("{member}/personal-data"), &tenant.admin)
+        .await
+        .expect(204);
+    receiver.0.lock().unwrap().1.clear();
+    t.advance_s(5);
+    t.run_jobs().await;
+    let again = receiver.take();
+    assert!(!tells(&again, &tenant.member_a_id) && tells(&again, &tenant.member_b_id));
+    let ids = |came: &[Received]| {
+        came.iter()
+            .map(|one| one.id().to_owned())
+            .collect::<BTreeSet<_>>()
+    };
+    assert_eq!(ids(&again), ids(&first));
 }
 
 #[actix_web::test]

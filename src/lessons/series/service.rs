@@ -10,7 +10,7 @@ use super::rules::SeriesStatus;
 use super::store::{self, EntryRow, SeriesFilter, SeriesRow};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
-use crate::lessons::service::sight;
+use crate::lessons::lists::sight;
 use crate::lessons::store::Sight;
 use crate::lessons::{LessonId, SeriesId};
 use crate::organizations::{self, OrganizationId, OrganizationRow, Right};
