@@ -102,18 +102,24 @@ pub fn made_up_by(
     let lessons: BTreeSet<LessonId> = completed.iter().map(|(_, lesson, _)| *lesson).collect();
     let answers = store::list_make_up_events(conn, lessons.into_iter())?;
     let mut made_up = Vec::new();
-    let mut open = BTreeSet::new();
     for (member, lesson, at) in completed {
         let of_lesson = answers.iter().filter(|answer| answer.lesson_id == *lesson);
         for answer in of_lesson.filter(|answer| make_up::is_in_time(answer.ends_at, *at)) {
             made_up.push((answer.event_id, *member, *at));
-            open.extend(answer.roster_frozen_at.is_none().then_some(answer.event_id));
         }
     }
-    // Who was expected is known once the roster is frozen.
-    for event in open {
-        roster::freeze_if_due(conn, ids, now, event)?;
+    // Who came, and whether it took place, stays as it is while the event is held.
+    let asked: BTreeSet<EventId> = made_up.iter().map(|(event, ..)| *event).collect();
+    let asked: Vec<EventId> = asked.into_iter().collect();
+    let mut took_place = HashSet::new();
+    for event in &mut events::lock_events(conn, &asked)? {
+        if events::require_not_cancelled(event).is_ok() {
+            // Who was expected is known once the roster is frozen.
+            roster::freeze_locked(conn, ids, now, event)?;
+            took_place.insert(event.id);
+        }
     }
+    made_up.retain(|(event, ..)| took_place.contains(event));
     make_up_deeds(conn, &made_up)
 }
 
@@ -138,7 +144,7 @@ pub fn make_up_set(
     credit_studied(conn, ctx, event, now_set.lesson_id, &expected)
 }
 
-/// Those of these members who have studied it since the event.
+/// Those of these members who have studied it since the event, if it took place. The caller holds the event's row.
 fn credit_studied(
     conn: &mut DbConnection,
     ctx: &Ctx,
@@ -146,6 +152,9 @@ fn credit_studied(
     lesson: LessonId,
     members: &[MemberId],
 ) -> AppResult<()> {
+    if events::require_not_cancelled(event).is_err() {
+        return Ok(());
+    }
     let studied = study::studied(conn, members, &[lesson])?;
     let in_time = studied
         .completed

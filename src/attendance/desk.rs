@@ -15,6 +15,7 @@ use crate::platform::db::{AnyId, DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code};
 use crate::platform::ids::Ids;
 use crate::platform::keys::Keys;
+use crate::sharing;
 use crate::sign_ups;
 
 /// One wish to check somebody in.
@@ -130,6 +131,13 @@ pub fn check_in_all(
     };
     let late: Vec<&CheckInRow> = new_rows.iter().filter(is_over).collect();
     credit::were_present(conn, ids, now, &late)?;
+    // Few: only organisers mark who was not expected.
+    for row in new_rows
+        .iter()
+        .filter(|row| !known.on_roster.contains(&Pair::of(row)))
+    {
+        sharing::took_part_after_all(conn, ids, now, row.event_id, row.member_id)?;
+    }
     Ok(outcomes)
 }
 

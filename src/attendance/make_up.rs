@@ -28,6 +28,10 @@ pub fn set_make_up(
     lesson: Option<LessonId>,
 ) -> AppResult<Option<MakeUpRow>> {
     events::require_event(conn, ctx, id, Right::ManageEvents)?;
+    if let Some(lesson) = lesson {
+        // Before the event, as whoever completes it does: either they find this, or this finds them.
+        lessons::hold_versions(conn, lesson)?;
+    }
     let event = events::lock_events(conn, &[id])?.pop();
     let event = event.ok_or_else(AppError::not_found)?;
     let before = store::find_make_ups(conn, &[id])?.pop();

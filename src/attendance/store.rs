@@ -487,8 +487,6 @@ pub struct MakeUpEvent {
     pub lesson_id: LessonId,
     #[diesel(sql_type = sql::Instant)]
     pub ends_at: Instant,
-    #[diesel(sql_type = Nullable<sql::Instant>)]
-    pub roster_frozen_at: Option<Instant>,
 }
 
 /// Those that these lessons answer, of events that took place.
@@ -499,7 +497,7 @@ pub fn list_make_up_events(
     let (open, close) = conn.among_parts();
     Prepared::default()
         .sql(format!(
-            "SELECT u.event_id, u.lesson_id, e.ends_at, e.roster_frozen_at FROM make_ups u JOIN events e ON e.id = u.event_id \
+            "SELECT u.event_id, u.lesson_id, e.ends_at FROM make_ups u JOIN events e ON e.id = u.event_id \
              WHERE e.status IN ('published', 'closed') AND u.lesson_id {open}"
         ))
         .ids(lessons.collect())

@@ -67,7 +67,8 @@ pub fn activate(
 }
 
 /// A code is worth no more than whoever issued it still is: one that was kept must not open the account of somebody who
-/// has been given more rights since, nor reset a password after its issuer has left.
+/// has been given more rights since, nor reset a password once its issuer has left, or may not give such codes any more.
+/// What was printed for people who have not begun yet outlives a change of office.
 fn is_backed(
     conn: &mut DbConnection,
     ctx: &Ctx,
@@ -79,10 +80,11 @@ fn is_backed(
     let Some(issuer) = store::find_account(conn, issuer)? else {
         return Ok(true);
     };
-    if issuer.disabled_at.is_some() && account.password_hash.is_some() {
+    let theirs = by(ctx, &issuer, SessionId(Uuid::nil()));
+    let resets = account.password_hash.is_some();
+    if resets && (issuer.disabled_at.is_some() || !members::may_manage(conn, &theirs, account.id.into())?) {
         return Ok(false);
     }
-    let theirs = by(ctx, &issuer, SessionId(Uuid::nil()));
     match organizations::require_over(conn, &theirs, MemberId::from(account.id)) {
         Ok(()) => Ok(true),
         Err(error) if error.code() == Code::Forbidden => Ok(false),

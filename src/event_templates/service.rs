@@ -100,6 +100,9 @@ pub fn update_template(
     }
     require_active(&row)?;
     let before = row.clone();
+    // The hour is one of where the organization is now.
+    let organization = organizations::find_organization(conn, row.organization_id)?;
+    row.time_zone = organizations::settings_of(conn, &organization, &ctx.config.check_in)?.time_zone;
     write(&mut row, ctx, wanted)?;
     if row == before {
         return show(conn, ctx, row);
@@ -178,7 +181,10 @@ pub fn read<T: DeserializeOwned>(stored: &Json) -> AppResult<T> {
 
 /// No more days are made. What was made takes place, unless somebody cancels it.
 pub fn end_template(conn: &mut DbConnection, ctx: &Ctx, id: EventTemplateId) -> AppResult<FullTemplate> {
-    let mut row = hold(conn, ctx, id)?;
+    let row = store::find_template(conn, id)?.ok_or_else(AppError::not_found)?;
+    // Of an archived organization too, where nothing else is left to do with it.
+    organizations::require_ever(conn, ctx, row.organization_id, Right::ManageEvents)?;
+    let mut row = store::lock_template(conn, id)?.ok_or_else(AppError::not_found)?;
     require_active(&row)?;
     row.ended_at = Some(ctx.now);
     row.ended_by = Some(ctx.actor.account);

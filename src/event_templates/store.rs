@@ -7,7 +7,7 @@ use super::EventTemplateId;
 use crate::auth::AccountId;
 use crate::events::EventId;
 use crate::organizations::OrganizationId;
-use crate::platform::db::schema::{event_template_days, event_templates};
+use crate::platform::db::schema::{event_template_days, event_templates, organizations};
 use crate::platform::db::{DbConnection, Instant, Json, sql};
 use crate::platform::page::{Found, Page};
 
@@ -120,9 +120,14 @@ pub fn list_templates(
 }
 
 /// Those that have not ended.
+/// Of organizations that are there still.
 pub fn list_active(conn: &mut DbConnection) -> QueryResult<Vec<EventTemplateId>> {
+    let living = organizations::table
+        .filter(organizations::archived_at.is_null())
+        .select(organizations::id);
     event_templates::table
         .filter(event_templates::ended_at.is_null())
+        .filter(event_templates::organization_id.eq_any(living))
         .order(event_templates::id)
         .select(event_templates::id)
         .load(conn)

@@ -89,16 +89,15 @@ pub(super) fn as_attended(
     let by_sign_up = rows.iter().filter(|row| Admission::of(row) == Admission::SignUp);
     let asked: Vec<_> = by_sign_up.map(|row| (row.id, member)).collect();
     let sessions = sign_ups::sessions_of(conn, &asked)?;
-    let theirs: Vec<_> = sessions.values().map(|session| session.sign_up).collect();
-    let moves = sign_ups::moves_of(conn, &theirs)?;
+    let events: Vec<EventId> = asked.into_iter().map(|(event, _)| event).collect();
+    let changes = sign_ups::changes_of(conn, member, &events)?;
     for row in &mut rows {
         if let Some(session) = sessions.get(&(row.id, member)) {
             row.starts_at = session.starts_at.unwrap_or(row.starts_at);
             row.ends_at = session.ends_at.unwrap_or(row.ends_at);
-            // A calendar takes a change from what is counted up: the policy was written, or they were moved.
-            let moved = moves.iter().filter(|moved| **moved == session.sign_up).count();
-            row.version += session.policy_version - 1 + i32::try_from(moved).unwrap_or(0);
         }
+        // A calendar takes a change from what is counted up, and never down: also by who has given a place back.
+        row.version += changes.get(&row.id).copied().unwrap_or(0);
     }
     Ok(rows)
 }

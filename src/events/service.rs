@@ -179,6 +179,9 @@ pub fn update_event(
     set_window(row)?;
     costs::require_same_currency(conn, &before, row)?;
     sign_ups::move_times(conn, ctx, row.id, row.starts_at.minus(before.starts_at))?;
+    if (row.starts_at, row.ends_at) != (before.starts_at, before.ends_at) {
+        sign_ups::require_sessions_within(conn, row)?;
+    }
     row.check_in_closes_at = closes_at(row, sign_ups::last_start(conn, row.id)?);
     let is_called = row.status == Status::Published.as_str();
     if is_called && row.check_in_closes_at <= ctx.now && before.check_in_closes_at > ctx.now {

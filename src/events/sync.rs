@@ -17,13 +17,13 @@ pub const LATENESS_S: i64 = 300;
 pub struct SyncToken {
     /// The last change of an event of mine; none when I had none.
     pub at: Option<Instant>,
-    /// Stands for who I am, where I belong, and every change of who is expected in my tenant.
+    /// Stands for who I am, where I belong, every change of who is expected in my tenant, and for what I have signed up.
     pub audience: u64,
 }
 
 impl SyncToken {
-    /// `audiences` counts the times that who is expected at a published event has changed.
-    pub fn new(at: Option<Instant>, who: &Attendee, audiences: i64) -> Self {
+    /// `counts`: the times that who is expected at a published event has changed, my sign-ups, and those that have ended.
+    pub fn new(at: Option<Instant>, who: &Attendee, counts: [i64; 3]) -> Self {
         let mut hash = Sha256::new();
         hash.update(who.id.0);
         for id in &who.line {
@@ -33,7 +33,9 @@ impl SyncToken {
         for version in who.versions {
             hash.update(version.to_be_bytes());
         }
-        hash.update(audiences.to_be_bytes());
+        for count in counts {
+            hash.update(count.to_be_bytes());
+        }
         let digest: [u8; 32] = hash.finalize().into();
         let first = digest.first_chunk().copied().unwrap_or_default();
         Self {
@@ -67,11 +69,13 @@ mod tests {
 
     #[test]
     fn a_token_survives_its_way_and_tells_people_and_audiences_apart() {
-        let token = SyncToken::new(None, &who(1), 7);
+        let token = SyncToken::new(None, &who(1), [7, 2, 1]);
         assert_eq!(SyncToken::decode(&token.encode()), Some(token.clone()));
-        assert_eq!(token, SyncToken::new(None, &who(1), 7));
-        assert_ne!(token.audience, SyncToken::new(None, &who(2), 7).audience);
-        assert_ne!(token.audience, SyncToken::new(None, &who(1), 8).audience);
+        assert_eq!(token, SyncToken::new(None, &who(1), [7, 2, 1]));
+        assert_ne!(token.audience, SyncToken::new(None, &who(2), [7, 2, 1]).audience);
+        for other in [[8, 2, 1], [7, 3, 1], [7, 2, 2]] {
+            assert_ne!(token.audience, SyncToken::new(None, &who(1), other).audience);
+        }
         assert_eq!(SyncToken::decode("nonsense"), None);
     }
 }

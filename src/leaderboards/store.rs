@@ -146,7 +146,8 @@ fn list_branch_scores(
 ) -> QueryResult<Vec<ScoreRow>> {
     let (open, close) = conn.among_parts();
     let points = match unit {
-        Unit::BranchAverages => "sum(points) * 1000 / sum(members)",
+        // Of whole numbers, so rounded down; PostgreSQL's sums of bigint are none.
+        Unit::BranchAverages => "CAST(sum(points) AS bigint) * 1000 / CAST(sum(members) AS bigint)",
         _ => "sum(points)",
     };
     let query = Prepared::default().sql(format!(

@@ -139,6 +139,23 @@ pub fn lock_lesson(conn: &mut DbConnection, id: LessonId) -> QueryResult<Option<
         .optional()
 }
 
+/// Takes all that was ever published of it: a completion names one of them, and waits.
+pub fn lock_versions(conn: &mut DbConnection, lesson: LessonId) -> QueryResult<()> {
+    #[derive(QueryableByName)]
+    struct Held {
+        #[diesel(sql_type = types::Uuid, column_name = lesson_id)]
+        _lesson: LessonId,
+    }
+    let query = format!(
+        "SELECT lesson_id FROM lesson_versions WHERE lesson_id = $1 ORDER BY number{}",
+        conn.for_update()
+    );
+    diesel::sql_query(query)
+        .bind::<types::Uuid, _>(lesson)
+        .load::<Held>(conn)
+        .map(|_| ())
+}
+
 /// Writes the whole row, which the caller holds locked, and counts its version up.
 pub fn update_lesson(conn: &mut DbConnection, row: &mut LessonRow) -> QueryResult<usize> {
     row.version += 1;

@@ -88,7 +88,10 @@ impl Media {
             .read_fresh(|conn| Ok(store::list_checking(conn, ROUND)?))
             .await?;
         for id in waiting {
-            self.check(id, None).await?;
+            // One that cannot be looked at now stops no other.
+            if let Err(error) = self.check(id, None).await {
+                tracing::warn!(%error, file = %id.0, "a file could not be checked; the next round tries again");
+            }
         }
         Ok(())
     }

@@ -22,8 +22,8 @@ pub use lookup::{
 pub use rules::{Phone, Standing};
 pub use service::{
     CreateMember, ExpectedMember, MemberSummary, TransferMember, UpdateMember, create_member,
-    deactivate_member, expected_members, find_member, hold_member, list_by_employee_no, reactivate_member,
-    require_member, summary, today, transfer_member, update_member,
+    deactivate_member, expected_members, find_member, hold_member, list_by_employee_no, may_manage,
+    reactivate_member, require_member, summary, today, transfer_member, update_member,
 };
 pub use store::{MemberRow, TransferRow};
 

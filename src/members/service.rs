@@ -18,7 +18,7 @@ use crate::leaderboards;
 use crate::organizations::{self, OrganizationId, OrganizationRow, Right};
 use crate::personal_data;
 use crate::platform::db::{DbConnection, Instant};
-use crate::platform::error::{AppError, AppResult, Code, Conflict};
+use crate::platform::error::{AppError, AppResult, Code, Conflict, Permitted};
 use crate::platform::local_time;
 use crate::platform::page::{Found, Page};
 use crate::platform::text::Patch;
@@ -99,6 +99,13 @@ pub fn require_member(
     }
     organizations::require(conn, ctx, row.organization_id, right)?;
     Ok(row)
+}
+
+/// Does the actor look after this member? No to anybody who is no member.
+pub fn may_manage(conn: &mut DbConnection, ctx: &Ctx, id: MemberId) -> AppResult<bool> {
+    Ok(require_member(conn, ctx, id, Right::ManageMembers)
+        .permitted()?
+        .is_some())
 }
 
 /// The same, with what is shown of a member.
@@ -213,7 +220,9 @@ pub fn update_member(
     if !update_account(conn, ctx, id, &change.account_name, &change.phone)? && row == before {
         return Ok(row);
     }
-    if row.name != before.name {
+    // Boards of branches leave guests out.
+    let is_guest = |row: &MemberRow| row.standing == Standing::Guest.as_str();
+    if row.name != before.name || is_guest(&row) != is_guest(&before) {
         tell_boards(conn, ctx, &row, None)?;
     }
     save(

@@ -13,7 +13,7 @@ mod rules;
 mod store;
 
 pub use http::configure;
-pub use reflections::withdraw_all;
+pub use reflections::{took_part_after_all, withdraw_all};
 
 use crate::media::MediaId;
 use crate::platform::db::DbConnection;

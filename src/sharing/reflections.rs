@@ -15,8 +15,9 @@ use crate::events::{self, EventId, EventRow};
 use crate::media::{self, MediaId, Picture};
 use crate::members::MemberId;
 use crate::organizations::{self, Right};
-use crate::platform::db::{AnyId, DbConnection};
+use crate::platform::db::{AnyId, DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code, Permitted};
+use crate::platform::ids::Ids;
 use crate::points::{self, Deed, Rule};
 
 impl ReflectionRow {
@@ -63,7 +64,7 @@ pub fn create_reflection(
     begin_again(conn, ctx, &mut row)?;
     // Of two at once the second finds the first.
     store::insert_reflection(conn, &row).map_err(AppError::overtaken)?;
-    credit(conn, ctx, &row)?;
+    credit(conn, &ctx.ids, ctx.now, &row)?;
     lists::show(conn, ctx, row)
 }
 
@@ -285,12 +286,12 @@ fn held_by_author(conn: &mut DbConnection, ctx: &Ctx, id: ReflectionId) -> AppRe
 fn save(conn: &mut DbConnection, ctx: &Ctx, row: &mut ReflectionRow) -> AppResult<()> {
     row.updated_at = ctx.now;
     store::update_reflection(conn, row)?;
-    credit(conn, ctx, row)
+    credit(conn, &ctx.ids, ctx.now, row)
 }
 
 /// It is worth something while others can read it, if the event took place and its author took part: the event's row is
 /// held, so that what takes these points back, a cancelling or an annulled check-in, comes before or after.
-fn credit(conn: &mut DbConnection, ctx: &Ctx, row: &ReflectionRow) -> AppResult<()> {
+fn credit(conn: &mut DbConnection, ids: &Ids, now: Instant, row: &ReflectionRow) -> AppResult<()> {
     let source = AnyId(row.id.0);
     let event = events::lock_events(conn, &[row.event_id])?.pop();
     let counts = match event {
@@ -301,13 +302,29 @@ fn credit(conn: &mut DbConnection, ctx: &Ctx, row: &ReflectionRow) -> AppResult<
         _ => false,
     };
     let Some(published_at) = row.published_at.filter(|_| counts) else {
-        return points::reverse(conn, &ctx.ids, ctx.now, &[(row.author_id, source)]);
+        return points::reverse(conn, ids, now, &[(row.author_id, source)]);
     };
     let deed = Deed {
         source,
         ..Deed::of(Rule::ReflectionShared, row.author_id, row.event_id, published_at)
     };
-    points::award(conn, &ctx.ids, ctx.now, &[deed])
+    points::award(conn, ids, now, &[deed])
+}
+
+/// Somebody who was not expected was there after all: what they have said of the event counts again. The caller holds the
+/// event's row, so whoever decides on it meanwhile finds them there.
+pub fn took_part_after_all(
+    conn: &mut DbConnection,
+    ids: &Ids,
+    now: Instant,
+    event: EventId,
+    member: MemberId,
+) -> AppResult<()> {
+    let Some(standing) = store::find_standing(conn, event, member)? else {
+        return Ok(());
+    };
+    let row = store::find_seen(conn, standing, None)?.ok_or_else(AppError::not_found)?;
+    credit(conn, ids, now, &row)
 }
 
 fn note(

@@ -124,11 +124,9 @@ pub fn sessions_of(
             .iter()
             .find(|session| session.id == row.session_id)?;
         let session = MemberSession {
-            sign_up: row.id,
             name: session.name.clone(),
             starts_at: session.starts_at,
             ends_at: session.ends_at,
-            policy_version: policy.row.version,
         };
         Some(((row.event_id, row.member_id), session))
     };

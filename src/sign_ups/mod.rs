@@ -18,7 +18,7 @@ pub use commands::{Quota, WriteSession, WriteSignUpPolicy};
 pub use desk::hold_due_draw;
 pub use http::configure;
 pub use lane::{SignUpLane, start_lane};
-pub use policy::{clone_policy, move_times, write_policy};
+pub use policy::{clone_policy, move_times, require_sessions_within, write_policy};
 pub use rules::Question;
 
 use std::collections::{HashMap, HashSet};
@@ -48,14 +48,11 @@ pub fn confirmed(conn: &mut DbConnection, event: EventId) -> AppResult<Vec<Membe
 /// A session as one of its people comes to it.
 #[derive(Debug, Clone)]
 pub struct MemberSession {
-    pub sign_up: SignUpId,
     /// Empty for an event without sessions.
     pub name: String,
     /// None: the event's own.
     pub starts_at: Option<Instant>,
     pub ends_at: Option<Instant>,
-    /// How often its policy was written.
-    pub policy_version: i32,
 }
 
 /// The sessions in which these people have a place, firmly. No permission asked.
@@ -82,9 +79,28 @@ pub fn session_starts(
         .collect())
 }
 
-/// These sign-ups, each as often as it was moved to another session. No permission asked.
-pub fn moves_of(conn: &mut DbConnection, sign_ups: &[SignUpId]) -> AppResult<Vec<SignUpId>> {
-    Ok(store::list_moved(conn, sign_ups)?)
+/// How often what a member has to do with each of these events has changed by its sign-up: the policy was written, they
+/// signed up, or something became of that. Only ever more. No permission asked.
+pub fn changes_of(
+    conn: &mut DbConnection,
+    member: MemberId,
+    events: &[EventId],
+) -> AppResult<HashMap<EventId, i32>> {
+    let changes = store::list_changes(conn, member, events)?.into_iter();
+    Ok(changes
+        .map(|row| (row.event_id, i32::try_from(row.changes).unwrap_or(i32::MAX)))
+        .collect())
+}
+
+/// How often a member has signed up for events of this tree that end after that, and how often that has ended. No
+/// permission asked.
+pub fn made_and_ended(
+    conn: &mut DbConnection,
+    tenant: OrganizationId,
+    member: MemberId,
+    after: Instant,
+) -> AppResult<(i64, i64)> {
+    Ok(store::count_made_and_ended(conn, tenant, member, after)?)
 }
 
 /// When the last session of an event begins, where sessions have times of their own. No permission asked.

@@ -365,13 +365,57 @@ pub fn list_waiting(
         .load(conn)
 }
 
-/// The sign-ups that were moved to another session, one of them as often as it was.
-pub fn list_moved(conn: &mut DbConnection, ids: &[SignUpId]) -> QueryResult<Vec<SignUpId>> {
-    sign_up_steps::table
-        .filter(sign_up_steps::sign_up_id.eq_any(ids.to_vec()))
-        .filter(sign_up_steps::step.eq("moved"))
-        .select(sign_up_steps::sign_up_id)
+#[derive(Debug, Clone, Copy, QueryableByName)]
+pub struct ChangesRow {
+    #[diesel(sql_type = sql::Uuid)]
+    pub event_id: EventId,
+    #[diesel(sql_type = BigInt)]
+    pub changes: i64,
+}
+
+/// Of each of these events that has a policy: how often that was written anew, and what a member's sign-ups came to.
+pub fn list_changes(
+    conn: &mut DbConnection,
+    member: MemberId,
+    events: &[EventId],
+) -> QueryResult<Vec<ChangesRow>> {
+    let (open, close) = conn.among_parts();
+    Prepared::default()
+        .sql(
+            "SELECT p.event_id, CAST(p.version - 1 + count(s.id) + sum((SELECT count(*) FROM sign_up_steps t \
+             WHERE t.sign_up_id = s.id)) AS bigint) AS changes \
+             FROM sign_up_policies p LEFT JOIN sign_ups s ON s.event_id = p.event_id AND s.member_id = ",
+        )
+        .id(member.0)
+        .sql(format!(" WHERE p.event_id {open}"))
+        .ids(events.iter().map(|id| id.0).collect())
+        .sql(format!("{close} GROUP BY p.event_id, p.version"))
         .load(conn)
+}
+
+pub fn count_made_and_ended(
+    conn: &mut DbConnection,
+    tenant: OrganizationId,
+    member: MemberId,
+    after: Instant,
+) -> QueryResult<(i64, i64)> {
+    #[derive(QueryableByName)]
+    struct Counts {
+        #[diesel(sql_type = BigInt)]
+        made: i64,
+        #[diesel(sql_type = BigInt)]
+        ended: i64,
+    }
+    let counts: Counts = diesel::sql_query(
+        "SELECT count(*) AS made, count(s.ended_at) AS ended FROM events e \
+         JOIN sign_ups s ON s.event_id = e.id AND s.member_id = $1 \
+         WHERE e.tenant_id = $2 AND e.admission = 'sign_up' AND e.ends_at > $3",
+    )
+    .bind::<sql::Uuid, _>(member)
+    .bind::<sql::Uuid, _>(tenant)
+    .bind::<sql::Instant, _>(after)
+    .get_result(conn)?;
+    Ok((counts.made, counts.ended))
 }
 
 pub fn insert_steps(conn: &mut DbConnection, rows: &[StepRow]) -> QueryResult<()> {

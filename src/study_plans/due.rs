@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::StudyPlanId;
 use super::rules;
-use super::service::{FullPlan, asked, with_all_lessons};
+use super::service::{FullPlan, asked, meant, with_all_lessons};
 use super::store::{self, PlanRow};
 use crate::app::Ctx;
 use crate::lessons::{self, LessonId};
@@ -138,7 +138,13 @@ pub fn finished_by(
         .collect();
     let excused: HashSet<_> = store::list_excused(conn, &pairs)?.into_iter().collect();
     let people = members::briefs(conn, &members)?;
-    let plans = with_all_lessons(conn, rows)?;
+    let mut plans = with_all_lessons(conn, rows)?;
+    for plan in &mut plans {
+        // Nobody is asked for what they cannot open any more.
+        let planned = plan.lessons.iter().map(|lesson| lesson.id).collect();
+        let open: HashSet<_> = meant(conn, &plan.row, planned)?.into_iter().collect();
+        plan.lessons.retain(|lesson| open.contains(&lesson.id));
+    }
     let asked_for = plans
         .iter()
         .flat_map(|plan| plan.lessons.iter().map(|lesson| lesson.id));
@@ -160,14 +166,13 @@ pub fn finished_by(
             let Some(at) = done_at(plan, member, &studied) else {
                 continue;
             };
-            let due_at = match at < plan.row.due_at {
-                true => plan.row.due_at,
-                false => {
-                    let came_at = came_to(conn, now, member, &plan.row)?;
-                    rules::due_for(plan.row.due_at, came_at, plan.row.grace_days)
-                }
+            let is_in_time = at < plan.row.due_at || {
+                let came_at = came_to(conn, now, member, &plan.row)?;
+                // Whoever came when it was over is not asked.
+                let was_asked = came_at.is_none_or(|came_at| came_at < plan.row.due_at);
+                was_asked && at < rules::due_for(plan.row.due_at, came_at, plan.row.grace_days)
             };
-            if at < due_at {
+            if is_in_time {
                 finished.push(Finished {
                     member,
                     plan: plan.row.id,

@@ -138,7 +138,7 @@ fn planned(
 }
 
 /// Those of these lessons that are published for everybody whom the plan asks.
-fn meant(conn: &mut DbConnection, row: &PlanRow, mut lessons: Vec<LessonId>) -> AppResult<Vec<LessonId>> {
+pub fn meant(conn: &mut DbConnection, row: &PlanRow, mut lessons: Vec<LessonId>) -> AppResult<Vec<LessonId>> {
     let organization = organizations::find_organization(conn, row.organization_id)?;
     let line = organizations::ids_of_path(&organization.path);
     let meant = lessons::meant_for(conn, &lessons, &line, row.standings)?;

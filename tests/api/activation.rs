@@ -282,6 +282,47 @@ async fn a_code_that_was_kept_opens_no_account_that_has_risen_since_and_none_for
     activate(&t, &first).await.expect(201);
 }
 
+#[actix_web::test]
+async fn a_code_that_was_kept_resets_no_password_once_its_issuer_may_not_or_its_member_has_moved() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let branch = &tenant.branch_a;
+    let (secretary, token) = t
+        .person(&tenant, branch, "前書記", Some((branch, "secretary")))
+        .await;
+    let (moving, _) = t.person(&tenant, branch, "調走的", None).await;
+    let codes = async |token: &str| {
+        let mut codes = Vec::new();
+        for member in [&tenant.member_a_id, &moving] {
+            codes.push(issue(&t, token, member).await.expect(201).text("/code"));
+        }
+        codes
+    };
+    let kept = codes(&token).await;
+    let to = json!({ "organization_id": tenant.branch_b, "reason": "工作調動" });
+    t.post(&format!("/members/{moving}/transfers"), &tenant.admin, to)
+        .await
+        .expect(201);
+    activate(&t, &kept[1])
+        .await
+        .refused(422, "activation_code_invalid");
+    let new = newcomer(&t, &tenant, json!({ "account_name": "zhangsan" })).await;
+    let first = issue(&t, &token, &new).await.expect(201).text("/code");
+    let roles = format!("/organizations/{branch}/roles");
+    let held = t.get(&roles, &tenant.admin).await.expect(200);
+    let held = held.items().iter().find(|grant| grant["member_id"] == secretary);
+    let grant = held.unwrap()["id"].as_str().unwrap().to_owned();
+    t.delete(&format!("{roles}/{grant}"), &tenant.admin)
+        .await
+        .expect(204);
+    activate(&t, &kept[0])
+        .await
+        .refused(422, "activation_code_invalid");
+    activate(&t, &first).await.expect(201);
+    // Whoever may still, may.
+    activate(&t, &codes(&tenant.admin).await[0]).await.expect(201);
+}
+
 /// Actor, action, object and detail of what is on record about accounts and sessions, the oldest first.
 async fn recorded(t: &TestApp) -> Vec<(Option<String>, String, String, Value)> {
     use diesel::prelude::*;

@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
+use zhibu::platform::db::Instant;
 
 use crate::support::{TestApp, new_uuid};
 
@@ -502,6 +503,39 @@ async fn what_was_scanned_offline_is_uploaded_later_and_reviewed() {
     t.post("/check-ins/batch", &tenant.secretary_a, json!({ "items": [] }))
         .await
         .refused(422, "invalid_fields");
+}
+
+#[actix_web::test]
+async fn what_was_scanned_offline_counts_for_the_day_of_the_code_whatever_the_phones_clock_says() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    let seen_at = t.now();
+    let mut scanned = t.with_code(&t.code(&tenant.admin, &event).await);
+    // Its battery was empty for a while.
+    scanned["occurred_at"] = json!("1970-01-01T00:00:07Z");
+    t.advance_s(86_400);
+    let kept = t
+        .post(
+            "/check-ins/batch",
+            &tenant.member_a,
+            json!({ "items": [scanned] }),
+        )
+        .await
+        .expect(200);
+    let kept = &kept.items()[0];
+    assert_eq!(kept["outcome"], "review");
+    let occurred_at: Instant = kept["check_in"]["occurred_at"].as_str().unwrap().parse().unwrap();
+    assert!(
+        seen_at.minus(occurred_at).num_seconds().abs() < 120,
+        "{occurred_at}"
+    );
+    let id = kept["check_in"]["id"].as_str().unwrap();
+    t.act(&format!("/check-ins/{id}/accept"), &tenant.organizer_a)
+        .await
+        .expect(200);
+    let points = t.get("/me/points", &tenant.member_a).await.expect(200);
+    assert_eq!(points.items()[0]["day"], "2026-11-24");
 }
 
 #[actix_web::test]

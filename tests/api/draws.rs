@@ -167,3 +167,26 @@ async fn a_draw_that_nobody_held_is_held_before_the_roster_is_frozen() {
     let told = published(&t, &people[0], &event).await;
     assert_eq!(told["entries"].as_array().unwrap().len(), 6);
 }
+
+#[actix_web::test]
+async fn a_draw_that_nobody_had_entered_is_another_when_it_is_moved() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let first = json!({ "capacity": 2, "draw_at": t.in_s(3_600) });
+    let event = theme_day(&t, &tenant, first.clone()).await;
+    t.advance_s(7_200);
+    // Written once more as it is, it finds that its time has come.
+    policy(&t, &tenant.admin, &event, first).await.expect(200);
+    let held = published(&t, &tenant.member_a, &event).await;
+    assert!(held["draw"]["drawn_at"].is_string() && held["draw"]["seed"].is_string());
+    let later = json!({ "capacity": 2, "draw_at": t.in_s(3_600) });
+    policy(&t, &tenant.admin, &event, later).await.expect(200);
+    let moved = published(&t, &tenant.member_a, &event).await;
+    assert_eq!(
+        (&moved["draw"]["drawn_at"], &moved["draw"]["seed"]),
+        (&json!(null), &json!(null))
+    );
+    assert_ne!(moved["draw"]["commitment"], held["draw"]["commitment"]);
+    sign_up(&t, &tenant.member_a, &event).await.expect(201);
+    assert_eq!(status(&t, &tenant.member_a, &event).await.0, "entered");
+}

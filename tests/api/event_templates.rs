@@ -167,15 +167,26 @@ async fn replicas_make_each_day_once_and_a_template_that_fails_stops_no_other() 
         .expect(201)
         .id();
     let daily = with(json!({ "rule": "FREQ=DAILY", "ahead_days": 3, "starts_on": "2026-12-01" }));
-    for organization in [&short, &tenant.branch_a] {
-        let path = format!("/organizations/{organization}/event-templates");
-        t.post(&path, &tenant.admin, daily.clone()).await.expect(201);
+    let branch = &tenant.branch_b;
+    let (secretary, token) = t
+        .person(&tenant, branch, "前書記", Some((branch, "secretary")))
+        .await;
+    let templates = |organization: &str| format!("/organizations/{organization}/event-templates");
+    for (organization, token) in [
+        (&short, &tenant.admin),
+        (branch, &token),
+        (&tenant.branch_a, &tenant.admin),
+    ] {
+        t.post(&templates(organization), token, daily.clone())
+            .await
+            .expect(201);
     }
     assert_eq!(t.count("events").await, 0);
-    // The organization of the first is no more.
+    // The organization of the first is no more, and the author of the second may not publish there any more.
     t.act(&format!("/organizations/{short}/archive"), &tenant.admin)
         .await
         .expect(204);
+    revoke(&t, &tenant.admin, branch, &secretary).await;
     t.clock().set("2026-12-05T10:00:00+08:00".parse().unwrap());
     let others: Vec<App> = (0..3)
         .map(|_| App::build(t.app.config.as_ref().clone(), t.app.clock.clone(), Ids::system()).unwrap())
@@ -184,9 +195,34 @@ async fn replicas_make_each_day_once_and_a_template_that_fails_stops_no_other() 
     // The fifth to the eighth; what began before now is past.
     assert_eq!(t.count("events").await, 4);
     assert_eq!(t.count("event_template_days").await, 4);
-    let path = format!("/organizations/{short}/event-templates");
-    let listed = t.get(&path, &tenant.admin).await.expect(200);
-    assert_eq!(listed.items()[0]["last_error"], "not_found");
+    let listed = async |organization: &str| {
+        let listed = t.get(&templates(organization), &tenant.admin).await.expect(200);
+        listed.items()[0].clone()
+    };
+    assert!(listed(branch).await["last_error"].is_string());
+    // Nothing is tried for an organization that is no more, and those above it may end the template.
+    let of_none = listed(&short).await;
+    assert_eq!(of_none["last_error"], Value::Null);
+    let end = format!("/event-templates/{}/end", of_none["id"].as_str().unwrap());
+    t.act(&end, &tenant.secretary_a).await.refused(404, "not_found");
+    t.act(&end, &tenant.admin).await.expect(200);
+}
+
+#[actix_web::test]
+async fn a_template_that_is_written_anew_follows_the_clock_of_where_it_is_now() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let path = format!("/organizations/{}/event-templates", tenant.branch_a);
+    let made = t.post(&path, &tenant.secretary_a, monthly()).await.expect(201);
+    let begins = |template: &Reply| template.text("/days/1/starts_at");
+    assert_eq!(begins(&made), "2027-01-01T06:30:00Z");
+    let settings = json!({ "settings": { "time_zone": "Asia/Urumqi" } });
+    let branch = format!("/organizations/{}", tenant.branch_a);
+    t.patch(&branch, &tenant.admin, "*", settings).await.expect(200);
+    let again = put(&t, &tenant.secretary_a, &made.id(), monthly())
+        .await
+        .expect(200);
+    assert_eq!(begins(&again), "2027-01-01T08:30:00Z");
 }
 
 #[actix_web::test]

@@ -245,6 +245,25 @@ async fn branches_stand_by_total_and_by_what_each_member_has() {
         averages().await,
         [(json!("第二黨支部"), 7.0), (json!("第一黨支部"), 3.0)]
     );
+    // Guests are not counted: whoever becomes one, and is one no more, changes what each has. Thousandths are rounded down.
+    for (standing, average) in [("guest", 10.5), ("full", 7.0)] {
+        let change = json!({ "standing": standing });
+        t.patch(
+            &format!("/members/{}", tenant.member_b_id),
+            &tenant.admin,
+            "*",
+            change,
+        )
+        .await
+        .expect(200);
+        follow(&t).await;
+        assert_eq!(averages().await[0], (json!("第二黨支部"), average));
+    }
+    let more = give(&t, &tenant, &in_group, 2).await;
+    follow(&t).await;
+    assert_eq!(averages().await[0], (json!("第二黨支部"), 7.666));
+    take_back(&t, &tenant, &more).await;
+    follow(&t).await;
     // Who leaves takes their points along, and one of those by whom is divided.
     let to = json!({ "organization_id": tenant.branch_b, "reason": "工作調動" });
     t.post(&format!("/members/{}/transfers", people[1].id), &tenant.admin, to)

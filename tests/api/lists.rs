@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::sign_ups::branch_day;
 use crate::support::{Reply, Tenant, TestApp};
 
 /// Reads a list one item a page, and holds the count against what was read.
@@ -287,4 +288,38 @@ async fn who_may_have_been_taken_off_an_event_reads_the_whole_list_again() {
             .refused(422, "invalid_fields");
         assert_eq!(refused.json["errors"][0]["field"], "updated_since", "{query}");
     }
+}
+
+#[actix_web::test]
+async fn who_signs_up_or_is_taken_off_reads_the_whole_list_again() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let event = branch_day(&t, &tenant).await;
+    t.advance_s(1_000);
+    let known = later_event(&t, &tenant, &tenant.branch_b).await;
+    let read = async |since: &str| mine(&t, &tenant.member_b, since).await;
+    let first = read("").await.expect(200);
+    assert_eq!(ids(&first), [&*known]);
+    let group = json!({ "member_ids": [tenant.member_b_id], "all_or_none": true });
+    let path = format!("/events/{event}/sign-ups/group");
+    t.post(&path, &tenant.admin, group).await.expect(200);
+    read(&first.text("/sync_token"))
+        .await
+        .refused(410, "sync_token_outdated");
+    let second = read("").await.expect(200);
+    assert_eq!(ids(&second).len(), 2);
+    read(&second.text("/sync_token")).await.expect(200);
+    let id = t
+        .get(&format!("/events/{event}/sign-ups/mine"), &tenant.member_b)
+        .await
+        .expect(200)
+        .id();
+    let why = json!({ "reason": "調整" });
+    t.post(&format!("/sign-ups/{id}/cancel"), &tenant.admin, why)
+        .await
+        .expect(200);
+    read(&second.text("/sync_token"))
+        .await
+        .refused(410, "sync_token_outdated");
+    assert_eq!(ids(&read("").await.expect(200)), [&*known]);
 }

@@ -820,6 +820,42 @@ async fn a_check_that_was_broken_off_is_done_again() {
     }
 }
 
+#[actix_web::test]
+async fn a_file_that_cannot_be_checked_keeps_no_other_waiting() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let mut ids = Vec::new();
+    for name in ["lesson.mp3", "lesson.mp3"] {
+        let upload = t.upload(&tenant.secretary_a, &tenant.branch_a, &data(name)).await;
+        ids.push(upload.id());
+    }
+    // The bytes of the first are nowhere, as after a restore.
+    let lost = t
+        .app
+        .config
+        .media
+        .folder
+        .join("files")
+        .join(&tenant.root)
+        .join(&ids[0]);
+    std::fs::remove_file(lost).unwrap();
+    let again = "UPDATE media_files SET state = 'checking', kind = NULL, sha256 = NULL";
+    t.app
+        .db
+        .write(move |conn| Ok(diesel::RunQueryDsl::execute(diesel::sql_query(again), conn)?))
+        .await
+        .unwrap();
+    t.app.media.resume_checks().await.unwrap();
+    let state = async |id: &String| {
+        let seen = t.get(&format!("/media/{id}"), &tenant.secretary_a).await;
+        seen.expect(200).text("/state")
+    };
+    assert_eq!(
+        (state(&ids[0]).await, state(&ids[1]).await),
+        ("checking".into(), "ready".into())
+    );
+}
+
 /// Two servers begin with what a third one left between moving a file and saying so; the one that comes too late leaves
 /// the bytes alone.
 #[actix_web::test]

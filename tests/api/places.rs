@@ -140,6 +140,18 @@ async fn a_session_has_its_own_times_at_the_door_in_notices_and_in_calendars() {
         (two, &json!(3))
     );
 
+    // No session is left outside of its event.
+    for outside in [
+        json!({ "ends_at": "2026-11-27T08:00:00Z" }),
+        json!({ "starts_at": "2026-11-27T04:00:00Z" }),
+    ] {
+        let refused = t
+            .patch(&format!("/events/{event}"), &tenant.admin, "*", outside)
+            .await;
+        let refused = refused.refused(422, "invalid_fields");
+        assert_eq!(refused.text("/errors/0/code"), "leaves_out_session");
+    }
+
     // At the door: on time in the morning is too early for the afternoon, and on time there is not late.
     t.clock().set("2026-11-27T00:59:00Z".parse().unwrap());
     let code = t.code(&tenant.admin, &event).await;
@@ -154,6 +166,40 @@ async fn a_session_has_its_own_times_at_the_door_in_notices_and_in_calendars() {
     t.clock().set("2026-11-27T06:10:00Z".parse().unwrap());
     let code = t.code(&tenant.admin, &event).await;
     assert_eq!(check_in(2, &code).await.expect(201).text("/status"), "late");
+}
+
+#[actix_web::test]
+async fn a_calendar_counts_up_whatever_becomes_of_a_sign_up() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let event = theme_day(&t, &tenant, json!({ "capacity": 5 })).await;
+    for capacity in [6, 7] {
+        policy(&t, &tenant.admin, &event, json!({ "capacity": capacity }))
+            .await
+            .expect(200);
+    }
+    let sequence = async || -> u32 {
+        let path = format!("/events/{event}/calendar.ics");
+        let file = t.get(&path, &tenant.member_a).await.expect(200);
+        let file = String::from_utf8(file.bytes).unwrap();
+        let line = file.lines().find_map(|line| line.strip_prefix("SEQUENCE:"));
+        line.unwrap().trim().parse().unwrap()
+    };
+    let mut seen = vec![sequence().await];
+    for _ in 0..2 {
+        let mine = sign_up(&t, &tenant.member_a, &event).await.expect(201).id();
+        seen.push(sequence().await);
+        t.post(&format!("/sign-ups/{mine}/cancel"), &tenant.member_a, json!({}))
+            .await
+            .expect(200);
+        seen.push(sequence().await);
+    }
+    let moved = json!({ "title": "改期的主題黨日" });
+    t.patch(&format!("/events/{event}"), &tenant.admin, "*", moved)
+        .await
+        .expect(200);
+    seen.push(sequence().await);
+    assert!(seen.is_sorted_by(|before, after| before < after), "{seen:?}");
 }
 
 #[actix_web::test]

@@ -337,7 +337,7 @@ async fn a_reflection_is_worth_nothing_of_who_did_not_take_part_after_all() {
     let by_hand =
         json!({ "member_id": tenant.member_b_id, "reason": "確實來過", "client_event_id": new_uuid() });
     t.post(&check_ins, &tenant.admin, by_hand).await.expect(201);
-    assert_eq!(rewrite("還是想一想。").await, 7);
+    assert_eq!(total(&mine(&t, &tenant.member_b).await, "all"), 7);
     let cancel = json!({ "reason": "場地關閉" });
     t.post(&format!("/events/{event}/cancel"), &tenant.admin, cancel)
         .await
@@ -371,12 +371,9 @@ async fn who_has_left_gets_nothing_for_a_lecture_that_is_published_later() {
         .await
         .expect(200);
     publish(&t, &tenant, &second).await;
-    t.act(&format!("{member}/reactivate"), &tenant.admin)
-        .await
-        .expect(200);
-    t.advance_s(60);
-    let token = t.token_of(&id, &tenant.root);
-    assert_eq!(total(&mine(&t, &token).await, "all"), earned);
+    let path = format!("{member}/points");
+    let points = t.get(&path, &tenant.admin).await.expect(200);
+    assert_eq!(total(&points, "all"), earned);
 }
 
 #[actix_web::test]
@@ -506,6 +503,30 @@ async fn a_cancelled_event_gives_nothing_any_more() {
     .await
     .refused(409, "event_cancelled");
     assert_eq!(total(&mine(&t, &tenant.member_a).await, "all"), 0);
+    // Nor does it give by what is taken back later: an absence from it is not made up.
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    let came = check_in(&t, &tenant, &event, &tenant.member_a)
+        .await
+        .expect(201)
+        .id();
+    t.advance_s(86_400);
+    let answer = json!({ "lesson_id": lesson });
+    t.put(&format!("/events/{event}/make-up"), &tenant.organizer_a, answer)
+        .await
+        .expect(200);
+    study(&t, &tenant.member_a, &lesson).await;
+    t.post(
+        &format!("/events/{event}/cancel"),
+        &tenant.organizer_a,
+        cancel.clone(),
+    )
+    .await
+    .expect(200);
+    let annul = format!("/check-ins/{came}/annul");
+    t.post(&annul, &tenant.organizer_a, json!({ "reason": "代簽" }))
+        .await
+        .expect(200);
+    assert_eq!(total(&mine(&t, &tenant.member_a).await, "all"), 1);
     // A check-in that waits for a person waits for ever.
     let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
     let kept = t.with_code(&t.code(&tenant.admin, &event).await);
@@ -521,7 +542,46 @@ async fn a_cancelled_event_gives_nothing_any_more() {
     t.act(&format!("/check-ins/{late}/accept"), &tenant.organizer_a)
         .await
         .refused(409, "event_cancelled");
-    assert_eq!(total(&mine(&t, &tenant.member_a).await, "all"), 0);
+    assert_eq!(total(&mine(&t, &tenant.member_a).await, "all"), 1);
+    assert_eq!(disagreements(&t).await, Vec::<String>::new());
+}
+
+/// Whoever is marked present at the moment in which they make their absence up has done one of the two.
+#[actix_web::test]
+async fn nobody_is_present_and_makes_it_up() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let people = t.crowd(&tenant, 24).await;
+    let lesson = lesson(&t, &tenant, "補課").await;
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    t.advance_s(86_400);
+    let body = json!({ "lesson_id": lesson });
+    t.put(&format!("/events/{event}/make-up"), &tenant.organizer_a, body)
+        .await
+        .expect(200);
+    let (other, _server) = t.replica().await;
+    join_all(people.iter().map(|person| async {
+        let path = format!("{other}/api/v1/events/{event}/check-ins");
+        let by_hand = json!({ "member_id": person.id, "reason": "當時在場", "client_event_id": new_uuid() });
+        let marked = t.post(&path, &tenant.organizer_a, by_hand);
+        let ((), marked) = tokio::join!(study(&t, &person.token, &lesson), marked);
+        marked.expect(201);
+    }))
+    .await;
+    for person in &people {
+        let points = mine(&t, &person.token).await;
+        let of = |rule: &str| -> i64 {
+            let entries = journal(&points);
+            let of_rule = entries.iter().filter(|(one, _)| one == rule);
+            of_rule.map(|(_, points)| points).sum()
+        };
+        assert_eq!(
+            (of("make_up"), of("check_in_late")),
+            (0, 2),
+            "{:?}",
+            journal(&points)
+        );
+    }
     assert_eq!(disagreements(&t).await, Vec::<String>::new());
 }
 

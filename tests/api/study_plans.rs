@@ -191,6 +191,37 @@ async fn late_is_late_and_whoever_comes_later_has_time() {
 }
 
 #[actix_web::test]
+async fn a_plan_gives_points_to_those_it_asks_for_what_it_asks_still() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let (one, two) = (lesson(&t, &tenant, "甲").await, lesson(&t, &tenant, "乙").await);
+    published(&t, &tenant, &[&one, &two], 2).await;
+    let (_, newcomer) = {
+        t.advance_s(86_400);
+        t.person(&tenant, &tenant.branch_a, "新來的", None).await
+    };
+    let total = async |token: &str| {
+        let points = t.get("/me/points", token).await.expect(200);
+        points.json["totals"]["all"].as_i64().unwrap()
+    };
+    // What was put away is asked of nobody any more, so who has done the rest has done it.
+    study(&t, &tenant.secretary_a, &two).await;
+    let reason = json!({ "reason": "過時" });
+    t.post(&format!("/lessons/{one}/archive"), &tenant.admin, reason)
+        .await
+        .expect(200);
+    study(&t, &tenant.member_a, &two).await;
+    assert_eq!(total(&tenant.member_a).await, 11);
+    t.advance_s(4 * 86_400);
+    study(&t, &newcomer, &two).await;
+    assert_eq!(total(&newcomer).await, 11);
+    // Whoever came when it was over is not asked.
+    let (_, after) = t.person(&tenant, &tenant.branch_a, "後來的", None).await;
+    study(&t, &after, &two).await;
+    assert_eq!(total(&after).await, 1);
+}
+
+#[actix_web::test]
 async fn who_is_excused_leaves_the_numbers_until_asked_again() {
     let t = TestApp::start().await;
     let tenant = t.tenant().await;

@@ -160,7 +160,12 @@ impl CreateCheckIn {
             claim: Claim {
                 source: read.source,
                 judged_at: read.judged_at,
-                claimed_at: self.occurred_at,
+                // What was kept offline was seen in the code's own window, whatever the phone's clock says: the day it
+                // counts for is not the phone's to choose.
+                claimed_at: match read.source {
+                    Source::Offline => read.judged_at,
+                    _ => self.occurred_at,
+                },
                 received_at: now,
                 location: self.location,
                 device: self.device_id.as_deref().map(codes::device_of),

@@ -50,6 +50,15 @@ pub struct Change {
     pub organization: Option<OrganizationId>,
 }
 
+impl Change {
+    /// Does a leaderboard that is kept show something else by it? Boards of branches leave guests out.
+    pub fn is_on_boards(&self) -> bool {
+        let was_guest = self.known.member.standing == Standing::Guest.as_str();
+        let turns = |standing: Standing| (standing == Standing::Guest) != was_guest;
+        self.name.is_some() || self.standing.is_some_and(turns)
+    }
+}
+
 /// A row that cannot be applied: a stable code, and the value it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRow {

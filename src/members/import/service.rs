@@ -219,7 +219,7 @@ fn apply(
     let total = new.len() + changes.len();
     if !new.is_empty() || changes.iter().any(|change| change.organization.is_some()) {
         leaderboards::tree_moved(conn, &ctx.ids, ctx.now, home.tenant_id)?;
-    } else if changes.iter().any(|change| change.name.is_some()) {
+    } else if changes.iter().any(Change::is_on_boards) {
         leaderboards::settings_changed(conn, &ctx.ids, ctx.now, home.tenant_id, home.id)?;
     }
     let mut done = 0;

@@ -1412,6 +1412,7 @@ diesel::table! {
 // The tables that one query joins, and no others: each pair of all tables costs a compiler some twenty implementations.
 diesel::allow_tables_to_appear_in_same_query!(organizations, members, accounts, role_grants);
 diesel::allow_tables_to_appear_in_same_query!(organizations, devices);
+diesel::allow_tables_to_appear_in_same_query!(organizations, event_templates);
 diesel::allow_tables_to_appear_in_same_query!(events, event_budgets, event_budget_lines);
 diesel::allow_tables_to_appear_in_same_query!(events, service_hours);
 diesel::allow_tables_to_appear_in_same_query!(events, sign_up_policies);

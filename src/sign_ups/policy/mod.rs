@@ -223,6 +223,24 @@ fn require_within(event: &EventRow, sessions: &[WriteSession]) -> AppResult<()> 
     problems.into_result()
 }
 
+/// The event has other times now, and its sessions were moved with it: none of them may be left outside.
+pub fn require_sessions_within(conn: &mut DbConnection, event: &EventRow) -> AppResult<()> {
+    let Some(Policy { sessions, .. }) = store::find_policy(conn, event.id)? else {
+        return Ok(());
+    };
+    let is_outside = |at: Option<Instant>| at.is_some_and(|at| at < event.starts_at || at > event.ends_at);
+    match sessions
+        .iter()
+        .find(|session| is_outside(session.starts_at) || is_outside(session.ends_at))
+    {
+        Some(session) => {
+            let message = format!("would leave the session {:?} outside the event", session.name);
+            Err(AppError::invalid_field("/ends_at", "leaves_out_session", message))
+        }
+        None => Ok(()),
+    }
+}
+
 fn change_policy(
     conn: &mut DbConnection,
     ctx: &Ctx,
@@ -244,14 +262,16 @@ fn change_policy(
     }
     replace_quotas(conn, event, wanted, quotas)?;
     let new = new_policy(ctx, event, wanted);
+    // One that was held without an entry, and is to be held again, is another draw: its seed is known to everybody.
+    let is_that_draw = before.drawn_at.is_none() || before.draw_at == wanted.draw_at;
     let row = PolicyRow {
         // What was promised before the first entry stands.
         draw_seed: before
             .draw_seed
             .clone()
-            .filter(|_| wanted.draw_at.is_some())
+            .filter(|_| wanted.draw_at.is_some() && is_that_draw)
             .or(new.draw_seed.clone()),
-        drawn_at: before.drawn_at,
+        drawn_at: before.drawn_at.filter(|_| is_that_draw),
         last_seq: before.last_seq,
         next_lapse_at: before.next_lapse_at,
         version: before.version + 1,
