@@ -14,7 +14,7 @@ use zhibu::events::EventId;
 use crate::points::journal;
 use crate::races::Count;
 use crate::study_plans::{lesson, study};
-use crate::support::{PASSWORD, Reply, TestApp};
+use crate::support::{PASSWORD, Reply, TestApp, new_uuid};
 
 /// Holds `first` (table and id) until `work` waits for it, and tells whether `second` could be taken meanwhile; none on
 /// SQLite.
@@ -35,7 +35,7 @@ async fn is_free_while_waiting<T>(
     let mut conn = PgConnection::establish(url).unwrap();
     conn.batch_execute(&format!("BEGIN; {}", take(first))).unwrap();
     let watch = async {
-        let mut other = until_somebody_waits(url).await;
+        let mut other = until_so_many_wait(url, 1).await;
         let free = other.batch_execute(&format!("BEGIN; {}", take(second))).is_ok();
         other.batch_execute("ROLLBACK").unwrap();
         conn.batch_execute("COMMIT").unwrap();
@@ -45,7 +45,7 @@ async fn is_free_while_waiting<T>(
     (done, Some(free))
 }
 
-async fn until_somebody_waits(url: &str) -> PgConnection {
+async fn until_so_many_wait(url: &str, many: i64) -> PgConnection {
     let waiting = "SELECT count(*) AS n FROM pg_stat_activity \
                    WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let mut conn = PgConnection::establish(url).unwrap();
@@ -53,7 +53,7 @@ async fn until_somebody_waits(url: &str) -> PgConnection {
         .get_result::<Count>(&mut conn)
         .unwrap()
         .n
-        == 0
+        < many
     {
         tokio::task::yield_now().await;
     }
@@ -76,7 +76,7 @@ async fn a_password_that_is_changed_while_somebody_signs_in_with_the_old_one_beg
     .unwrap();
     let login = json!({ "account": "anna", "password": PASSWORD, "device_id": "phone" });
     let (reply, ()) = tokio::join!(t.post("/auth/login", "", login), async {
-        until_somebody_waits(url).await;
+        until_so_many_wait(url, 1).await;
         conn.batch_execute("COMMIT").unwrap();
     });
     reply.refused(401, "invalid_credentials");
@@ -207,4 +207,45 @@ async fn a_check_in_that_cannot_be_written_in_time_is_503_and_succeeds_when_it_i
         .await
         .expect(200);
     assert_eq!(sheet.items().len(), 1);
+}
+
+/// Whoever is marked present at the moment in which they make their absence up has done one of the two: who completes the
+/// lesson asks who came while the event is held, after a mark that waits in the middle.
+#[actix_web::test]
+async fn an_absence_is_not_made_up_beside_a_mark_that_waits() {
+    let t = TestApp::start_for_days().await;
+    let Some(url) = t.app.config.database.url.as_deref() else {
+        return;
+    };
+    let tenant = t.tenant().await;
+    let lesson = lesson(&t, &tenant, "補課").await;
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    t.advance_s(86_400);
+    let answer = json!({ "lesson_id": lesson });
+    t.put(&format!("/events/{event}/make-up"), &tenant.organizer_a, answer)
+        .await
+        .expect(200);
+    let mut conn = PgConnection::establish(url).unwrap();
+    let member = &tenant.member_a_id;
+    conn.batch_execute(&format!(
+        "BEGIN; SET LOCAL zhibu.tenant = '*'; SELECT id FROM members WHERE id = '{member}' FOR NO KEY UPDATE"
+    ))
+    .unwrap();
+    let path = format!("/events/{event}/check-ins");
+    let by_hand = json!({ "member_id": member, "reason": "當時在場", "client_event_id": new_uuid() });
+    let marked = t.post(&path, &tenant.organizer_a, by_hand);
+    let made_up = async {
+        until_so_many_wait(url, 1).await;
+        study(&t, &tenant.member_a, &lesson).await;
+    };
+    let let_go = async {
+        until_so_many_wait(url, 2).await;
+        conn.batch_execute("COMMIT").unwrap();
+    };
+    let (marked, (), ()) = tokio::join!(marked, made_up, let_go);
+    marked.expect(201);
+    let points = t.get("/me/points", &tenant.member_a).await.expect(200);
+    let mut rules: Vec<String> = journal(&points).into_iter().map(|(rule, _)| rule).collect();
+    rules.sort_unstable();
+    assert_eq!(rules, ["check_in_late", "lesson_completed"]);
 }
