@@ -34,7 +34,7 @@ pub struct CheckInView {
     #[schema(example = "present")]
     status: String,
     source: Source,
-    /// The phone's claim.
+    /// The phone's claim; of what was kept offline within the window of its code.
     occurred_at: Instant,
     /// The server's clock.
     received_at: Instant,
