@@ -99,6 +99,29 @@ pub fn made_up_by(
     now: Instant,
     completed: &[(MemberId, LessonId, Instant)],
 ) -> AppResult<Vec<Deed>> {
+    let asked: BTreeSet<EventId> = answered(conn, completed)?
+        .iter()
+        .map(|(event, ..)| *event)
+        .collect();
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let asked: Vec<EventId> = asked.into_iter().collect();
+    for event in &mut events::lock_events(conn, &asked)? {
+        // Who was expected is known once the roster is frozen.
+        roster::freeze_locked(conn, ids, now, event)?;
+    }
+    // Whether it took place, what answers it and who came stay as they are while it is held: asked again. That a lesson
+    // comes to answer another one waits for this completion (`lessons::hold_versions`).
+    let made_up = answered(conn, completed)?;
+    make_up_deeds(conn, &made_up)
+}
+
+/// The absences that these completions answer, if there are any: event, member, and when.
+fn answered(
+    conn: &mut DbConnection,
+    completed: &[(MemberId, LessonId, Instant)],
+) -> AppResult<Vec<(EventId, MemberId, Instant)>> {
     let lessons: BTreeSet<LessonId> = completed.iter().map(|(_, lesson, _)| *lesson).collect();
     let answers = store::list_make_up_events(conn, lessons.into_iter())?;
     let mut made_up = Vec::new();
@@ -108,19 +131,7 @@ pub fn made_up_by(
             made_up.push((answer.event_id, *member, *at));
         }
     }
-    // Who came, and whether it took place, stays as it is while the event is held.
-    let asked: BTreeSet<EventId> = made_up.iter().map(|(event, ..)| *event).collect();
-    let asked: Vec<EventId> = asked.into_iter().collect();
-    let mut took_place = HashSet::new();
-    for event in &mut events::lock_events(conn, &asked)? {
-        if events::require_not_cancelled(event).is_ok() {
-            // Who was expected is known once the roster is frozen.
-            roster::freeze_locked(conn, ids, now, event)?;
-            took_place.insert(event.id);
-        }
-    }
-    made_up.retain(|(event, ..)| took_place.contains(event));
-    make_up_deeds(conn, &made_up)
+    Ok(made_up)
 }
 
 /// A lesson that answers an absence was named, changed or taken away: who has studied it since the event gets points for

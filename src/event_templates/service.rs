@@ -13,7 +13,7 @@ use super::store::{self, DayRow, Failure, TemplateRow};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
 use crate::auth;
-use crate::events::{self, CreateEvent, Expected, Form, PublishEvent};
+use crate::events::{self, CreateEvent, Expected, Form, PublishEvent, Sight};
 use crate::organizations::{self, OrganizationId, Right};
 use crate::platform::db::{Db, DbConnection, Instant, Json};
 use crate::platform::error::{AppError, AppResult, Code};
@@ -99,6 +99,10 @@ pub fn update_template(
         return Err(Code::VersionMismatch.into());
     }
     require_active(&row)?;
+    // Whoever does not see all whom it calls would write some of them out.
+    if in_sight(conn, ctx, vec![row.clone()])?.hides {
+        return Err(AppError::forbidden());
+    }
     let before = row.clone();
     // The hour is one of where the organization is now.
     let organization = organizations::find_organization(conn, row.organization_id)?;
@@ -145,7 +149,7 @@ fn write(row: &mut TemplateRow, ctx: &Ctx, wanted: &WriteEventTemplate) -> AppRe
 /// in each run, for rights and settings change.
 fn require_makeable(conn: &mut DbConnection, ctx: &Ctx, row: &TemplateRow) -> AppResult<()> {
     let organization = organizations::find_organization(conn, row.organization_id)?;
-    events::settle_expected(conn, ctx, &organization, read(&row.expected)?)
+    events::settle_expected(conn, ctx, &organization, read(&row.expected)?, &[])
         .map_err(|error| error.at_field("/expected"))?;
     let Some(sign_up) = &row.sign_up else {
         return Ok(());
@@ -238,7 +242,38 @@ pub fn list_templates(
     page: &Page<EventTemplateId>,
 ) -> AppResult<Found<TemplateRow>> {
     let organization = organizations::require(conn, ctx, organization, Right::View)?;
-    Ok(store::list_templates(conn, organization.id, page)?)
+    let Found { rows, count } = store::list_templates(conn, organization.id, page)?;
+    let rows = in_sight(conn, ctx, rows)?.rows;
+    Ok(Found { rows, count })
+}
+
+/// Templates as far as the reader sees whom they call and whom they limit.
+struct Seen {
+    rows: Vec<TemplateRow>,
+    /// Is an organization among these that the reader does not see?
+    hides: bool,
+}
+
+fn in_sight(conn: &mut DbConnection, ctx: &Ctx, mut rows: Vec<TemplateRow>) -> AppResult<Seen> {
+    let (mut expected, mut sign_ups) = (Vec::new(), Vec::new());
+    for row in &rows {
+        expected.push(read::<Expected>(&row.expected)?);
+        sign_ups.push(row.sign_up.as_ref().map(read::<TemplateSignUp>).transpose()?);
+    }
+    let quotas = sign_ups.iter().flatten().flat_map(|sign_up| &sign_up.quotas);
+    let limited: Vec<OrganizationId> = quotas.map(|quota| quota.organization_id).collect();
+    let sight = Sight::of(conn, ctx, &expected, limited.iter().copied())?;
+    let mut hides = limited.iter().any(|id| !sight.sees(*id));
+    for ((row, expected), sign_up) in rows.iter_mut().zip(expected).zip(sign_ups) {
+        let (seen, elsewhere) = sight.split(expected);
+        hides |= !elsewhere.organizations.is_empty();
+        row.expected = Json(json!(seen));
+        row.sign_up = sign_up.map(|mut sign_up| {
+            sign_up.quotas.retain(|quota| sight.sees(quota.organization_id));
+            Json(json!(sign_up))
+        });
+    }
+    Ok(Seen { rows, hides })
 }
 
 /// Its row, locked; nobody archives its organization meanwhile.
@@ -297,6 +332,10 @@ fn show(conn: &mut DbConnection, ctx: &Ctx, row: TemplateRow) -> AppResult<FullT
         made: made.remove(&on),
     };
     let days = on.into_iter().map(day).collect();
+    let row = in_sight(conn, ctx, vec![row])?
+        .rows
+        .pop()
+        .ok_or_else(AppError::not_found)?;
     Ok(FullTemplate { row, days })
 }
 

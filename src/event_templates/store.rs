@@ -120,7 +120,6 @@ pub fn list_templates(
 }
 
 /// Those that have not ended.
-/// Of organizations that are there still.
 pub fn list_active(conn: &mut DbConnection) -> QueryResult<Vec<EventTemplateId>> {
     let living = organizations::table
         .filter(organizations::archived_at.is_null())

@@ -7,10 +7,10 @@ use crate::app::Ctx;
 use crate::attendance;
 use crate::organizations::Right;
 use crate::platform::db::DbConnection;
-use crate::platform::error::AppResult;
+use crate::platform::error::{AppError, AppResult};
 use crate::sign_ups;
 
-/// For who manages both the event and whom it calls. Everything of it that is told as an instant moves with the start.
+/// For who manages both the event and whom it calls; who was named and is theirs no more is left out. Everything of it that is told as an instant moves with the start.
 pub fn clone_event(
     conn: &mut DbConnection,
     ctx: &Ctx,
@@ -19,6 +19,9 @@ pub fn clone_event(
 ) -> AppResult<FullEvent> {
     super::require_event(conn, ctx, id, Right::ManageEvents)?;
     let old = managed_event(conn, ctx, id)?;
+    if !old.elsewhere.organizations.is_empty() {
+        return Err(AppError::forbidden());
+    }
     let later_s = wanted.starts_at.minus(old.row.starts_at).num_seconds();
     let new = CreateEvent {
         organization_id: old.row.organization_id,

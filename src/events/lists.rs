@@ -58,7 +58,7 @@ pub fn list_events(
         page: asked.page.clone(),
     };
     let token = match &filter.member {
-        Some(who) if asked.mine => Some(next_token(conn, ctx.now, &filter, who, known)?),
+        Some(who) if asked.mine => Some(next_token(conn, &filter, who, known)?),
         _ => None,
     };
     let found = store::list_events(conn, &filter)?;
@@ -72,17 +72,16 @@ pub fn list_events(
 
 /// A list by a token holds only for the same person in the same place: who has been transferred, even there and back,
 /// or may have been taken off an event since, must read the whole list again, for a list of changes cannot name what is gone.
-/// So must who has signed up, or whose sign-up has ended, for an event that is not over: that changes no event.
+/// So must who has signed up, or whose sign-up has ended: that changes no event.
 fn next_token(
     conn: &mut DbConnection,
-    now: Instant,
     filter: &EventFilter,
     who: &Attendee,
     known: Option<&SyncToken>,
 ) -> AppResult<SyncToken> {
     let counts = match filter.tenant {
         Some(tenant) => {
-            let (made, ended) = sign_ups::made_and_ended(conn, tenant, who.id, now)?;
+            let (made, ended) = sign_ups::made_and_ended(conn, tenant, who.id)?;
             [store::sum_audience_versions(conn, tenant)?, made, ended]
         }
         None => [0; 3],

@@ -10,6 +10,7 @@ mod http;
 mod lists;
 mod rules;
 mod service;
+mod sight;
 mod store;
 mod sync;
 
@@ -22,6 +23,7 @@ pub use service::{
     briefs, calls_my_people, close_event, create_event, find_event, forms_of, has_unfinished, is_attendee,
     publish_event, require_event, require_not_cancelled, settle_expected, view_event_row, with_form,
 };
+pub use sight::Sight;
 pub use store::{
     EventBrief, EventRow, list_due_to_freeze, list_named, list_organizations, list_starting, lock_events,
     mark_frozen, set_last_seq,

@@ -11,6 +11,7 @@ use super::commands::{
     CreateEvent, Expected, PublishEvent, UpdateEvent, check_times, late_too_large, set_geofence,
 };
 use super::rules::{Form, Status, Window};
+use super::sight::{Elsewhere, Sight};
 use super::store::{self, Attendee, CalendarFeedRow, EventBrief, EventFilter, EventRow};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
@@ -30,8 +31,10 @@ use crate::sign_ups;
 pub struct FullEvent {
     pub row: EventRow,
     pub forms: Vec<Form>,
-    /// Only for those who manage it.
+    /// Only for those who manage it: as far as they see it.
     pub expected: Option<Expected>,
+    /// What of it they do not see.
+    pub elsewhere: Elsewhere,
 }
 
 pub fn create_event(conn: &mut DbConnection, ctx: &Ctx, new: CreateEvent) -> AppResult<FullEvent> {
@@ -77,7 +80,7 @@ pub fn create_event(conn: &mut DbConnection, ctx: &Ctx, new: CreateEvent) -> App
         .unwrap_or(settings.late_after_s.min(row.closes_after_s));
     set_geofence(&mut row, new.geofence);
     set_window(&mut row)?;
-    let expected = settle_expected(conn, ctx, &organization, new.expected)?;
+    let expected = settle_expected(conn, ctx, &organization, new.expected, &[])?;
     row.expected_standings = standings_bits(&expected);
     store::insert_event(conn, &row)?;
     store_forms(conn, &row, &new.forms)?;
@@ -87,6 +90,7 @@ pub fn create_event(conn: &mut DbConnection, ctx: &Ctx, new: CreateEvent) -> App
         row,
         forms: new.forms,
         expected: Some(expected),
+        elsewhere: Elsewhere::default(),
     })
 }
 
@@ -114,12 +118,14 @@ fn standings_bits(expected: &Expected) -> i32 {
         .fold(0, |bits, standing| bits | standing.bit())
 }
 
-/// Fills in the defaults, and makes sure that the actor may call everybody who is expected.
+/// Fills in the defaults, and makes sure that the actor may call everybody who is expected. An organization of the `held`
+/// ones may have been archived since.
 pub fn settle_expected(
     conn: &mut DbConnection,
     ctx: &Ctx,
     organization: &OrganizationRow,
     mut expected: Expected,
+    held: &[OrganizationId],
 ) -> AppResult<Expected> {
     if expected.organization_ids.is_empty() && expected.member_ids.is_empty() {
         expected.organization_ids.push(organization.id);
@@ -131,7 +137,9 @@ pub fn settle_expected(
     expected.organization_ids.dedup();
     expected.member_ids.sort_unstable();
     expected.member_ids.dedup();
-    let others = organizations::require_all(conn, ctx, &expected.organization_ids, Right::ManageEvents)?;
+    let (kept, new): (Vec<_>, Vec<_>) = expected.organization_ids.iter().partition(|id| held.contains(id));
+    organizations::require_all_ever(conn, ctx, &kept, Right::ManageEvents)?;
+    let others = organizations::require_all(conn, ctx, &new, Right::ManageEvents)?;
     if others
         .iter()
         .any(|other| other.tenant_id != organization.tenant_id)
@@ -191,21 +199,7 @@ pub fn update_event(
     }
     let mut changes = Changes::between(&before, row);
     if let Some(expected) = expected {
-        let organization = organizations::find_organization(conn, event.row.organization_id)?;
-        let expected = settle_expected(conn, ctx, &organization, expected)?;
-        event.row.expected_standings = standings_bits(&expected);
-        let expected = Some(expected);
-        if event.expected != expected {
-            changes.note("expected", &event.expected, &expected);
-            if let Some(expected) = &expected {
-                let (organizations, members) = (&expected.organization_ids, &expected.member_ids);
-                store::replace_expected(conn, &event.row, organizations, members)?;
-            }
-            event.expected = expected;
-            if event.row.status == Status::Published.as_str() {
-                event.row.audience_version += 1;
-            }
-        }
+        replace_expected(conn, ctx, &mut event, &mut changes, expected)?;
     }
     if let Some(forms) = forms.filter(|forms| !Form::are_same(forms, &event.forms)) {
         store_forms(conn, &event.row, &forms)?;
@@ -217,6 +211,36 @@ pub fn update_event(
         tell_of_change(conn, ctx, &before, &event.row)?;
     }
     Ok(event)
+}
+
+/// Whoever does not see all organizations that are called cannot say anew who is called; people who have moved out of
+/// sight stay named.
+fn replace_expected(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    event: &mut FullEvent,
+    changes: &mut Changes,
+    wanted: Expected,
+) -> AppResult<()> {
+    let organization = organizations::find_organization(conn, event.row.organization_id)?;
+    let held = event.expected.clone().unwrap_or_default();
+    let wanted = settle_expected(conn, ctx, &organization, wanted, &held.organization_ids)?;
+    if wanted == held {
+        return Ok(());
+    }
+    if !event.elsewhere.organizations.is_empty() {
+        return Err(AppError::forbidden());
+    }
+    event.row.expected_standings = standings_bits(&wanted);
+    let named = [wanted.member_ids.as_slice(), event.elsewhere.members.as_slice()].concat();
+    store::replace_expected(conn, &event.row, &wanted.organization_ids, &named)?;
+    let wanted = Some(wanted);
+    changes.note("expected", &event.expected, &wanted);
+    event.expected = wanted;
+    if event.row.status == Status::Published.as_str() {
+        event.row.audience_version += 1;
+    }
+    Ok(())
 }
 
 /// A draft becomes visible to those whom it calls.
@@ -394,21 +418,31 @@ pub(super) fn managed_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> 
     let row = store::lock_events(conn, &[id])?
         .pop()
         .ok_or_else(AppError::not_found)?;
-    with_parts(conn, row, true)
+    with_parts(conn, ctx, row, true)
 }
 
-fn with_parts(conn: &mut DbConnection, row: EventRow, managed: bool) -> AppResult<FullEvent> {
+fn with_parts(conn: &mut DbConnection, ctx: &Ctx, row: EventRow, managed: bool) -> AppResult<FullEvent> {
     let forms = forms_of(conn, row.id)?;
-    let expected = if managed {
-        Some(Expected {
+    let (expected, elsewhere) = if managed {
+        let expected = Expected {
             organization_ids: store::list_organizations(conn, row.id)?,
             standings: Standing::from_bits(row.expected_standings),
             member_ids: store::list_named(conn, row.id)?,
-        })
+        };
+        let all = [expected];
+        let sight = Sight::of(conn, ctx, &all, [])?;
+        let [expected] = all;
+        let (seen, elsewhere) = sight.split(expected);
+        (Some(seen), elsewhere)
     } else {
-        None
+        (None, Elsewhere::default())
     };
-    Ok(FullEvent { row, forms, expected })
+    Ok(FullEvent {
+        row,
+        forms,
+        expected,
+        elsewhere,
+    })
 }
 
 /// One event, for those who manage it, for those who are expected, and for those who administer some of these.
@@ -420,7 +454,7 @@ pub fn view_event(conn: &mut DbConnection, ctx: &Ctx, id: EventId) -> AppResult<
     if !managed && !is_attendee(conn, ctx, row.id)? && !calls_my_people(conn, ctx, row.id)? {
         return Err(AppError::not_found());
     }
-    with_parts(conn, row, managed)
+    with_parts(conn, ctx, row, managed)
 }
 
 /// The row of an event that the actor may know of.

@@ -155,7 +155,7 @@ struct WorkingCopyView {
     transcript: String,
     threshold_permille: i32,
     speed_percent: i32,
-    /// Of its organizations those that I see.
+    /// Of its organizations those that I see, perhaps none.
     audience: Audience,
     media_id: Option<MediaId>,
     poster_id: Option<MediaId>,

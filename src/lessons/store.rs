@@ -148,7 +148,7 @@ pub fn lock_versions(conn: &mut DbConnection, lesson: LessonId) -> QueryResult<(
     }
     let query = format!(
         "SELECT lesson_id FROM lesson_versions WHERE lesson_id = $1 ORDER BY number{}",
-        conn.for_update()
+        conn.for_update_and_references()
     );
     diesel::sql_query(query)
         .bind::<types::Uuid, _>(lesson)
@@ -271,13 +271,16 @@ pub fn list_tags(conn: &mut DbConnection, ids: &[LessonId]) -> QueryResult<Vec<(
         tag: String,
     }
     let query = format!(
-        "SELECT lesson_id, tag FROM lesson_tags WHERE lesson_id {} ORDER BY lesson_id, tag",
+        "SELECT lesson_id, tag FROM lesson_tags WHERE lesson_id {}",
         conn.among("$1")
     );
     let rows: Vec<Row> = diesel::sql_query(query)
         .bind::<types::UuidList, _>(ids.iter().copied().collect::<UuidList>())
         .load(conn)?;
-    Ok(rows.into_iter().map(|row| (row.lesson_id, row.tag)).collect())
+    let mut tags: Vec<_> = rows.into_iter().map(|row| (row.lesson_id, row.tag)).collect();
+    // As they are written (`check_tags`), whatever the database's language thinks of their order.
+    tags.sort_unstable();
+    Ok(tags)
 }
 
 pub fn replace_audience(

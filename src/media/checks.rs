@@ -47,18 +47,14 @@ impl Media {
             .read_fresh(|conn| Ok(store::list_uncleared(conn, ROUND)?))
             .await?;
         for (id, tenant) in useless {
-            self.end_writer(id).await;
-            self.remove(id, tenant).await?;
-            self.db
-                .write(move |conn| Ok(store::set_cleared(conn, id, now)?))
-                .await?;
+            self.clear(id, tenant).await;
         }
         Ok(())
     }
 
-    /// The bytes of one file, now rather than with the next round.
-    pub(super) async fn clear(&self, row: &FileRow) {
-        let (id, tenant, now) = (row.id, row.tenant_id, self.clock.now());
+    /// The bytes of one file; one that cannot be removed stops no other.
+    pub(super) async fn clear(&self, id: MediaId, tenant: OrganizationId) {
+        let now = self.clock.now();
         self.end_writer(id).await;
         let cleared = async {
             self.remove(id, tenant).await?;
@@ -136,7 +132,7 @@ impl Media {
         drop(file);
         // Another check may have settled it meanwhile: the bytes are that one's. Nobody's are those of a deleted file.
         if !is_settled && self.is_deleted(id).await? {
-            self.clear(&row).await;
+            self.clear(row.id, row.tenant_id).await;
         }
         Ok(())
     }
@@ -197,7 +193,7 @@ impl Media {
             .write(move |conn| Ok(store::set_refused(conn, id, why, now)?))
             .await?;
         if is_settled {
-            self.clear(row).await;
+            self.clear(row.id, row.tenant_id).await;
         }
         Ok(is_settled)
     }

@@ -120,7 +120,7 @@ impl Media {
             .db
             .write(move |conn| Ok(store::drop_upload(conn, id, by, now)?));
         match dropped.await {
-            Ok(true) => self.clear(row).await,
+            Ok(true) => self.clear(row.id, row.tenant_id).await,
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "a picture of no use expires later"),
         }

@@ -92,15 +92,14 @@ pub fn changes_of(
         .collect())
 }
 
-/// How often a member has signed up for events of this tree that end after that, and how often that has ended. No
-/// permission asked.
+/// How often a member has signed up for events of this tree, and how often that has ended. Only ever more. No permission
+/// asked.
 pub fn made_and_ended(
     conn: &mut DbConnection,
     tenant: OrganizationId,
     member: MemberId,
-    after: Instant,
 ) -> AppResult<(i64, i64)> {
-    Ok(store::count_made_and_ended(conn, tenant, member, after)?)
+    Ok(store::count_made_and_ended(conn, tenant, member)?)
 }
 
 /// When the last session of an event begins, where sessions have times of their own. No permission asked.

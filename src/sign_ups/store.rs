@@ -373,7 +373,8 @@ pub struct ChangesRow {
     pub changes: i64,
 }
 
-/// Of each of these events that has a policy: how often that was written anew, and what a member's sign-ups came to.
+/// Of each of these events that has a policy: how often that was written anew, and what a member's sign-ups came to;
+/// a draw that was held is no step.
 pub fn list_changes(
     conn: &mut DbConnection,
     member: MemberId,
@@ -382,7 +383,7 @@ pub fn list_changes(
     let (open, close) = conn.among_parts();
     Prepared::default()
         .sql(
-            "SELECT p.event_id, CAST(p.version - 1 + count(s.id) + sum((SELECT count(*) FROM sign_up_steps t \
+            "SELECT p.event_id, CAST(p.version - 1 + count(s.id) + count(s.draw_rank) + sum((SELECT count(*) FROM sign_up_steps t \
              WHERE t.sign_up_id = s.id)) AS bigint) AS changes \
              FROM sign_up_policies p LEFT JOIN sign_ups s ON s.event_id = p.event_id AND s.member_id = ",
         )
@@ -397,7 +398,6 @@ pub fn count_made_and_ended(
     conn: &mut DbConnection,
     tenant: OrganizationId,
     member: MemberId,
-    after: Instant,
 ) -> QueryResult<(i64, i64)> {
     #[derive(QueryableByName)]
     struct Counts {
@@ -409,11 +409,10 @@ pub fn count_made_and_ended(
     let counts: Counts = diesel::sql_query(
         "SELECT count(*) AS made, count(s.ended_at) AS ended FROM events e \
          JOIN sign_ups s ON s.event_id = e.id AND s.member_id = $1 \
-         WHERE e.tenant_id = $2 AND e.admission = 'sign_up' AND e.ends_at > $3",
+         WHERE e.tenant_id = $2 AND e.admission = 'sign_up'",
     )
     .bind::<sql::Uuid, _>(member)
     .bind::<sql::Uuid, _>(tenant)
-    .bind::<sql::Instant, _>(after)
     .get_result(conn)?;
     Ok((counts.made, counts.ended))
 }

@@ -139,12 +139,9 @@ pub fn finished_by(
     let excused: HashSet<_> = store::list_excused(conn, &pairs)?.into_iter().collect();
     let people = members::briefs(conn, &members)?;
     let mut plans = with_all_lessons(conn, rows)?;
-    for plan in &mut plans {
-        // Nobody is asked for what they cannot open any more.
-        let planned = plan.lessons.iter().map(|lesson| lesson.id).collect();
-        let open: HashSet<_> = meant(conn, &plan.row, planned)?.into_iter().collect();
-        plan.lessons.retain(|lesson| open.contains(&lesson.id));
-    }
+    // Whoever ends with a lesson that was put away meanwhile has ended, too.
+    let planned: HashSet<_> = plans.iter().flat_map(FullPlan::planned).collect();
+    retain_open(conn, &mut plans)?;
     let asked_for = plans
         .iter()
         .flat_map(|plan| plan.lessons.iter().map(|lesson| lesson.id));
@@ -153,8 +150,9 @@ pub fn finished_by(
     let studied = study::studied(conn, &members, &asked_for)?;
     let mut finished = Vec::new();
     for plan in &plans {
-        let has = |lesson: &LessonId| plan.lessons.iter().any(|planned| planned.id == *lesson);
-        let now_done = completed.iter().filter(|(_, lesson)| has(lesson));
+        let now_done = completed
+            .iter()
+            .filter(|(_, lesson)| planned.contains(&(plan.row.id, *lesson)));
         for member in now_done.map(|(member, _)| *member).collect::<BTreeSet<_>>() {
             let is_asked = people.get(&member).is_some_and(|person| {
                 person.line().contains(&plan.row.organization_id.0)
@@ -166,13 +164,7 @@ pub fn finished_by(
             let Some(at) = done_at(plan, member, &studied) else {
                 continue;
             };
-            let is_in_time = at < plan.row.due_at || {
-                let came_at = came_to(conn, now, member, &plan.row)?;
-                // Whoever came when it was over is not asked.
-                let was_asked = came_at.is_none_or(|came_at| came_at < plan.row.due_at);
-                was_asked && at < rules::due_for(plan.row.due_at, came_at, plan.row.grace_days)
-            };
-            if is_in_time {
+            if is_in_time(conn, now, &plan.row, member, at)? {
                 finished.push(Finished {
                     member,
                     plan: plan.row.id,
@@ -182,6 +174,32 @@ pub fn finished_by(
         }
     }
     Ok(finished)
+}
+
+/// Nobody is asked for what they cannot open any more.
+fn retain_open(conn: &mut DbConnection, plans: &mut [FullPlan]) -> AppResult<()> {
+    for plan in plans {
+        let planned = plan.lessons.iter().map(|lesson| lesson.id).collect();
+        let open: HashSet<_> = meant(conn, &plan.row, planned)?.into_iter().collect();
+        plan.lessons.retain(|lesson| open.contains(&lesson.id));
+    }
+    Ok(())
+}
+
+fn is_in_time(
+    conn: &mut DbConnection,
+    now: Instant,
+    plan: &PlanRow,
+    member: MemberId,
+    at: Instant,
+) -> AppResult<bool> {
+    if at < plan.due_at {
+        return Ok(true);
+    }
+    let came_at = came_to(conn, now, member, plan)?;
+    // Whoever came when it was over is not asked.
+    let was_asked = came_at.is_none_or(|came_at| came_at < plan.due_at);
+    Ok(was_asked && at < rules::due_for(plan.due_at, came_at, plan.grace_days))
 }
 
 /// When the last of a plan's lessons was completed; none while one is not.

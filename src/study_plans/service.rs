@@ -36,6 +36,13 @@ pub struct FullPlan {
     pub lessons: Vec<PlanLesson>,
 }
 
+impl FullPlan {
+    /// Which lessons it asks, each with the plan.
+    pub fn planned(&self) -> impl Iterator<Item = (StudyPlanId, LessonId)> {
+        self.lessons.iter().map(|lesson| (self.row.id, lesson.id))
+    }
+}
+
 pub fn create_plan(conn: &mut DbConnection, ctx: &Ctx, new: CreateStudyPlan) -> AppResult<FullPlan> {
     let organization = organizations::require_held(conn, ctx, new.organization_id, Right::PublishLessons)?;
     let row = PlanRow {

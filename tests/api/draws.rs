@@ -88,6 +88,13 @@ async fn a_draw_is_held_in_time_and_anybody_can_check_it() {
         .await
         .expect(200);
 
+    let sequence = async || -> u32 {
+        let file = t.get(&path("calendar.ics"), &people[1]).await.expect(200);
+        let file = String::from_utf8(file.bytes).unwrap();
+        let line = file.lines().find_map(|line| line.strip_prefix("SEQUENCE:"));
+        line.unwrap().trim().parse().unwrap()
+    };
+    let entered_with = sequence().await;
     t.advance_s(7_200);
     // Whoever comes first after its time finds it held, and stands behind all who were in it.
     let late = sign_up(&t, &tenant.member_b, &event).await.expect(201);
@@ -98,6 +105,10 @@ async fn a_draw_is_held_in_time_and_anybody_can_check_it() {
     let told = published(&t, &people[0], &event).await;
     assert_eq!(told["entries"].as_array().unwrap().len(), 39);
     assert_eq!(told["draw"]["commitment"], before["draw"]["commitment"]);
+    assert!(
+        sequence().await > entered_with,
+        "a calendar takes what it has decided"
+    );
     let mut places = Vec::new();
     let mut confirmed = 0;
     for token in &people[1..] {

@@ -209,6 +209,34 @@ async fn replicas_make_each_day_once_and_a_template_that_fails_stops_no_other() 
 }
 
 #[actix_web::test]
+async fn whom_a_template_calls_is_told_and_changed_as_far_as_one_sees() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let path = format!("/organizations/{}/event-templates", tenant.branch_a);
+    let quota = |organization: &str| json!({ "organization_id": organization, "places": 1 });
+    let body = in_a_month(json!({
+        "expected": { "organization_ids": [tenant.branch_a, tenant.branch_b] },
+        "sign_up": { "capacity": 2, "quotas": [quota(&tenant.branch_a), quota(&tenant.branch_b)] },
+    }));
+    let made = t.post(&path, &tenant.admin, body.clone()).await.expect(201).id();
+    let one = format!("/event-templates/{made}");
+    for (token, many) in [(&tenant.secretary_a, 1), (&tenant.admin, 2)] {
+        let listed = t.get(&path, token).await.expect(200).items()[0].clone();
+        for seen in [t.get(&one, token).await.expect(200).json, listed] {
+            let of = |pointer: &str| seen.pointer(pointer).unwrap().as_array().unwrap().len();
+            assert_eq!(
+                (of("/expected/organization_ids"), of("/sign_up/quotas")),
+                (many, many)
+            );
+        }
+    }
+    put(&t, &tenant.secretary_a, &made, in_a_month(json!({})))
+        .await
+        .refused(403, "forbidden");
+    put(&t, &tenant.admin, &made, body).await.expect(200);
+}
+
+#[actix_web::test]
 async fn a_template_that_is_written_anew_follows_the_clock_of_where_it_is_now() {
     let t = TestApp::start_for_days().await;
     let tenant = t.tenant().await;

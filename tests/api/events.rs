@@ -491,3 +491,65 @@ async fn an_event_names_many_people_and_organizations_at_once() {
         .await
         .expect(201);
 }
+
+#[actix_web::test]
+async fn whom_an_event_calls_is_told_and_changed_as_far_as_one_sees() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let calls = |organizations: &[&String], members: &[&String]| json!({ "organization_ids": organizations, "standings": ["full"], "member_ids": members });
+    let event = |expected: Value| {
+        json!({
+            "organization_id": tenant.branch_a, "title": "聯合主題黨日", "forms": ["theme_day"], "expected": expected,
+            "starts_at": t.in_s(86_400), "ends_at": t.in_s(90_000),
+        })
+    };
+    let both = calls(&[&tenant.branch_a, &tenant.branch_b], &[&tenant.member_b_id]);
+    let both = t
+        .post("/events", &tenant.admin, event(both))
+        .await
+        .expect(201)
+        .id();
+    let path = format!("/events/{both}");
+    let called = async |path: &str, token: &str| {
+        let expected = t.get(path, token).await.expect(200).json["expected"].clone();
+        let many = |name: &str| expected[name].as_array().unwrap().len();
+        (many("organization_ids"), many("member_ids"))
+    };
+    assert_eq!(called(&path, &tenant.secretary_a).await, (1, 0));
+    assert_eq!(called(&path, &tenant.admin).await, (2, 1));
+    // As it was read it changes nothing; and who does not see all of it changes nothing else.
+    let seen = calls(&[&tenant.branch_a], &[]);
+    t.patch(&path, &tenant.secretary_a, "*", json!({ "expected": seen }))
+        .await
+        .expect(200);
+    let more = calls(&[&tenant.branch_a], &[&tenant.member_a_id]);
+    t.patch(&path, &tenant.secretary_a, "*", json!({ "expected": more }))
+        .await
+        .refused(403, "forbidden");
+    let copy = json!({ "starts_at": t.in_s(2 * 86_400) });
+    t.post(&format!("{path}/clone"), &tenant.secretary_a, copy)
+        .await
+        .refused(403, "forbidden");
+    assert_eq!(called(&path, &tenant.admin).await, (2, 1));
+
+    // Who was named and has moved stays named.
+    let named = calls(&[], &[&tenant.member_a_id]);
+    let named = t
+        .post("/events", &tenant.secretary_a, event(named))
+        .await
+        .expect(201)
+        .id();
+    let path = format!("/events/{named}");
+    let to_b = json!({ "organization_id": tenant.branch_b, "reason": "工作調動" });
+    t.post(
+        &format!("/members/{}/transfers", tenant.member_a_id),
+        &tenant.admin,
+        to_b,
+    )
+    .await
+    .expect(201);
+    assert_eq!(called(&path, &tenant.secretary_a).await, (0, 0));
+    let branch = json!({ "expected": calls(&[&tenant.branch_a], &[]) });
+    t.patch(&path, &tenant.secretary_a, "*", branch).await.expect(200);
+    assert_eq!(called(&path, &tenant.admin).await, (1, 1));
+}

@@ -246,16 +246,21 @@ async fn branches_stand_by_total_and_by_what_each_member_has() {
         [(json!("第二黨支部"), 7.0), (json!("第一黨支部"), 3.0)]
     );
     // Guests are not counted: whoever becomes one, and is one no more, changes what each has. Thousandths are rounded down.
+    let path = format!("/members/{}", tenant.member_b_id);
     for (standing, average) in [("guest", 10.5), ("full", 7.0)] {
-        let change = json!({ "standing": standing });
-        t.patch(
-            &format!("/members/{}", tenant.member_b_id),
-            &tenant.admin,
-            "*",
-            change,
-        )
-        .await
-        .expect(200);
+        let change = json!({ "standing": standing, "employee_no": "B01" });
+        t.patch(&path, &tenant.admin, "*", change).await.expect(200);
+        follow(&t).await;
+        assert_eq!(averages().await[0], (json!("第二黨支部"), average));
+    }
+    // Likewise by a roster of the whole committee.
+    let name = t.get(&path, &tenant.admin).await.expect(200).text("/name");
+    for (standing, average) in [("群眾", 10.5), ("正式黨員", 7.0)] {
+        let roster = format!("姓名,工號,黨員類別\n{name},B01,{standing}\n");
+        let path = format!("/members/imports?organization_id={}", tenant.root);
+        let request = t.request(Method::POST, &path, &tenant.admin);
+        let done = Reply::of(request.header("content-type", "text/csv").body(roster)).await;
+        assert_eq!(done.expect(201).json["updated"], 1);
         follow(&t).await;
         assert_eq!(averages().await[0], (json!("第二黨支部"), average));
     }

@@ -302,7 +302,7 @@ async fn who_signs_up_or_is_taken_off_reads_the_whole_list_again() {
     assert_eq!(ids(&first), [&*known]);
     let group = json!({ "member_ids": [tenant.member_b_id], "all_or_none": true });
     let path = format!("/events/{event}/sign-ups/group");
-    t.post(&path, &tenant.admin, group).await.expect(200);
+    t.post(&path, &tenant.admin, group.clone()).await.expect(200);
     read(&first.text("/sync_token"))
         .await
         .refused(410, "sync_token_outdated");
@@ -322,4 +322,21 @@ async fn who_signs_up_or_is_taken_off_reads_the_whole_list_again() {
         .await
         .refused(410, "sync_token_outdated");
     assert_eq!(ids(&read("").await.expect(200)), [&*known]);
+    // That an event is over by and by takes nothing back, and hides no sign-up that comes after.
+    t.post(&path, &tenant.admin, group).await.expect(200);
+    let third = read("").await.expect(200);
+    t.advance_s(4 * 86_400);
+    read(&third.text("/sync_token")).await.expect(200);
+    let other = branch_day(&t, &tenant).await;
+    t.advance_s(1_000);
+    let last = later_event(&t, &tenant, &tenant.branch_b).await;
+    let fourth = read(&third.text("/sync_token")).await.expect(200);
+    assert!(ids(&fourth).contains(&&*last));
+    let group = json!({ "member_ids": [tenant.member_b_id], "all_or_none": true });
+    t.post(&format!("/events/{other}/sign-ups/group"), &tenant.admin, group)
+        .await
+        .expect(200);
+    read(&fourth.text("/sync_token"))
+        .await
+        .refused(410, "sync_token_outdated");
 }

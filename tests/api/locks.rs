@@ -1,6 +1,7 @@
 //! The order in which rows are taken on PostgreSQL (docs/architecture.md, Storage). While somebody waits for a row,
 //! what comes after it must be free, or two of them can wait for each other. SQLite has one writer: nothing to see.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::sync::{Mutex, mpsc};
 use std::time::Duration;
@@ -46,17 +47,27 @@ async fn is_free_while_waiting<T>(
 }
 
 async fn until_so_many_wait(url: &str, many: i64) -> PgConnection {
-    let waiting = "SELECT count(*) AS n FROM pg_stat_activity \
-                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let mut conn = PgConnection::establish(url).unwrap();
-    while diesel::sql_query(waiting)
-        .get_result::<Count>(&mut conn)
-        .unwrap()
-        .n
-        < many
-    {
+    while number_waiting(&mut conn) < many {
         tokio::task::yield_now().await;
     }
+    conn
+}
+
+fn number_waiting(conn: &mut PgConnection) -> i64 {
+    let waiting = "SELECT count(*) AS n FROM pg_stat_activity \
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let waiting = diesel::sql_query(waiting).get_result::<Count>(conn);
+    waiting.unwrap().n
+}
+
+/// Until the connection commits.
+fn hold_member(url: &str, member: &str) -> PgConnection {
+    let mut conn = PgConnection::establish(url).unwrap();
+    conn.batch_execute(&format!(
+        "BEGIN; SET LOCAL zhibu.tenant = '*'; SELECT id FROM members WHERE id = '{member}' FOR NO KEY UPDATE"
+    ))
+    .unwrap();
     conn
 }
 
@@ -225,12 +236,8 @@ async fn an_absence_is_not_made_up_beside_a_mark_that_waits() {
     t.put(&format!("/events/{event}/make-up"), &tenant.organizer_a, answer)
         .await
         .expect(200);
-    let mut conn = PgConnection::establish(url).unwrap();
     let member = &tenant.member_a_id;
-    conn.batch_execute(&format!(
-        "BEGIN; SET LOCAL zhibu.tenant = '*'; SELECT id FROM members WHERE id = '{member}' FOR NO KEY UPDATE"
-    ))
-    .unwrap();
+    let mut conn = hold_member(url, member);
     let path = format!("/events/{event}/check-ins");
     let by_hand = json!({ "member_id": member, "reason": "當時在場", "client_event_id": new_uuid() });
     let marked = t.post(&path, &tenant.organizer_a, by_hand);
@@ -248,4 +255,69 @@ async fn an_absence_is_not_made_up_beside_a_mark_that_waits() {
     let mut rules: Vec<String> = journal(&points).into_iter().map(|(rule, _)| rule).collect();
     rules.sort_unstable();
     assert_eq!(rules, ["check_in_late", "lesson_completed"]);
+}
+
+/// A lesson is named as the answer to an absence in the moment in which somebody completes it: one of the two finds the
+/// other.
+#[actix_web::test]
+async fn a_lesson_that_comes_to_answer_an_absence_waits_for_who_completes_it() {
+    let t = TestApp::start_for_days().await;
+    let Some(url) = t.app.config.database.url.as_deref() else {
+        return;
+    };
+    let tenant = t.tenant().await;
+    let lesson = lesson(&t, &tenant, "補課").await;
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    t.advance_s(86_400);
+    let mut conn = hold_member(url, &tenant.member_a_id);
+    let is_named = Cell::new(false);
+    let named = async {
+        until_so_many_wait(url, 1).await;
+        let answer = json!({ "lesson_id": lesson });
+        let path = format!("/events/{event}/make-up");
+        t.put(&path, &tenant.organizer_a, answer).await.expect(200);
+        is_named.set(true);
+    };
+    let let_go = async {
+        let mut look = PgConnection::establish(url).unwrap();
+        while !is_named.get() && number_waiting(&mut look) < 2 {
+            tokio::task::yield_now().await;
+        }
+        conn.batch_execute("COMMIT").unwrap();
+    };
+    tokio::join!(study(&t, &tenant.member_a, &lesson), named, let_go);
+    let points = t.get("/me/points", &tenant.member_a).await.expect(200);
+    let mut rules: Vec<String> = journal(&points).into_iter().map(|(rule, _)| rule).collect();
+    rules.sort_unstable();
+    assert_eq!(rules, ["lesson_completed", "make_up"]);
+}
+
+/// And one that is taken away in that moment answers nothing any more.
+#[actix_web::test]
+async fn a_lesson_that_answers_no_absence_any_more_gives_nothing_for_one() {
+    let t = TestApp::start_for_days().await;
+    let Some(url) = t.app.config.database.url.as_deref() else {
+        return;
+    };
+    let tenant = t.tenant().await;
+    let lesson = lesson(&t, &tenant, "補課").await;
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    t.advance_s(86_400);
+    let answer = json!({ "lesson_id": lesson });
+    t.put(&format!("/events/{event}/make-up"), &tenant.organizer_a, answer)
+        .await
+        .expect(200);
+    let mut conn = PgConnection::establish(url).unwrap();
+    conn.batch_execute(&format!(
+        "BEGIN; SET LOCAL zhibu.tenant = '*'; SELECT id FROM events WHERE id = '{event}' FOR NO KEY UPDATE; \
+         DELETE FROM make_ups WHERE event_id = '{event}'"
+    ))
+    .unwrap();
+    let let_go = async {
+        until_so_many_wait(url, 1).await;
+        conn.batch_execute("COMMIT").unwrap();
+    };
+    tokio::join!(study(&t, &tenant.member_a, &lesson), let_go);
+    let points = t.get("/me/points", &tenant.member_a).await.expect(200);
+    assert_eq!(journal(&points), [("lesson_completed".to_owned(), 1)]);
 }

@@ -46,7 +46,7 @@ pub struct PassageView {
     source: Source,
     /// As the server judges it: minutes follow from this.
     passed_at: Instant,
-    /// The phone's claim.
+    /// The phone's claim; of what was kept offline within the window of its code.
     occurred_at: Instant,
     /// The server's clock.
     received_at: Instant,

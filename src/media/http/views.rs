@@ -157,6 +157,6 @@ pub async fn delete(app: &App, actor: Actor, id: MediaId) -> AppResult<()> {
         .db
         .write(move |conn| service::delete_file(conn, &ctx, id))
         .await?;
-    app.media.clear(&row).await;
+    app.media.clear(row.id, row.tenant_id).await;
     Ok(())
 }

@@ -51,11 +51,11 @@ pub struct Change {
 }
 
 impl Change {
-    /// Does a leaderboard that is kept show something else by it? Boards of branches leave guests out.
-    pub fn is_on_boards(&self) -> bool {
+    /// Becomes a guest, or is one no more: boards of branches leave guests out.
+    pub fn turns_guest(&self) -> bool {
         let was_guest = self.known.member.standing == Standing::Guest.as_str();
         let turns = |standing: Standing| (standing == Standing::Guest) != was_guest;
-        self.name.is_some() || self.standing.is_some_and(turns)
+        self.standing.is_some_and(turns)
     }
 }
 

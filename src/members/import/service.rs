@@ -219,8 +219,15 @@ fn apply(
     let total = new.len() + changes.len();
     if !new.is_empty() || changes.iter().any(|change| change.organization.is_some()) {
         leaderboards::tree_moved(conn, &ctx.ids, ctx.now, home.tenant_id)?;
-    } else if changes.iter().any(Change::is_on_boards) {
-        leaderboards::settings_changed(conn, &ctx.ids, ctx.now, home.tenant_id, home.id)?;
+    } else {
+        if changes.iter().any(|change| change.name.is_some()) {
+            leaderboards::settings_changed(conn, &ctx.ids, ctx.now, home.tenant_id, home.id)?;
+        }
+        let turned = changes.iter().filter(|change| change.turns_guest());
+        let turned: Vec<_> = turned.map(|change| (change.known.member.id, None)).collect();
+        if !turned.is_empty() {
+            leaderboards::members_moved(conn, &ctx.ids, ctx.now, home.tenant_id, &turned)?;
+        }
     }
     let mut done = 0;
     changes.sort_unstable_by_key(|change| change.known.member.id);

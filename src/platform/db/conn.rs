@@ -54,6 +54,14 @@ impl DbConnection {
 }
 
 impl DbConnection {
+    /// The same, and nobody inserts a row that refers to one of these either.
+    pub fn for_update_and_references(&self) -> &'static str {
+        match self {
+            Self::Pg(_) => " FOR UPDATE",
+            Self::Sqlite(_) => "",
+        }
+    }
+
     /// Appended to a SELECT whose rows must stay as they are until the transaction ends, while others read them too.
     pub fn for_share(&self) -> &'static str {
         match self {
