@@ -15,7 +15,7 @@ use zhibu::events::EventId;
 use crate::points::journal;
 use crate::races::Count;
 use crate::study_plans::{lesson, study};
-use crate::support::{PASSWORD, Reply, TestApp, new_uuid};
+use crate::support::{PASSWORD, Reply, Tenant, TestApp, new_uuid};
 
 /// Holds `first` (table and id) until `work` waits for it, and tells whether `second` could be taken meanwhile; none on
 /// SQLite.
@@ -220,6 +220,21 @@ async fn a_check_in_that_cannot_be_written_in_time_is_503_and_succeeds_when_it_i
     assert_eq!(sheet.items().len(), 1);
 }
 
+/// An event of branch A to which nobody came, a day ago, and a lesson.
+async fn absence(t: &TestApp) -> (Tenant, String, String) {
+    let tenant = t.tenant().await;
+    let lesson = lesson(t, &tenant, "補課").await;
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    t.advance_s(86_400);
+    (tenant, event, lesson)
+}
+
+async fn answer(t: &TestApp, tenant: &Tenant, event: &str, lesson: &str) {
+    let path = format!("/events/{event}/make-up");
+    let body = json!({ "lesson_id": lesson });
+    t.put(&path, &tenant.organizer_a, body).await.expect(200);
+}
+
 /// Whoever is marked present at the moment in which they make their absence up has done one of the two: who completes the
 /// lesson asks who came while the event is held, after a mark that waits in the middle.
 #[actix_web::test]
@@ -228,14 +243,8 @@ async fn an_absence_is_not_made_up_beside_a_mark_that_waits() {
     let Some(url) = t.app.config.database.url.as_deref() else {
         return;
     };
-    let tenant = t.tenant().await;
-    let lesson = lesson(&t, &tenant, "補課").await;
-    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
-    t.advance_s(86_400);
-    let answer = json!({ "lesson_id": lesson });
-    t.put(&format!("/events/{event}/make-up"), &tenant.organizer_a, answer)
-        .await
-        .expect(200);
+    let (tenant, event, lesson) = absence(&t).await;
+    answer(&t, &tenant, &event, &lesson).await;
     let member = &tenant.member_a_id;
     let mut conn = hold_member(url, member);
     let path = format!("/events/{event}/check-ins");
@@ -265,17 +274,12 @@ async fn a_lesson_that_comes_to_answer_an_absence_waits_for_who_completes_it() {
     let Some(url) = t.app.config.database.url.as_deref() else {
         return;
     };
-    let tenant = t.tenant().await;
-    let lesson = lesson(&t, &tenant, "補課").await;
-    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
-    t.advance_s(86_400);
+    let (tenant, event, lesson) = absence(&t).await;
     let mut conn = hold_member(url, &tenant.member_a_id);
     let is_named = Cell::new(false);
     let named = async {
         until_so_many_wait(url, 1).await;
-        let answer = json!({ "lesson_id": lesson });
-        let path = format!("/events/{event}/make-up");
-        t.put(&path, &tenant.organizer_a, answer).await.expect(200);
+        answer(&t, &tenant, &event, &lesson).await;
         is_named.set(true);
     };
     let let_go = async {
@@ -299,14 +303,8 @@ async fn a_lesson_that_answers_no_absence_any_more_gives_nothing_for_one() {
     let Some(url) = t.app.config.database.url.as_deref() else {
         return;
     };
-    let tenant = t.tenant().await;
-    let lesson = lesson(&t, &tenant, "補課").await;
-    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
-    t.advance_s(86_400);
-    let answer = json!({ "lesson_id": lesson });
-    t.put(&format!("/events/{event}/make-up"), &tenant.organizer_a, answer)
-        .await
-        .expect(200);
+    let (tenant, event, lesson) = absence(&t).await;
+    answer(&t, &tenant, &event, &lesson).await;
     let mut conn = PgConnection::establish(url).unwrap();
     conn.batch_execute(&format!(
         "BEGIN; SET LOCAL zhibu.tenant = '*'; SELECT id FROM events WHERE id = '{event}' FOR NO KEY UPDATE; \
