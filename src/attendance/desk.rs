@@ -131,13 +131,12 @@ pub fn check_in_all(
     };
     let late: Vec<&CheckInRow> = new_rows.iter().filter(is_over).collect();
     credit::were_present(conn, ids, now, &late)?;
-    // Few: only organisers mark who was not expected.
-    for row in new_rows
+    // Only organisers mark who was not expected.
+    let besides = new_rows
         .iter()
-        .filter(|row| !known.on_roster.contains(&Pair::of(row)))
-    {
-        sharing::took_part_after_all(conn, ids, now, row.event_id, row.member_id)?;
-    }
+        .filter(|row| !known.on_roster.contains(&Pair::of(row)));
+    let besides: Vec<_> = besides.map(|row| (row.event_id, row.member_id)).collect();
+    sharing::took_part_after_all(conn, ids, now, &besides)?;
     Ok(outcomes)
 }
 

@@ -37,6 +37,8 @@ struct EventTemplateView {
     description: String,
     place: String,
     forms: Vec<Form>,
+    /// Of organizations and people those that I see; of the quotas of `sign_up` likewise. Only who sees all organizations
+    /// writes it anew.
     expected: Expected,
     #[schema(example = "FREQ=MONTHLY;BYDAY=1FR")]
     rule: String,

@@ -156,11 +156,8 @@ fn require_makeable(conn: &mut DbConnection, ctx: &Ctx, row: &TemplateRow) -> Ap
     };
     let sign_up: TemplateSignUp = read(sign_up)?;
     let limited: Vec<OrganizationId> = sign_up.quotas.iter().map(|quota| quota.organization_id).collect();
-    let limited = organizations::require_all(conn, ctx, &limited, Right::ManageEvents)
+    organizations::require_of_tree(conn, ctx, row.tenant_id, &limited, &[], Right::ManageEvents)
         .map_err(|error| error.at_field("/sign_up/quotas"))?;
-    if limited.iter().any(|other| other.tenant_id != row.tenant_id) {
-        return Err(AppError::not_found().at_field("/sign_up/quotas"));
-    }
     let opens_before_s =
         organizations::settings_of(conn, &organization, &ctx.config.check_in)?.opens_before_s;
     if sign_up

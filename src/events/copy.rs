@@ -10,7 +10,8 @@ use crate::platform::db::DbConnection;
 use crate::platform::error::{AppError, AppResult};
 use crate::sign_ups;
 
-/// For who manages both the event and whom it calls; who was named and is theirs no more is left out. Everything of it that is told as an instant moves with the start.
+/// For who manages both the event and whom it calls; who was named and is theirs no more is left out. Everything of it that
+/// is told as an instant moves with the start.
 pub fn clone_event(
     conn: &mut DbConnection,
     ctx: &Ctx,

@@ -67,7 +67,7 @@ pub struct EventView {
     code_window_s: i32,
     offline_allowed: bool,
     geofence: Option<Geofence>,
-    /// Who should attend; only for those who may see its attendance.
+    /// Who should attend; only for those who may see its attendance, and of organizations and people those that they see.
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<Expected>,
     roster_frozen_at: Option<Instant>,
@@ -246,7 +246,8 @@ async fn find_event(app: web::Data<App>, who: SignedIn, id: IdPath<EventId>) -> 
 
 /// Change an event. Once check-in has opened, who is expected and when, where and how they check in is fixed; words,
 /// forms and the end may still be mended. A published one cannot be moved to where its check-in would be over. The times
-/// of its sign-up move with its beginning. Needs `If-Match`.
+/// of its sign-up move with its beginning. Who is expected is changed by those who see all organizations that are; people
+/// who have moved out of their sight stay named. Needs `If-Match`.
 #[utoipa::path(tag = "events", params(("id" = EventId, Path)), request_body = UpdateEvent, responses((status = 200, body = EventView), (status = 409, description = "event_over, roster_frozen, other_currency: of a plan, in the year to which it would move"), (status = 412, description = "version_mismatch"), (status = 428, description = "version_required")))]
 #[patch("/events/{id}")]
 async fn update_event(

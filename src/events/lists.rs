@@ -42,13 +42,7 @@ pub fn list_events(
         managed: organizations::reach(conn, ctx, Right::View)?,
         member: attendee(conn, ctx)?,
         mine: asked.mine,
-        organizations: match asked.organization {
-            None => None,
-            Some(id) => {
-                let top = organizations::visible_or_archived(conn, ctx, id)?;
-                Some(organizations::ids_ever_below(conn, &top)?)
-            }
-        },
+        organizations: organizations::narrowed(conn, ctx, asked.organization)?,
         form: asked.form.map(Form::as_str),
         from: asked.from,
         to: asked.to,
@@ -58,7 +52,7 @@ pub fn list_events(
         page: asked.page.clone(),
     };
     let token = match &filter.member {
-        Some(who) if asked.mine => Some(next_token(conn, &filter, who, known)?),
+        Some(who) if asked.mine => Some(next_token(conn, ctx.now, &filter, who, known)?),
         _ => None,
     };
     let found = store::list_events(conn, &filter)?;
@@ -75,22 +69,34 @@ pub fn list_events(
 /// So must who has signed up, or whose sign-up has ended: that changes no event.
 fn next_token(
     conn: &mut DbConnection,
+    now: Instant,
     filter: &EventFilter,
     who: &Attendee,
     known: Option<&SyncToken>,
 ) -> AppResult<SyncToken> {
-    let counts = match filter.tenant {
-        Some(tenant) => {
-            let (made, ended) = sign_ups::made_and_ended(conn, tenant, who.id)?;
-            [store::sum_audience_versions(conn, tenant)?, made, ended]
-        }
-        None => [0; 3],
+    let audiences = match filter.tenant {
+        Some(tenant) => store::sum_audience_versions(conn, tenant)?,
+        None => 0,
     };
-    let at = store::last_change(conn, filter)?;
-    let token = SyncToken::new(at.or(known.and_then(|known| known.at)), who, counts);
-    match known {
-        Some(known) if known.audience != token.audience => Err(Code::SyncTokenOutdated.into()),
-        _ => Ok(token),
+    let at = store::last_change(conn, filter)?.or(known.and_then(|known| known.at));
+    let mut token = |since| {
+        let sign_ups = match filter.tenant {
+            Some(tenant) => sign_ups::since(conn, tenant, who.id, since)?,
+            None => Vec::new(),
+        };
+        AppResult::Ok(SyncToken::new(at, who, audiences, since, &sign_ups))
+    };
+    let next = token(SyncToken::since(now))?;
+    let Some(known) = known else { return Ok(next) };
+    let since = known.since.ok_or(Code::SyncTokenOutdated)?;
+    let is_same = match next.since == known.since {
+        true => next.audience == known.audience,
+        false => token(since)?.audience == known.audience,
+    };
+    if is_same {
+        Ok(next)
+    } else {
+        Err(Code::SyncTokenOutdated.into())
     }
 }
 

@@ -15,7 +15,7 @@ mod store;
 mod sync;
 
 pub use admission::{Admission, admit_by_sign_up, called_among, hold_to_manage, keep_check_in_open};
-pub use commands::{CreateEvent, Expected, PublishEvent, check_expected};
+pub use commands::{CreateEvent, Expected, MAX_LENGTH_S, PublishEvent, check_expected};
 pub use http::{EventView, configure, configure_feeds};
 pub use lists::{Listed, list_mine_from_now, list_open};
 pub use rules::{Form, Status, Window};

@@ -137,15 +137,8 @@ pub fn settle_expected(
     expected.organization_ids.dedup();
     expected.member_ids.sort_unstable();
     expected.member_ids.dedup();
-    let (kept, new): (Vec<_>, Vec<_>) = expected.organization_ids.iter().partition(|id| held.contains(id));
-    organizations::require_all_ever(conn, ctx, &kept, Right::ManageEvents)?;
-    let others = organizations::require_all(conn, ctx, &new, Right::ManageEvents)?;
-    if others
-        .iter()
-        .any(|other| other.tenant_id != organization.tenant_id)
-    {
-        return Err(AppError::not_found());
-    }
+    let (tenant, called) = (organization.tenant_id, &expected.organization_ids);
+    organizations::require_of_tree(conn, ctx, tenant, called, held, Right::ManageEvents)?;
     expected.standings = Standing::from_bits(standings_bits(&expected));
     members::require_members(conn, ctx, organization.tenant_id, &expected.member_ids)?;
     Ok(expected)

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::store::Attendee;
 use crate::platform::db::Instant;
+use crate::sign_ups::SignUpId;
 
 /// A change is committed at most this long after the instant it is dated with, replicas' clocks included. What was
 /// changed so shortly before the last change is sent again.
@@ -17,13 +18,32 @@ pub const LATENESS_S: i64 = 300;
 pub struct SyncToken {
     /// The last change of an event of mine; none when I had none.
     pub at: Option<Instant>,
-    /// Stands for who I am, where I belong, every change of who is expected in my tenant, and for what I have signed up.
+    /// Stands for who I am, where I belong, every change of who is expected in my tenant, and for what I have signed up
+    /// and given back of events that end after `since`.
     pub audience: u64,
+    /// Of a token from before that was counted: none.
+    pub since: Option<Instant>,
 }
 
+/// For so long `since` is the same: that an event is over by and by is no change.
+const PERIOD_S: i64 = 30 * 86_400;
+
 impl SyncToken {
-    /// `counts`: the times that who is expected at a published event has changed, my sign-ups, and those that have ended.
-    pub fn new(at: Option<Instant>, who: &Attendee, counts: [i64; 3]) -> Self {
+    /// From when on the sign-ups of a token of now are looked at.
+    pub fn since(now: Instant) -> Instant {
+        let periods = now.seconds().div_euclid(PERIOD_S);
+        Instant::from_micros(periods * PERIOD_S * 1_000_000)
+    }
+
+    /// `audiences` counts the times that who is expected at a published event has changed; `sign_ups` are mine in the order
+    /// of their ids, and whether they have ended.
+    pub fn new(
+        at: Option<Instant>,
+        who: &Attendee,
+        audiences: i64,
+        since: Instant,
+        sign_ups: &[(SignUpId, bool)],
+    ) -> Self {
         let mut hash = Sha256::new();
         hash.update(who.id.0);
         for id in &who.line {
@@ -33,14 +53,17 @@ impl SyncToken {
         for version in who.versions {
             hash.update(version.to_be_bytes());
         }
-        for count in counts {
-            hash.update(count.to_be_bytes());
+        hash.update(audiences.to_be_bytes());
+        for (id, has_ended) in sign_ups {
+            hash.update(id.0);
+            hash.update([u8::from(*has_ended)]);
         }
         let digest: [u8; 32] = hash.finalize().into();
         let first = digest.first_chunk().copied().unwrap_or_default();
         Self {
             at,
             audience: u64::from_be_bytes(first),
+            since: Some(since),
         }
     }
 
@@ -68,14 +91,30 @@ mod tests {
     }
 
     #[test]
-    fn a_token_survives_its_way_and_tells_people_and_audiences_apart() {
-        let token = SyncToken::new(None, &who(1), [7, 2, 1]);
+    fn a_token_survives_its_way_and_tells_people_audiences_and_sign_ups_apart() {
+        let (since, sign_up) = (Instant::from_micros(0), SignUpId(uuid::Uuid::from_u128(9)));
+        let new = |version, audiences, sign_ups: &[(SignUpId, bool)]| {
+            SyncToken::new(None, &who(version), audiences, since, sign_ups)
+        };
+        let token = new(1, 7, &[(sign_up, false)]);
         assert_eq!(SyncToken::decode(&token.encode()), Some(token.clone()));
-        assert_eq!(token, SyncToken::new(None, &who(1), [7, 2, 1]));
-        assert_ne!(token.audience, SyncToken::new(None, &who(2), [7, 2, 1]).audience);
-        for other in [[8, 2, 1], [7, 3, 1], [7, 2, 2]] {
-            assert_ne!(token.audience, SyncToken::new(None, &who(1), other).audience);
+        assert_eq!(token, new(1, 7, &[(sign_up, false)]));
+        for other in [
+            new(2, 7, &[(sign_up, false)]),
+            new(1, 8, &[(sign_up, false)]),
+            new(1, 7, &[(sign_up, true)]),
+            new(1, 7, &[]),
+        ] {
+            assert_ne!(token.audience, other.audience);
         }
         assert_eq!(SyncToken::decode("nonsense"), None);
+    }
+
+    #[test]
+    fn sign_ups_are_looked_at_from_the_same_time_on_for_a_while() {
+        let at = |seconds: i64, micros: i64| Instant::from_micros(seconds * 1_000_000 + micros);
+        assert_eq!(SyncToken::since(at(PERIOD_S, 1)), at(PERIOD_S, 0));
+        assert_eq!(SyncToken::since(at(2 * PERIOD_S - 1, 7)), at(PERIOD_S, 0));
+        assert_eq!(SyncToken::since(at(2 * PERIOD_S, 0)), at(2 * PERIOD_S, 0));
     }
 }

@@ -33,12 +33,12 @@ pub fn bits(audience: &Audience) -> i32 {
         .fold(0, |bits, standing| bits | standing.bit())
 }
 
-/// Fills in the defaults, and makes sure that the actor has this right wherever the lesson goes. An organization of the
+/// Fills in the defaults of a lesson of this organization and tree, and makes sure that the actor has this right wherever the lesson goes. An organization of the
 /// `held` ones may have been archived since.
 pub fn settle(
     conn: &mut DbConnection,
     ctx: &Ctx,
-    organization: OrganizationId,
+    (organization, tenant): (OrganizationId, OrganizationId),
     mut audience: Audience,
     held: &[OrganizationId],
     right: Right,
@@ -51,13 +51,7 @@ pub fn settle(
     }
     audience.organization_ids.sort_unstable();
     audience.organization_ids.dedup();
-    let (kept, new): (Vec<_>, Vec<_>) = audience.organization_ids.iter().partition(|id| held.contains(id));
-    organizations::require_all_ever(conn, ctx, &kept, right)?;
-    let found = organizations::require_all(conn, ctx, &new, right)?;
-    let own = organizations::find_organization(conn, organization)?.tenant_id;
-    if found.iter().any(|other| other.tenant_id != own) {
-        return Err(AppError::not_found());
-    }
+    organizations::require_of_tree(conn, ctx, tenant, &audience.organization_ids, held, right)?;
     audience.standings = Standing::from_bits(bits(&audience));
     Ok(audience)
 }
@@ -71,8 +65,8 @@ pub fn replace(
     right: Right,
 ) -> AppResult<()> {
     let held = lesson.audience.take().unwrap_or_default();
-    let organization = lesson.row.organization_id;
-    let audience = settle(conn, ctx, organization, audience, &held.organization_ids, right)?;
+    let home = (lesson.row.organization_id, lesson.row.tenant_id);
+    let audience = settle(conn, ctx, home, audience, &held.organization_ids, right)?;
     if audience != held {
         if !lesson.audience_elsewhere.is_empty() {
             return Err(AppError::forbidden());

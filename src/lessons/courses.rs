@@ -75,22 +75,27 @@ pub fn titles(
     Ok(titles.collect())
 }
 
-/// Which of these lessons are published for all members of such standings below the organization at the end of this line.
-pub fn meant_for(
+/// Whom lessons are for that are published and not put away.
+pub struct Audiences(Vec<AudienceRow>);
+
+/// One query, whatever their number. No permission asked.
+pub fn audiences(
     conn: &mut DbConnection,
-    lessons: &[LessonId],
-    line: &[uuid::Uuid],
-    standings: i32,
-) -> AppResult<HashSet<LessonId>> {
-    let audiences = store::list_audiences(conn, lessons.iter().copied().collect())?;
-    let covers = |row: &AudienceRow| {
-        line.contains(&row.organization_id.0) && row.audience_standings & standings == standings
-    };
-    Ok(audiences
-        .iter()
-        .filter(|row| covers(row))
-        .map(|row| row.lesson_id)
-        .collect())
+    lessons: impl IntoIterator<Item = LessonId>,
+) -> AppResult<Audiences> {
+    let rows = store::list_audiences(conn, lessons.into_iter().collect())?;
+    Ok(Audiences(rows))
+}
+
+impl Audiences {
+    /// Is it for all members of such standings below the organization at the end of this line?
+    pub fn covers(&self, lesson: LessonId, line: &[uuid::Uuid], standings: i32) -> bool {
+        self.0.iter().any(|row| {
+            row.lesson_id == lesson
+                && line.contains(&row.organization_id.0)
+                && row.audience_standings & standings == standings
+        })
+    }
 }
 
 /// Which of these lessons are published for which of these members: what an archived one is not any more.

@@ -179,13 +179,7 @@ pub fn list_lessons(conn: &mut DbConnection, ctx: &Ctx, asked: &ListLessons) -> 
     let filter = LessonFilter {
         sight: sight.clone(),
         mine: asked.mine,
-        organizations: match asked.organization {
-            None => None,
-            Some(id) => {
-                let top = organizations::visible_or_archived(conn, ctx, id)?;
-                Some(organizations::ids_ever_below(conn, &top)?)
-            }
-        },
+        organizations: organizations::narrowed(conn, ctx, asked.organization)?,
         kind: asked.kind.map(Kind::as_str),
         status: asked.status.map(Status::as_str),
         tag: asked.tag.clone(),

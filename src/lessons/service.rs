@@ -14,14 +14,15 @@ use super::store::{self, LessonRow, VersionRow};
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
 use crate::members::{self, MemberBrief, MemberId};
-use crate::organizations::{self, OrganizationRow, Right};
+use crate::organizations::{self, Right};
 use crate::platform::db::{AnyId, DbConnection, Json};
 use crate::platform::error::{AppError, AppResult, Code, Permitted};
 use crate::points::{self, Deed, Rule};
 
 pub fn create_lesson(conn: &mut DbConnection, ctx: &Ctx, new: CreateLesson) -> AppResult<FullLesson> {
     let organization = organizations::require_held(conn, ctx, new.organization_id, Right::WriteLessons)?;
-    let audience = audience::settle(conn, ctx, organization.id, new.audience, &[], Right::WriteLessons)?;
+    let home = (organization.id, organization.tenant_id);
+    let audience = audience::settle(conn, ctx, home, new.audience, &[], Right::WriteLessons)?;
     let files = LessonFiles {
         media: new.media_id,
         poster: new.poster_id,
@@ -205,8 +206,8 @@ pub fn publish_lesson(
         return Err(AppError::forbidden());
     }
     let audience = lesson.audience.clone().unwrap_or_default();
-    // One that was archived meanwhile has nobody, and is in nobody's way.
-    organizations::require_all_ever(conn, ctx, &audience.organization_ids, Right::PublishLessons)?;
+    let (tenant, ids) = (lesson.row.tenant_id, audience.organization_ids.as_slice());
+    organizations::require_of_tree(conn, ctx, tenant, ids, ids, Right::PublishLessons)?;
     let number = lesson.row.published_number.unwrap_or(0) + 1;
     let mut article = article::render(&lesson.row.body);
     let files = lesson.files.clone().unwrap_or_default();
@@ -265,8 +266,9 @@ pub fn archive_lesson(
 ) -> AppResult<FullLesson> {
     // Of an archived organization too: members may be shown it still.
     let seen = store::find_lesson(conn, id)?.ok_or_else(AppError::not_found)?;
-    let allowed = organizations::require_ever(conn, ctx, seen.organization_id, Right::PublishLessons);
-    let mut lesson = hold_allowed(conn, ctx, id, allowed)?;
+    organizations::require_ever(conn, ctx, seen.organization_id, Right::PublishLessons)
+        .or_as_seen(|| view_lesson(conn, ctx, id))?;
+    let mut lesson = hold(conn, ctx, id)?;
     search::forget(conn, id)?;
     lesson.row.archived_at = Some(ctx.now);
     let detail = json!({ "reason": reason });
@@ -354,21 +356,12 @@ fn kind_of(row: &LessonRow) -> Kind {
 /// Locked until the transaction ends, with its parts; 409 once it is archived.
 fn held_lesson(conn: &mut DbConnection, ctx: &Ctx, id: LessonId, right: Right) -> AppResult<FullLesson> {
     let seen = store::find_lesson(conn, id)?.ok_or_else(AppError::not_found)?;
-    let allowed = organizations::require(conn, ctx, seen.organization_id, right);
-    hold_allowed(conn, ctx, id, allowed)
+    organizations::require(conn, ctx, seen.organization_id, right)
+        .or_as_seen(|| view_lesson(conn, ctx, id))?;
+    hold(conn, ctx, id)
 }
 
-fn hold_allowed(
-    conn: &mut DbConnection,
-    ctx: &Ctx,
-    id: LessonId,
-    allowed: AppResult<OrganizationRow>,
-) -> AppResult<FullLesson> {
-    if allowed.permitted()?.is_none() {
-        // Who may see it is told that they may not; to anybody else it is not there.
-        view_lesson(conn, ctx, id)?;
-        return Err(AppError::forbidden());
-    }
+fn hold(conn: &mut DbConnection, ctx: &Ctx, id: LessonId) -> AppResult<FullLesson> {
     let row = store::lock_lesson(conn, id)?.ok_or_else(AppError::not_found)?;
     if row.archived_at.is_some() {
         return Err(Code::LessonArchived.into());

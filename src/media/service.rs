@@ -196,13 +196,7 @@ pub fn list_media(conn: &mut DbConnection, ctx: &Ctx, asked: &ListMedia) -> AppR
     let filter = FileFilter {
         tenant: ctx.actor.tenant,
         sight,
-        organizations: match asked.organization {
-            None => None,
-            Some(id) => {
-                let top = organizations::visible_or_archived(conn, ctx, id)?;
-                Some(organizations::ids_ever_below(conn, &top)?)
-            }
-        },
+        organizations: organizations::narrowed(conn, ctx, asked.organization)?,
         purpose: asked.purpose,
         kind: asked.kind,
         state: asked.state,

@@ -123,14 +123,24 @@ pub fn require_all(
     permit_all(conn, ctx, ids, |access, row| permit(access, row, right))
 }
 
-/// `require_ever` for several at once, likewise.
-pub fn require_all_ever(
+/// `require_all` for where something of one tree goes, or whom it calls. Of the `held` ones, where it has gone before, some
+/// may have been archived since: they have nobody, and are in nobody's way.
+pub fn require_of_tree(
     conn: &mut DbConnection,
     ctx: &Ctx,
+    tenant: OrganizationId,
     ids: &[OrganizationId],
+    held: &[OrganizationId],
     right: Right,
-) -> AppResult<Vec<OrganizationRow>> {
-    permit_all(conn, ctx, ids, |access, row| permit_ever(access, row, right))
+) -> AppResult<()> {
+    let found = permit_all(conn, ctx, ids, |access, row| match &row {
+        Some(there) if held.contains(&there.id) => permit_ever(access, row, right),
+        _ => permit(access, row, right),
+    })?;
+    if found.iter().any(|row| row.tenant_id != tenant) {
+        return Err(AppError::not_found());
+    }
+    Ok(())
 }
 
 fn permit_all(

@@ -9,16 +9,16 @@ mod service;
 mod store;
 
 pub use access::{
-    Access, Reach, above, ids_with_right, reach, require, require_all, require_all_ever, require_anywhere,
-    require_ever, require_held, require_locked, require_over, visible, visible_or_archived, visible_to,
+    Access, Reach, above, ids_with_right, reach, require, require_all, require_anywhere, require_ever,
+    require_held, require_locked, require_of_tree, require_over, visible, visible_or_archived, visible_to,
 };
 pub use http::configure;
 pub use roles::{grant_role, keep_an_admin_besides};
 pub use rules::{Kind, LeaderboardMode, Right, Role, ids_of_path, path_range};
 pub use service::{
     CreateOrganization, Settings, SettingsPatch, create_root, create_under, find_organization,
-    ids_ever_below, in_sight, leaderboard_modes, lock_tree, names, settings_of, subtree, subtree_ever,
-    tree_zone, trees,
+    ids_ever_below, in_sight, leaderboard_modes, lock_tree, names, narrowed, settings_of, subtree,
+    subtree_ever, tree_zone, trees,
 };
 pub use store::OrganizationRow;
 

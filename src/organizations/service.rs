@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::OrganizationId;
-use super::access::{Access, require, visible};
+use super::access::{Access, require, visible, visible_or_archived};
 use super::rules::{Kind, LeaderboardMode, MAX_LEVELS, Right, ids_of_path, is_within, levels, path_below};
 use super::store::{self, OrganizationRow};
 use crate::app::Ctx;
@@ -413,6 +413,18 @@ pub fn subtree_ever(conn: &mut DbConnection, top: &OrganizationRow) -> AppResult
 /// The node and everything that stands or stood below it, archived ones included: for reading what was.
 pub fn ids_ever_below(conn: &mut DbConnection, top: &OrganizationRow) -> AppResult<Vec<OrganizationId>> {
     Ok(store::list_ids_ever_below(conn, &top.path)?)
+}
+
+/// What a list is narrowed to: an organization that the actor may know of, archived or not, with all that stands or stood
+/// below it. None: nothing.
+pub fn narrowed(
+    conn: &mut DbConnection,
+    ctx: &Ctx,
+    to: Option<OrganizationId>,
+) -> AppResult<Option<Vec<OrganizationId>>> {
+    let Some(id) = to else { return Ok(None) };
+    let top = visible_or_archived(conn, ctx, id)?;
+    Ok(Some(ids_ever_below(conn, &top)?))
 }
 
 /// All organizations the actor may know of: what they administer, and the nodes above; after `after` in order of path.

@@ -50,8 +50,13 @@ async fn export_me(app: web::Data<App>, who: SignedIn) -> AppResult<HttpResponse
 #[delete("/members/{id}/personal-data")]
 async fn erase_member(app: web::Data<App>, who: SignedIn, id: IdPath<MemberId>) -> AppResult<Answer> {
     let ctx = app.ctx(who.0);
+    let asked = ctx.clone();
+    let known = app
+        .db
+        .read_long(move |conn| service::find_mentions(conn, &asked, id.0))
+        .await?;
     app.db
-        .write_long(move |conn| service::erase(conn, &ctx, id.0))
+        .write_long(move |conn| service::erase(conn, &ctx, id.0, &known))
         .await?;
     Ok(Answer::no_content())
 }

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::store::{self, ErasureRow};
+use super::store::{self, AnswerKey, ErasureRow};
 use super::tables::TABLES;
 use crate::app::Ctx;
 use crate::audit::{self, Entry};
 use crate::leaderboards;
-use crate::members::{self, MemberId};
+use crate::members::{self, MemberId, MemberRow};
 use crate::organizations::{self, Right};
-use crate::platform::db::DbConnection;
+use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::{AppResult, Code};
 use crate::sharing;
 use crate::webhooks;
@@ -32,13 +33,35 @@ pub fn export(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<Records> {
     Ok(records)
 }
 
+/// What others' rows say of somebody, as it was `at` that time.
+#[derive(Debug, Clone)]
+pub struct Mentions {
+    at: Instant,
+    lines: Vec<Uuid>,
+    answers: Vec<AnswerKey>,
+}
+
+/// What was written while it was looked for is dated at most so long before: no request and no job takes longer.
+const LATENESS_S: i64 = 3_600;
+
+/// Looks for what is said of a person who is to be erased. It reads the whole log, so it comes before the transaction of
+/// `erase`, which on SQLite nobody else's goes beside.
+pub fn find_mentions(conn: &mut DbConnection, ctx: &Ctx, id: MemberId) -> AppResult<Mentions> {
+    let member = members::find_member(conn, id)?;
+    require_erasable(conn, ctx, &member)?;
+    let (lines, answers) = store::list_mentions(conn, member.tenant_id, id, None)?;
+    Ok(Mentions {
+        at: ctx.now,
+        lines,
+        answers,
+    })
+}
+
 /// Empties what tells of a person who has left. By whoever manages the organization, and may do no less than they could.
-/// It cannot be taken back; done before, nothing changes.
-pub fn erase(conn: &mut DbConnection, ctx: &Ctx, id: MemberId) -> AppResult<()> {
-    // Of an archived organization too: by those above it.
+/// It cannot be taken back; done before, nothing changes. `known` has been found before; what came since is looked for here.
+pub fn erase(conn: &mut DbConnection, ctx: &Ctx, id: MemberId, known: &Mentions) -> AppResult<()> {
     let seen = members::find_member(conn, id)?;
-    organizations::require_ever(conn, ctx, seen.organization_id, Right::ManageOrganization)?;
-    organizations::require_over(conn, ctx, id)?;
+    require_erasable(conn, ctx, &seen)?;
     let member = members::hold_member(conn, id)?;
     organizations::require_ever(conn, ctx, member.organization_id, Right::ManageOrganization)?;
     if store::is_erased(conn, id)? {
@@ -51,7 +74,11 @@ pub fn erase(conn: &mut DbConnection, ctx: &Ctx, id: MemberId) -> AppResult<()> 
     for table in TABLES {
         store::erase_rows(conn, table, id)?;
     }
-    store::empty_mentions(conn, member.tenant_id, id)?;
+    let since = known.at.plus_s(-LATENESS_S);
+    let (mut lines, mut answers) = store::list_mentions(conn, member.tenant_id, id, Some(since))?;
+    lines.extend(&known.lines);
+    answers.extend(known.answers.iter().cloned());
+    store::empty_mentions(conn, lines, &answers)?;
     webhooks::forget(conn, member.tenant_id, id)?;
     // Boards and other processes must forget the name, too.
     leaderboards::members_moved(conn, &ctx.ids, ctx.now, member.tenant_id, &[(id, None)])?;
@@ -70,6 +97,12 @@ pub fn erase(conn: &mut DbConnection, ctx: &Ctx, id: MemberId) -> AppResult<()> 
         json!({}),
     );
     audit::record(conn, ctx, entry)
+}
+
+fn require_erasable(conn: &mut DbConnection, ctx: &Ctx, member: &MemberRow) -> AppResult<()> {
+    // Of an archived organization too: by those above it.
+    organizations::require_ever(conn, ctx, member.organization_id, Right::ManageOrganization)?;
+    organizations::require_over(conn, ctx, member.id)
 }
 
 /// Nobody comes back whose name is not known any more.

@@ -145,22 +145,70 @@ pub fn erase_rows(conn: &mut DbConnection, table: &Table, member: MemberId) -> Q
         .execute(conn)
 }
 
-/// What others' rows say of somebody: words that went with what was done to them, and answers that named them.
-pub fn empty_mentions(conn: &mut DbConnection, tenant: OrganizationId, member: MemberId) -> QueryResult<()> {
+/// An answer that is kept for repeats of its request.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct AnswerKey {
+    #[diesel(sql_type = sql::Uuid)]
+    account_id: AccountId,
+    #[diesel(sql_type = Text)]
+    route: String,
+    #[diesel(sql_type = Text)]
+    key: String,
+}
+
+/// What others' rows say of somebody: lines of the log with words that went with what was done to them, and answers that
+/// name them. Of all, which is read row by row, or of those `since` then, for which there are indexes.
+pub fn list_mentions(
+    conn: &mut DbConnection,
+    tenant: OrganizationId,
+    member: MemberId,
+    since: Option<Instant>,
+) -> QueryResult<(Vec<Uuid>, Vec<AnswerKey>)> {
+    #[derive(QueryableByName)]
+    struct LineId {
+        #[diesel(sql_type = sql::Uuid)]
+        id: Uuid,
+    }
     let mention = format!("%{member}%");
-    Prepared::default()
-        .sql("UPDATE audit_log SET detail = '{}' WHERE tenant_id = ")
+    let from = |query: Prepared, column: &'static str| match since {
+        Some(since) => query.sql(column).sql(" >= ").instant(since).sql(" AND "),
+        None => query,
+    };
+    let lines = Prepared::default().sql("SELECT id FROM audit_log WHERE ");
+    let lines: Vec<LineId> = from(lines, "at")
+        .sql("detail <> '{}' AND tenant_id = ")
         .id(tenant)
         .sql(" AND (object_id = ")
         .id(member)
         .sql(" OR CAST(detail AS text) LIKE ")
         .text(mention.clone())
         .sql(")")
-        .execute(conn)?;
-    // A repeat of that request is told that it was done, and no more.
-    Prepared::default()
-        .sql("UPDATE idempotency_keys SET body = '{}' WHERE body LIKE ")
+        .load(conn)?;
+    let answers = Prepared::default().sql("SELECT account_id, route, key FROM idempotency_keys WHERE ");
+    let answers = from(answers, "created_at")
+        .sql("body LIKE ")
         .text(mention)
+        .load(conn)?;
+    Ok((lines.into_iter().map(|line| line.id).collect(), answers))
+}
+
+/// The words of these lines go, the lines stay. A repeat of a request is told that it was done, and no more.
+pub fn empty_mentions(conn: &mut DbConnection, lines: Vec<Uuid>, answers: &[AnswerKey]) -> QueryResult<()> {
+    let (open, close) = conn.among_parts();
+    Prepared::default()
+        .sql("UPDATE audit_log SET detail = '{}' WHERE id ")
+        .sql(open)
+        .ids(lines.into_iter().collect())
+        .sql(close)
         .execute(conn)?;
+    for answer in answers {
+        diesel::sql_query(
+            "UPDATE idempotency_keys SET body = '{}' WHERE account_id = $1 AND route = $2 AND key = $3",
+        )
+        .bind::<sql::Uuid, _>(answer.account_id)
+        .bind::<Text, _>(&answer.route)
+        .bind::<Text, _>(&answer.key)
+        .execute(conn)?;
+    }
     Ok(())
 }

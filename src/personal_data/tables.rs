@@ -27,6 +27,18 @@ const NAME: &str = "'（已刪除）'";
 const NULL: &str = "NULL";
 const EMPTY: &str = "''";
 
+/// Of tables whose indexes begin with the event: a look for each event of the tree in place of one at every row.
+const BY_EVENT: &str = "member_id = $1 AND event_id IN \
+     (SELECT e.id FROM events e WHERE e.tenant_id = (SELECT m.tenant_id FROM members m WHERE m.id = $1))";
+/// Likewise. What was annulled has an index of its own, by member.
+const CHECK_INS: &str = "(member_id = $1 AND annulled_at IS NOT NULL) OR (member_id = $1 AND annulled_at IS NULL AND event_id IN \
+     (SELECT e.id FROM events e WHERE e.tenant_id = (SELECT m.tenant_id FROM members m WHERE m.id = $1)))";
+const SIGN_UP_STEPS: &str = "sign_up_id IN (SELECT s.id FROM sign_ups s WHERE s.member_id = $1 AND s.event_id IN \
+     (SELECT e.id FROM events e WHERE e.tenant_id = (SELECT m.tenant_id FROM members m WHERE m.id = $1)))";
+/// A look for each period.
+const RESULTS: &str = "member_id = $1 AND (tenant_id, span, starts_on) IN (SELECT p.tenant_id, p.span, p.starts_on \
+     FROM leaderboard_periods p WHERE p.tenant_id = (SELECT m.tenant_id FROM members m WHERE m.id = $1))";
+
 const PLAIN: Table = Table {
     name: "",
     rows: "member_id = $1",
@@ -110,6 +122,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "check_ins",
+        rows: CHECK_INS,
         hidden: &["submitted_by", "reviewed_by", "annulled_by"],
         kept: &["source", "status", "review", "flags"],
         erasure: Erasure::Blank(&[
@@ -129,6 +142,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "checkpoint_passages",
+        rows: BY_EVENT,
         hidden: &["submitted_by", "annulled_by"],
         kept: &["source", "flags"],
         erasure: Erasure::Blank(&[("device", NULL), ("reason", NULL), ("annul_reason", NULL)]),
@@ -142,7 +156,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "sign_up_steps",
-        rows: "sign_up_id IN (SELECT id FROM sign_ups WHERE member_id = $1)",
+        rows: SIGN_UP_STEPS,
         hidden: &["actor"],
         kept: &["step", "passed_over"],
         erasure: Erasure::Blank(&[("reason", NULL)]),
@@ -151,6 +165,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "sign_ups",
+        rows: BY_EVENT,
         hidden: &["submitted_by", "ended_by"],
         kept: &["status"],
         erasure: Erasure::Blank(&[("answers", "'{}'"), ("end_reason", NULL)]),
@@ -253,6 +268,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "leaderboard_results",
+        rows: RESULTS,
         kept: &["span"],
         ..PLAIN
     },

@@ -311,20 +311,19 @@ fn credit(conn: &mut DbConnection, ids: &Ids, now: Instant, row: &ReflectionRow)
     points::award(conn, ids, now, &[deed])
 }
 
-/// Somebody who was not expected was there after all: what they have said of the event counts again. The caller holds the
-/// event's row, so whoever decides on it meanwhile finds them there.
+/// These were not expected, and there after all: what they have said of the event counts again. The caller holds the
+/// events' rows, so whoever decides on it meanwhile finds them there.
 pub fn took_part_after_all(
     conn: &mut DbConnection,
     ids: &Ids,
     now: Instant,
-    event: EventId,
-    member: MemberId,
+    people: &[(EventId, MemberId)],
 ) -> AppResult<()> {
-    let Some(standing) = store::find_standing(conn, event, member)? else {
-        return Ok(());
-    };
-    let row = store::find_seen(conn, standing, None)?.ok_or_else(AppError::not_found)?;
-    credit(conn, ids, now, &row)
+    // Most have said nothing.
+    for row in store::list_standing(conn, people)? {
+        credit(conn, ids, now, &row)?;
+    }
+    Ok(())
 }
 
 fn note(

@@ -12,7 +12,7 @@ use crate::media::MediaId;
 use crate::members::MemberId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{event_materials, reflection_likes, reflection_pictures, reflections};
-use crate::platform::db::{DbConnection, Instant, LiteralCondition, MultiBackend, UuidList, sql};
+use crate::platform::db::{DbConnection, Instant, LiteralCondition, MultiBackend, PairQuery, UuidList, sql};
 use crate::platform::page::{Found, Page};
 
 #[derive(Debug, Clone, PartialEq, Queryable, Insertable, AsChangeset, QueryableByName)]
@@ -64,6 +64,9 @@ pub struct MaterialRow {
     pub archived_at: Option<Instant>,
     pub archived_by: Option<AccountId>,
 }
+
+const REFLECTION: &str = "id, tenant_id, organization_id, event_id, author_id, branch_id, text, visibility, status, reason, \
+     decided_at, decided_by, published_at, withdrawn_at, version, created_at, updated_at";
 
 /// Somebody as far as 'may I see it?' goes.
 #[derive(Debug, Clone)]
@@ -213,6 +216,18 @@ pub fn find_standing(
         .select(reflections::id)
         .first(conn)
         .optional()
+}
+
+/// The same of many, whole.
+pub fn list_standing(
+    conn: &mut DbConnection,
+    people: &[(EventId, MemberId)],
+) -> QueryResult<Vec<ReflectionRow>> {
+    PairQuery {
+        condition: " AND status IN ('pending', 'published', 'hidden')",
+        ..PairQuery::of(REFLECTION, "reflections", ("event_id", "author_id"))
+    }
+    .load(conn, people)
 }
 
 /// Was anything that this member wrote of the event refused or hidden, and not shown again?

@@ -92,14 +92,16 @@ pub fn changes_of(
         .collect())
 }
 
-/// How often a member has signed up for events of this tree, and how often that has ended. Only ever more. No permission
+/// What a member has signed up for of this tree that ends after that, and whether that sign-up has ended. No permission
 /// asked.
-pub fn made_and_ended(
+pub fn since(
     conn: &mut DbConnection,
     tenant: OrganizationId,
     member: MemberId,
-) -> AppResult<(i64, i64)> {
-    Ok(store::count_made_and_ended(conn, tenant, member)?)
+    after: Instant,
+) -> AppResult<Vec<(SignUpId, bool)>> {
+    let rows = store::list_since(conn, tenant, member, after)?;
+    Ok(rows.into_iter().map(|row| (row.id, row.has_ended)).collect())
 }
 
 /// When the last session of an event begins, where sessions have times of their own. No permission asked.

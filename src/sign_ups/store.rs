@@ -9,7 +9,7 @@ use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text};
 use super::rules::Status;
 use super::{SignUpId, SignUpSessionId, SignUpStepId};
 use crate::auth::AccountId;
-use crate::events::EventId;
+use crate::events::{self, EventId};
 use crate::members::MemberId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{sign_up_lines, sign_up_steps, sign_ups};
@@ -394,27 +394,31 @@ pub fn list_changes(
         .load(conn)
 }
 
-pub fn count_made_and_ended(
+#[derive(Debug, Clone, Copy, QueryableByName)]
+pub struct SinceRow {
+    #[diesel(sql_type = sql::Uuid)]
+    pub id: SignUpId,
+    #[diesel(sql_type = Bool)]
+    pub has_ended: bool,
+}
+
+/// By the events that end after that, for no index begins with the member: the fewer, the more people sign up in a second.
+pub fn list_since(
     conn: &mut DbConnection,
     tenant: OrganizationId,
     member: MemberId,
-) -> QueryResult<(i64, i64)> {
-    #[derive(QueryableByName)]
-    struct Counts {
-        #[diesel(sql_type = BigInt)]
-        made: i64,
-        #[diesel(sql_type = BigInt)]
-        ended: i64,
-    }
-    let counts: Counts = diesel::sql_query(
-        "SELECT count(*) AS made, count(s.ended_at) AS ended FROM events e \
+    after: Instant,
+) -> QueryResult<Vec<SinceRow>> {
+    diesel::sql_query(
+        "SELECT s.id, s.ended_at IS NOT NULL AS has_ended FROM events e \
          JOIN sign_ups s ON s.event_id = e.id AND s.member_id = $1 \
-         WHERE e.tenant_id = $2 AND e.admission = 'sign_up'",
+         WHERE e.tenant_id = $2 AND e.starts_at > $3 AND e.ends_at > $4 AND e.admission = 'sign_up' ORDER BY s.id",
     )
     .bind::<sql::Uuid, _>(member)
     .bind::<sql::Uuid, _>(tenant)
-    .get_result(conn)?;
-    Ok((counts.made, counts.ended))
+    .bind::<sql::Instant, _>(after.plus_s(-events::MAX_LENGTH_S))
+    .bind::<sql::Instant, _>(after)
+    .load(conn)
 }
 
 pub fn insert_steps(conn: &mut DbConnection, rows: &[StepRow]) -> QueryResult<()> {

@@ -163,13 +163,7 @@ pub struct ListReviews {
 /// Those of the organizations whose people the actor may view.
 pub fn list_reviews(conn: &mut DbConnection, ctx: &Ctx, asked: &ListReviews) -> AppResult<Found<FullReview>> {
     let within = organizations::require_anywhere(conn, ctx, Right::View)?;
-    let organizations = match asked.organization {
-        None => None,
-        Some(id) => {
-            let top = organizations::visible_or_archived(conn, ctx, id)?;
-            Some(organizations::ids_ever_below(conn, &top)?)
-        }
-    };
+    let organizations = organizations::narrowed(conn, ctx, asked.organization)?;
     let filter = ReviewFilter {
         tenant: ctx.actor.tenant,
         within,

@@ -4,11 +4,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::StudyPlanId;
 use super::rules;
-use super::service::{FullPlan, asked, meant, with_all_lessons};
+use super::service::{FullPlan, PlanLesson, asked, with_all_lessons};
 use super::store::{self, PlanRow};
 use crate::app::Ctx;
-use crate::lessons::{self, LessonId};
-use crate::members::{self, MemberId};
+use crate::lessons::{self, Audiences, LessonId};
+use crate::members::{self, MemberBrief, MemberId};
 use crate::organizations;
 use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::AppResult;
@@ -138,30 +138,25 @@ pub fn finished_by(
         .collect();
     let excused: HashSet<_> = store::list_excused(conn, &pairs)?.into_iter().collect();
     let people = members::briefs(conn, &members)?;
-    let mut plans = with_all_lessons(conn, rows)?;
-    // Whoever ends with a lesson that was put away meanwhile has ended, too.
-    let planned: HashSet<_> = plans.iter().flat_map(FullPlan::planned).collect();
-    retain_open(conn, &mut plans)?;
+    let plans = with_all_lessons(conn, rows)?;
     let asked_for = plans
         .iter()
         .flat_map(|plan| plan.lessons.iter().map(|lesson| lesson.id));
     let asked_for: BTreeSet<LessonId> = asked_for.collect();
     let asked_for: Vec<_> = asked_for.into_iter().collect();
     let studied = study::studied(conn, &members, &asked_for)?;
+    let audiences = lessons::audiences(conn, asked_for.iter().copied())?;
     let mut finished = Vec::new();
     for plan in &plans {
-        let now_done = completed
-            .iter()
-            .filter(|(_, lesson)| planned.contains(&(plan.row.id, *lesson)));
+        // Whoever ends with a lesson that was put away meanwhile has ended, too.
+        let has = |lesson: &LessonId| plan.lessons.iter().any(|planned| planned.id == *lesson);
+        let now_done = completed.iter().filter(|(_, lesson)| has(lesson));
         for member in now_done.map(|(member, _)| *member).collect::<BTreeSet<_>>() {
-            let is_asked = people.get(&member).is_some_and(|person| {
-                person.line().contains(&plan.row.organization_id.0)
-                    && person.standing_bit() & plan.row.standings != 0
-            });
-            if !is_asked || excused.contains(&(plan.row.id, member)) {
+            let asked = people.get(&member).and_then(|person| line_to(plan, person));
+            let Some(line) = asked.filter(|_| !excused.contains(&(plan.row.id, member))) else {
                 continue;
-            }
-            let Some(at) = done_at(plan, member, &studied) else {
+            };
+            let Some(at) = done_at(plan, &line, &audiences, member, &studied) else {
                 continue;
             };
             if is_in_time(conn, now, &plan.row, member, at)? {
@@ -176,14 +171,12 @@ pub fn finished_by(
     Ok(finished)
 }
 
-/// Nobody is asked for what they cannot open any more.
-fn retain_open(conn: &mut DbConnection, plans: &mut [FullPlan]) -> AppResult<()> {
-    for plan in plans {
-        let planned = plan.lessons.iter().map(|lesson| lesson.id).collect();
-        let open: HashSet<_> = meant(conn, &plan.row, planned)?.into_iter().collect();
-        plan.lessons.retain(|lesson| open.contains(&lesson.id));
-    }
-    Ok(())
+/// The line of the plan's organization, of somebody whom it asks.
+fn line_to(plan: &FullPlan, person: &MemberBrief) -> Option<Vec<uuid::Uuid>> {
+    let mut line = person.line();
+    let end = line.iter().position(|id| *id == plan.row.organization_id.0)?;
+    line.truncate(end + 1);
+    (person.standing_bit() & plan.row.standings != 0).then_some(line)
 }
 
 fn is_in_time(
@@ -202,9 +195,17 @@ fn is_in_time(
     Ok(was_asked && at < rules::due_for(plan.due_at, came_at, plan.grace_days))
 }
 
-/// When the last of a plan's lessons was completed; none while one is not.
-fn done_at(plan: &FullPlan, member: MemberId, studied: &study::Studied) -> Option<Instant> {
-    let lessons = plan.lessons.iter();
+/// When the last of the lessons that a plan asks still was completed, none while one is not: nobody is asked for what was
+/// put away, or is not for all of them any more.
+fn done_at(
+    plan: &FullPlan,
+    line: &[uuid::Uuid],
+    audiences: &Audiences,
+    member: MemberId,
+    studied: &study::Studied,
+) -> Option<Instant> {
+    let is_open = |lesson: &&PlanLesson| audiences.covers(lesson.id, line, plan.row.standings);
+    let lessons = plan.lessons.iter().filter(is_open);
     let times = lessons.map(|lesson| studied.completed.get(&(member, lesson.id)).copied());
     times.collect::<Option<Vec<_>>>()?.into_iter().max()
 }

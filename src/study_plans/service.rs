@@ -36,13 +36,6 @@ pub struct FullPlan {
     pub lessons: Vec<PlanLesson>,
 }
 
-impl FullPlan {
-    /// Which lessons it asks, each with the plan.
-    pub fn planned(&self) -> impl Iterator<Item = (StudyPlanId, LessonId)> {
-        self.lessons.iter().map(|lesson| (self.row.id, lesson.id))
-    }
-}
-
 pub fn create_plan(conn: &mut DbConnection, ctx: &Ctx, new: CreateStudyPlan) -> AppResult<FullPlan> {
     let organization = organizations::require_held(conn, ctx, new.organization_id, Right::PublishLessons)?;
     let row = PlanRow {
@@ -145,11 +138,11 @@ fn planned(
 }
 
 /// Those of these lessons that are published for everybody whom the plan asks.
-pub fn meant(conn: &mut DbConnection, row: &PlanRow, mut lessons: Vec<LessonId>) -> AppResult<Vec<LessonId>> {
+fn meant(conn: &mut DbConnection, row: &PlanRow, mut lessons: Vec<LessonId>) -> AppResult<Vec<LessonId>> {
     let organization = organizations::find_organization(conn, row.organization_id)?;
     let line = organizations::ids_of_path(&organization.path);
-    let meant = lessons::meant_for(conn, &lessons, &line, row.standings)?;
-    lessons.retain(|lesson| meant.contains(lesson));
+    let audiences = lessons::audiences(conn, lessons.iter().copied())?;
+    lessons.retain(|lesson| audiences.covers(*lesson, &line, row.standings));
     Ok(lessons)
 }
 
@@ -404,13 +397,7 @@ pub fn list_plans(conn: &mut DbConnection, ctx: &Ctx, asked_for: &ListPlans) -> 
         above: reach.map(|reach| reach.above).unwrap_or_default(),
         asked: asked(conn, ctx)?,
         mine: asked_for.mine,
-        organizations: match asked_for.organization {
-            None => None,
-            Some(id) => {
-                let top = organizations::visible_or_archived(conn, ctx, id)?;
-                Some(organizations::ids_ever_below(conn, &top)?)
-            }
-        },
+        organizations: organizations::narrowed(conn, ctx, asked_for.organization)?,
         status: asked_for.status.map(Status::as_str),
         page: asked_for.page.clone(),
     };

@@ -1,5 +1,7 @@
 //! Files: uploads by tus 1.0 that survive lost connections, what is refused, quotas, and reading by signed addresses.
 
+use std::path::PathBuf;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
@@ -783,6 +785,22 @@ async fn one_request_writes_at_a_time_and_one_without_bytes_ends() {
     assert_eq!(t.head(token, &upload).await.header("upload-offset"), "3000");
 }
 
+/// As a process leaves all files that ends between the last byte and the answer.
+async fn break_checks_off(t: &TestApp) {
+    let again = "UPDATE media_files SET state = 'checking', kind = NULL, sha256 = NULL";
+    t.app
+        .db
+        .write(move |conn| Ok(diesel::RunQueryDsl::execute(diesel::sql_query(again), conn)?))
+        .await
+        .unwrap();
+}
+
+/// Where the bytes of a file lie that was found good.
+fn stored(t: &TestApp, tenant: &Tenant, id: &str) -> PathBuf {
+    let folder = &t.app.config.media.folder;
+    folder.join("files").join(&tenant.root).join(id)
+}
+
 #[actix_web::test]
 async fn a_check_that_was_broken_off_is_done_again() {
     let t = TestApp::start().await;
@@ -791,22 +809,17 @@ async fn a_check_that_was_broken_off_is_done_again() {
         .upload(&tenant.secretary_a, &tenant.branch_a, &data("lesson.mp3"))
         .await;
     let id = seen.id();
-    // As a process leaves it that ends between the last byte and the answer; its file has been moved, or not.
-    let again = "UPDATE media_files SET state = 'checking', kind = NULL, sha256 = NULL";
+    // Its file has been moved, or not.
     let root = t.app.config.media.folder.clone();
     let (stored, part) = (
-        root.join("files").join(&tenant.root).join(&id),
+        stored(&t, &tenant, &id),
         root.join("uploads").join(format!("{id}.part")),
     );
     for moved_back in [false, true] {
         if moved_back {
             std::fs::rename(&stored, &part).unwrap();
         }
-        t.app
-            .db
-            .write(move |conn| Ok(diesel::RunQueryDsl::execute(diesel::sql_query(again), conn)?))
-            .await
-            .unwrap();
+        break_checks_off(&t).await;
         t.app.media.resume_checks().await.unwrap();
         let now = t
             .get(&format!("/media/{id}"), &tenant.secretary_a)
@@ -830,21 +843,9 @@ async fn a_file_that_cannot_be_checked_keeps_no_other_waiting() {
         ids.push(upload.id());
     }
     // The bytes of the first are nowhere, as after a restore.
-    let lost = t
-        .app
-        .config
-        .media
-        .folder
-        .join("files")
-        .join(&tenant.root)
-        .join(&ids[0]);
+    let lost = stored(&t, &tenant, &ids[0]);
     std::fs::remove_file(lost).unwrap();
-    let again = "UPDATE media_files SET state = 'checking', kind = NULL, sha256 = NULL";
-    t.app
-        .db
-        .write(move |conn| Ok(diesel::RunQueryDsl::execute(diesel::sql_query(again), conn)?))
-        .await
-        .unwrap();
+    break_checks_off(&t).await;
     t.app.media.resume_checks().await.unwrap();
     let state = async |id: &String| {
         let seen = t.get(&format!("/media/{id}"), &tenant.secretary_a).await;
@@ -865,21 +866,9 @@ async fn of_two_checks_of_one_file_neither_takes_its_bytes_away() {
     let seen = t
         .upload(&tenant.secretary_a, &tenant.branch_a, &data("lesson.mp3"))
         .await;
-    let stored = t
-        .app
-        .config
-        .media
-        .folder
-        .join("files")
-        .join(&tenant.root)
-        .join(seen.id());
-    let again = "UPDATE media_files SET state = 'checking', kind = NULL, sha256 = NULL";
+    let stored = stored(&t, &tenant, &seen.id());
     for _ in 0..10 {
-        t.app
-            .db
-            .write(move |conn| Ok(diesel::RunQueryDsl::execute(diesel::sql_query(again), conn)?))
-            .await
-            .unwrap();
+        break_checks_off(&t).await;
         let (one, two) = futures_util::join!(t.app.media.resume_checks(), t.app.media.resume_checks());
         one.unwrap();
         two.unwrap();

@@ -546,45 +546,6 @@ async fn a_cancelled_event_gives_nothing_any_more() {
     assert_eq!(disagreements(&t).await, Vec::<String>::new());
 }
 
-/// Whoever is marked present at the moment in which they make their absence up has done one of the two.
-#[actix_web::test]
-async fn nobody_is_present_and_makes_it_up() {
-    let t = TestApp::start_for_days().await;
-    let tenant = t.tenant().await;
-    let people = t.crowd(&tenant, 24).await;
-    let lesson = lesson(&t, &tenant, "補課").await;
-    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
-    t.advance_s(86_400);
-    let body = json!({ "lesson_id": lesson });
-    t.put(&format!("/events/{event}/make-up"), &tenant.organizer_a, body)
-        .await
-        .expect(200);
-    let (other, _server) = t.replica().await;
-    join_all(people.iter().map(|person| async {
-        let path = format!("{other}/api/v1/events/{event}/check-ins");
-        let by_hand = json!({ "member_id": person.id, "reason": "當時在場", "client_event_id": new_uuid() });
-        let marked = t.post(&path, &tenant.organizer_a, by_hand);
-        let ((), marked) = tokio::join!(study(&t, &person.token, &lesson), marked);
-        marked.expect(201);
-    }))
-    .await;
-    for person in &people {
-        let points = mine(&t, &person.token).await;
-        let of = |rule: &str| -> i64 {
-            let entries = journal(&points);
-            let of_rule = entries.iter().filter(|(one, _)| one == rule);
-            of_rule.map(|(_, points)| points).sum()
-        };
-        assert_eq!(
-            (of("make_up"), of("check_in_late")),
-            (0, 2),
-            "{:?}",
-            journal(&points)
-        );
-    }
-    assert_eq!(disagreements(&t).await, Vec::<String>::new());
-}
-
 /// Who was there has nothing to make up, and neither has who was not expected.
 #[actix_web::test]
 async fn only_an_absence_is_made_up() {

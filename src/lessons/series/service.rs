@@ -13,7 +13,7 @@ use crate::audit::{self, Entry};
 use crate::lessons::lists::sight;
 use crate::lessons::store::Sight;
 use crate::lessons::{LessonId, SeriesId};
-use crate::organizations::{self, OrganizationId, OrganizationRow, Right};
+use crate::organizations::{self, OrganizationId, Right};
 use crate::platform::db::{DbConnection, Json};
 use crate::platform::error::{AppError, AppResult, Code, Permitted};
 use crate::platform::page::{Found, Page};
@@ -130,8 +130,9 @@ pub fn archive_series(
 ) -> AppResult<FullSeries> {
     // Of an archived organization too: members may be shown it still.
     let seen = store::find_series(conn, id)?.ok_or_else(AppError::not_found)?;
-    let allowed = organizations::require_ever(conn, ctx, seen.organization_id, Right::PublishLessons);
-    let mut row = hold_allowed(conn, ctx, id, allowed)?;
+    organizations::require_ever(conn, ctx, seen.organization_id, Right::PublishLessons)
+        .or_as_seen(|| view_series(conn, ctx, id))?;
+    let mut row = hold(conn, id)?;
     row.status = SeriesStatus::Archived.as_str().to_owned();
     row.archived_at = Some(ctx.now);
     save(conn, ctx, &mut row, "series.archive", json!({ "reason": reason }))?;
@@ -162,21 +163,12 @@ fn status_of(row: &SeriesRow) -> SeriesStatus {
 /// Locked until the transaction ends; 409 once it is archived.
 fn held_series(conn: &mut DbConnection, ctx: &Ctx, id: SeriesId, right: Right) -> AppResult<SeriesRow> {
     let seen = store::find_series(conn, id)?.ok_or_else(AppError::not_found)?;
-    let allowed = organizations::require(conn, ctx, seen.organization_id, right);
-    hold_allowed(conn, ctx, id, allowed)
+    organizations::require(conn, ctx, seen.organization_id, right)
+        .or_as_seen(|| view_series(conn, ctx, id))?;
+    hold(conn, id)
 }
 
-fn hold_allowed(
-    conn: &mut DbConnection,
-    ctx: &Ctx,
-    id: SeriesId,
-    allowed: AppResult<OrganizationRow>,
-) -> AppResult<SeriesRow> {
-    if allowed.permitted()?.is_none() {
-        // Who may see it is told that they may not; to anybody else it is not there.
-        view_series(conn, ctx, id)?;
-        return Err(AppError::forbidden());
-    }
+fn hold(conn: &mut DbConnection, id: SeriesId) -> AppResult<SeriesRow> {
     let row = store::lock_series(conn, id)?.ok_or_else(AppError::not_found)?;
     if row.archived_at.is_some() {
         return Err(Code::SeriesArchived.into());
@@ -240,13 +232,7 @@ pub fn list_series(conn: &mut DbConnection, ctx: &Ctx, asked: &ListSeries) -> Ap
     let filter = SeriesFilter {
         sight: sight(conn, ctx)?,
         mine: asked.mine,
-        organizations: match asked.organization {
-            None => None,
-            Some(id) => {
-                let top = organizations::visible_or_archived(conn, ctx, id)?;
-                Some(organizations::ids_ever_below(conn, &top)?)
-            }
-        },
+        organizations: organizations::narrowed(conn, ctx, asked.organization)?,
         status: asked.status.map(SeriesStatus::as_str),
         page: asked.page.clone(),
     };

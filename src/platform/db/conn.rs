@@ -51,9 +51,7 @@ impl DbConnection {
             Self::Sqlite(_) => "",
         }
     }
-}
 
-impl DbConnection {
     /// The same, and nobody inserts a row that refers to one of these either.
     pub fn for_update_and_references(&self) -> &'static str {
         match self {

@@ -230,6 +230,9 @@ impl AppError {
 pub trait Permitted<T> {
     /// None for forbidden and not found. Anything else is no answer, and goes up.
     fn permitted(self) -> AppResult<Option<T>>;
+
+    /// Who may `see` it is told that they may not, forbidden; anybody else what they are told who look: it is not there.
+    fn or_as_seen<S>(self, see: impl FnOnce() -> AppResult<S>) -> AppResult<T>;
 }
 
 impl<T> Permitted<T> for AppResult<T> {
@@ -239,6 +242,14 @@ impl<T> Permitted<T> for AppResult<T> {
             Err(error) if error.is_refusal() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    fn or_as_seen<S>(self, see: impl FnOnce() -> AppResult<S>) -> AppResult<T> {
+        if let Some(value) = self.permitted()? {
+            return Ok(value);
+        }
+        see()?;
+        Err(AppError::forbidden())
     }
 }
 

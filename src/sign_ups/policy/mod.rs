@@ -199,11 +199,7 @@ fn require_quotas(
     wanted: &WriteSignUpPolicy,
 ) -> AppResult<()> {
     let ids: Vec<OrganizationId> = wanted.quotas.iter().map(|quota| quota.organization_id).collect();
-    let found = organizations::require_all(conn, ctx, &ids, Right::ManageEvents)?;
-    if found.iter().any(|other| other.tenant_id != event.tenant_id) {
-        return Err(AppError::not_found());
-    }
-    Ok(())
+    organizations::require_of_tree(conn, ctx, event.tenant_id, &ids, &[], Right::ManageEvents)
 }
 
 /// Sessions are parts of the event.
