@@ -27,6 +27,6 @@ pub fn jobs(jobs: &mut Jobs, app: &web::Data<App>) {
     let app = app.clone();
     jobs.every("make occurrences", Duration::from_secs(3_600), move || {
         let app = app.clone();
-        async move { make_due(&app.db, &app.ctx(Actor::operator())).await }
+        async move { make_due(&app.db, &|| app.ctx(Actor::operator())).await }
     });
 }

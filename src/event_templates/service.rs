@@ -394,8 +394,9 @@ fn make_one(conn: &mut DbConnection, ctx: &Ctx, row: &TemplateRow, day: NaiveDat
     Ok(())
 }
 
-/// Makes what is due of every template. One that fails stops no other, and says why.
-pub async fn make_due(db: &Db, ctx: &Ctx) -> AppResult<()> {
+/// Makes what is due of every template. One that fails stops no other, and says why. `ctx` tells what time it is, which is
+/// asked for each transaction: phones find what is new by when it was made.
+pub async fn make_due(db: &Db, ctx: &(impl Fn() -> Ctx + Sync)) -> AppResult<()> {
     for id in db.read_fresh(|conn| Ok(store::list_active(conn)?)).await? {
         if let Err(error) = make_all(db, ctx, id).await {
             tracing::warn!(template = %id, %error, "cannot make occurrences; the next run tries again");
@@ -410,9 +411,9 @@ pub async fn make_due(db: &Db, ctx: &Ctx) -> AppResult<()> {
     Ok(())
 }
 
-async fn make_all(db: &Db, ctx: &Ctx, id: EventTemplateId) -> AppResult<()> {
+async fn make_all(db: &Db, ctx: &(impl Fn() -> Ctx + Sync), id: EventTemplateId) -> AppResult<()> {
     loop {
-        let asked = ctx.clone();
+        let asked = ctx();
         let some = move |conn: &mut DbConnection| make_some(conn, &asked, id);
         if !db.write_long(some).await? {
             return Ok(());

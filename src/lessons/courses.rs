@@ -7,7 +7,7 @@ use super::rules::Kind;
 use super::store::{self, AudienceRow, CourseRow};
 use crate::members::{self, MemberId};
 use crate::organizations::OrganizationId;
-use crate::platform::db::{DbConnection, Instant};
+use crate::platform::db::{DbConnection, Instant, UuidList};
 use crate::platform::error::AppResult;
 
 /// A published version, as far as studying goes.
@@ -106,22 +106,67 @@ pub fn admitted(
     if asked.is_empty() {
         return Ok(HashSet::new());
     }
-    let members: Vec<MemberId> = asked.iter().map(|(member, _)| *member).collect();
-    let people = members::briefs(conn, &members)?;
-    let mut audiences: HashMap<LessonId, Vec<(OrganizationId, i32)>> = HashMap::new();
-    for row in store::list_audiences(conn, asked.iter().map(|(_, lesson)| *lesson).collect())? {
-        let audience = audiences.entry(row.lesson_id).or_default();
-        audience.push((row.organization_id, row.audience_standings));
-    }
-    let is_for = |member: &MemberId, lesson: &LessonId| {
+    let people = members::briefs(conn, &members_of(asked))?;
+    let audiences = by_lesson(store::list_audiences(conn, lessons_of(asked))?);
+    let is_for = |(member, lesson): &(MemberId, LessonId)| {
         let (Some(person), Some(audience)) = (people.get(member), audiences.get(lesson)) else {
             return false;
         };
         let (line, standing) = (person.line(), person.standing_bit());
-        audience
-            .iter()
-            .any(|(organization, standings)| standings & standing != 0 && line.contains(&organization.0))
+        audience.iter().any(|row| row.takes(&line, standing))
     };
-    let admitted = asked.iter().filter(|(member, lesson)| is_for(member, lesson));
-    Ok(admitted.copied().collect())
+    Ok(asked.iter().copied().filter(is_for).collect())
+}
+
+/// Until when these lessons were for these members, if they are no more: since then the lesson was archived, or the member
+/// was transferred. Of whom a lesson was for before its audience was changed, and of former standings, nothing is known.
+pub fn admitted_until(
+    conn: &mut DbConnection,
+    asked: &[(MemberId, LessonId)],
+    since: Instant,
+) -> AppResult<HashMap<(MemberId, LessonId), Instant>> {
+    if asked.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut audiences = store::list_audiences_ever(conn, lessons_of(asked))?;
+    audiences.retain(|row| row.archived_at.is_none_or(|at| at >= since));
+    let audiences = by_lesson(audiences);
+    let people = members::briefs(conn, &members_of(asked))?;
+    let left = members::former_places(conn, &members_of(asked), since)?;
+    let until = |(member, lesson): &(MemberId, LessonId)| {
+        let (person, audience) = (people.get(member)?, audiences.get(lesson)?);
+        let former = left.iter().filter(|place| place.member_id == *member);
+        let places = former.map(|place| (place.line(), Some(place.until)));
+        places
+            .chain([(person.line(), None)])
+            .flat_map(|place| audience.iter().map(move |row| (place.clone(), row)))
+            .filter(|((line, _), row)| row.takes(line, person.standing_bit()))
+            .filter_map(|((_, left), row)| [left, row.archived_at].into_iter().flatten().min())
+            .max()
+    };
+    let ended = asked.iter().filter_map(|pair| Some((*pair, until(pair)?)));
+    Ok(ended.collect())
+}
+
+fn members_of(asked: &[(MemberId, LessonId)]) -> Vec<MemberId> {
+    asked.iter().map(|(member, _)| *member).collect()
+}
+
+fn lessons_of(asked: &[(MemberId, LessonId)]) -> UuidList {
+    asked.iter().map(|(_, lesson)| *lesson).collect()
+}
+
+fn by_lesson(rows: Vec<AudienceRow>) -> HashMap<LessonId, Vec<AudienceRow>> {
+    let mut audiences: HashMap<_, Vec<_>> = HashMap::new();
+    for row in rows {
+        audiences.entry(row.lesson_id).or_default().push(row);
+    }
+    audiences
+}
+
+impl AudienceRow {
+    /// Is it for members of this standing at the end of this line?
+    fn takes(&self, line: &[uuid::Uuid], standing: i32) -> bool {
+        self.audience_standings & standing != 0 && line.contains(&self.organization_id.0)
+    }
 }

@@ -17,7 +17,9 @@ mod store;
 #[cfg(feature = "failpoints")]
 pub(crate) use article::{is_too_deep, plain, render};
 pub use commands::{Audience, CreateLesson};
-pub use courses::{Audiences, CourseVersion, admitted, audiences, hold_versions, titles, versions_of};
+pub use courses::{
+    Audiences, CourseVersion, admitted, admitted_until, audiences, hold_versions, titles, versions_of,
+};
 pub use lists::{LessonPlace, may_see, place, uses_file};
 pub use rules::Kind;
 pub use search::reindex;

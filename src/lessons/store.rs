@@ -83,6 +83,8 @@ pub struct AudienceRow {
     pub organization_id: OrganizationId,
     #[diesel(sql_type = Integer)]
     pub audience_standings: i32,
+    #[diesel(sql_type = Nullable<types::Instant>)]
+    pub archived_at: Option<Instant>,
 }
 
 /// What was published; never changed.
@@ -196,17 +198,23 @@ pub fn list_courses(conn: &mut DbConnection, lessons: UuidList) -> QueryResult<V
 }
 
 /// Whom these lessons are for, if they are published and not put away.
-pub fn list_audiences(conn: &mut DbConnection, lessons: UuidList) -> QueryResult<Vec<AudienceRow>> {
+/// Of archived ones too.
+pub fn list_audiences_ever(conn: &mut DbConnection, lessons: UuidList) -> QueryResult<Vec<AudienceRow>> {
     let (open, close) = conn.among_parts();
     Prepared::default()
         .sql(format!(
-            "SELECT a.lesson_id, a.organization_id, l.audience_standings FROM lessons l \
-             JOIN lesson_organizations a ON a.lesson_id = l.id \
-             WHERE l.published_number IS NOT NULL AND l.archived_at IS NULL AND l.id {open}"
+            "SELECT a.lesson_id, a.organization_id, l.audience_standings, l.archived_at FROM lessons l \
+             JOIN lesson_organizations a ON a.lesson_id = l.id WHERE l.published_number IS NOT NULL AND l.id {open}"
         ))
         .ids(lessons)
         .sql(close)
         .load(conn)
+}
+
+pub fn list_audiences(conn: &mut DbConnection, lessons: UuidList) -> QueryResult<Vec<AudienceRow>> {
+    let mut rows = list_audiences_ever(conn, lessons)?;
+    rows.retain(|row| row.archived_at.is_none());
+    Ok(rows)
 }
 
 /// What members see of the lessons after this one, in the order of their ids, locked until the transaction ends.

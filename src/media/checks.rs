@@ -2,6 +2,7 @@
 //! ends a check half-way, the next round does it again.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,12 +15,22 @@ use super::rules::{MediaState, Refusal};
 use super::store::{self, FileRow};
 use super::uploads::{Media, blocking, no_file};
 use crate::organizations::OrganizationId;
-use crate::platform::error::AppResult;
+use crate::platform::error::{AppError, AppResult};
 use crate::platform::jobs::Jobs;
 
 const PERIOD: Duration = Duration::from_secs(60);
 /// Rows of one round.
 const ROUND: i64 = 500;
+/// For so long bytes that are nowhere are looked for.
+const GIVEN_UP_S: i64 = 86_400;
+
+/// The bytes of a complete file.
+enum Whole {
+    Held(Arc<File>),
+    /// Somebody else looks at it.
+    Taken,
+    Lost,
+}
 
 /// Every minute: uploads that were left expire, bytes of no use go, and checks that were broken off begin again.
 pub fn jobs(jobs: &mut Jobs, media: &Media) {
@@ -94,10 +105,12 @@ impl Media {
 
     /// Finds out what a complete file is. `held` is the locked part, if the caller has it.
     pub(super) async fn check(&self, id: MediaId, held: Option<Arc<File>>) -> AppResult<()> {
-        let _turn =
-            self.checks.clone().acquire_owned().await.map_err(|error| {
-                crate::platform::error::AppError::unavailable().caused_by(error.to_string())
-            })?;
+        let _turn = self
+            .checks
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|error| AppError::unavailable().caused_by(error.to_string()))?;
         let row = self
             .db
             .read_fresh(move |conn| Ok(store::find_file(conn, id)?))
@@ -105,11 +118,15 @@ impl Media {
         let Some(row) = row.filter(|row| row.state() == MediaState::Checking) else {
             return Ok(());
         };
-        let file = match held {
-            Some(file) => Some(file),
+        let whole = match held {
+            Some(file) => Whole::Held(file),
             None => self.lock_whole(&row).await?,
         };
-        let Some(file) = file else { return Ok(()) };
+        let file = match whole {
+            Whole::Held(file) => file,
+            Whole::Taken => return Ok(()),
+            Whole::Lost => return self.give_up(&row).await,
+        };
         let longest_ms = self.config.max_duration_ms;
         let size = row.size_bytes.unsigned_abs();
         let looked = {
@@ -143,19 +160,35 @@ impl Media {
             .await
     }
 
-    /// None while somebody else looks at it.
-    async fn lock_whole(&self, row: &FileRow) -> AppResult<Option<Arc<File>>> {
+    async fn lock_whole(&self, row: &FileRow) -> AppResult<Whole> {
         let (folder, id, tenant) = (self.folder.clone(), row.id, row.tenant_id);
         let is_empty = row.size_bytes == 0;
-        let locked = blocking(move || match folder.lock_whole(id) {
-            // Nothing was ever written, or it was moved before the process ended.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => match folder.open(tenant, id) {
-                Err(_) if is_empty => folder.lock_part(id),
-                opened => opened.map(Some),
-            },
-            locked => locked,
+        let locked = blocking(move || {
+            let locked = match folder.lock_whole(id) {
+                // Nothing was ever written, or it was moved before the process ended.
+                Err(error) if error.kind() == ErrorKind::NotFound => match folder.open(tenant, id) {
+                    Err(_) if is_empty => folder.lock_part(id),
+                    opened => opened.map(Some),
+                },
+                locked => locked,
+            };
+            match locked {
+                Ok(Some(file)) => Ok(Whole::Held(Arc::new(file))),
+                Ok(None) => Ok(Whole::Taken),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(Whole::Lost),
+                Err(error) => Err(error),
+            }
         });
-        Ok(locked.await?.map(Arc::new))
+        locked.await
+    }
+
+    /// Nobody waits for ever for bytes that are nowhere, as after a restore; but a folder may be away for a while.
+    async fn give_up(&self, row: &FileRow) -> AppResult<()> {
+        if row.updated_at > self.clock.now().plus_s(-GIVEN_UP_S) {
+            return Err(AppError::unavailable().caused_by("its bytes are nowhere"));
+        }
+        self.refuse(row, Refusal::Unreadable).await?;
+        Ok(())
     }
 
     /// To where it is served from, then ready. In a bucket: its part stays until the database knows.
@@ -215,7 +248,7 @@ fn look(file: &File, size: u64, longest_ms: i32) -> std::io::Result<Looked> {
     while at < size {
         let read = file.read_at(&mut piece, at)?;
         if read == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
+            return Err(ErrorKind::UnexpectedEof.into());
         }
         hash.update(piece.get(..read).unwrap_or_default());
         at += read as u64;

@@ -65,6 +65,44 @@ pub fn briefs(conn: &mut DbConnection, ids: &[MemberId]) -> AppResult<HashMap<Me
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
+/// Where a member belonged until they were transferred.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct FormerPlace {
+    #[diesel(sql_type = sql::Uuid)]
+    pub member_id: MemberId,
+    #[diesel(sql_type = Text)]
+    organization_path: String,
+    #[diesel(sql_type = sql::Instant)]
+    pub until: Instant,
+}
+
+impl FormerPlace {
+    /// The organizations from the root down to it.
+    pub fn line(&self) -> Vec<uuid::Uuid> {
+        ids_of_path(&self.organization_path)
+    }
+}
+
+/// From where these people were transferred since then. No permission asked.
+pub fn former_places(
+    conn: &mut DbConnection,
+    ids: &[MemberId],
+    since: Instant,
+) -> AppResult<Vec<FormerPlace>> {
+    let (open, close) = conn.among_parts();
+    let query = Prepared::default()
+        .sql(
+            "SELECT t.member_id, o.path AS organization_path, t.transferred_at AS until FROM member_transfers t \
+             JOIN organizations o ON o.id = t.from_organization_id WHERE t.member_id ",
+        )
+        .sql(open)
+        .ids(ids.iter().copied().collect())
+        .sql(close)
+        .sql(" AND t.transferred_at >= ")
+        .instant(since);
+    Ok(query.load(conn)?)
+}
+
 /// A member as far as points go, held until the transaction ends.
 #[derive(Debug, Clone, QueryableByName)]
 pub struct HeldMember {

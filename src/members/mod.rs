@@ -17,7 +17,8 @@ pub use http::configure;
 pub(crate) use import::read_roster;
 pub use import::{ImportReport, ImportStage, import_roster};
 pub use lookup::{
-    HeldMember, MemberBrief, briefs, came_since, hold_members, list_ids, require_managed, require_members,
+    FormerPlace, HeldMember, MemberBrief, briefs, came_since, former_places, hold_members, list_ids,
+    require_managed, require_members,
 };
 pub use rules::{Phone, Standing};
 pub use service::{

@@ -11,5 +11,5 @@ mod store;
 mod tables;
 
 pub use http::configure;
-pub use service::is_erased;
+pub use service::{Mentions, erase, find_mentions, is_erased};
 pub use tables::{Erasure, OTHERS, TABLES, Table};

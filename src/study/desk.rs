@@ -66,6 +66,8 @@ struct Line {
 pub struct Desk {
     versions: HashMap<LessonId, Vec<CourseVersion>>,
     admitted: HashSet<(MemberId, LessonId)>,
+    /// What was theirs until then, which may still wait on their phone.
+    was_admitted: HashMap<(MemberId, LessonId), Instant>,
     clocks: HashMap<MemberId, (StudyClock, ClockRow, bool)>,
     lines: HashMap<Key, Line>,
     doubts: Doubts,
@@ -78,6 +80,7 @@ impl Desk {
     /// Locks the clocks of these members, so two batches with one of them take turns, on any number of replicas.
     pub fn open(
         conn: &mut DbConnection,
+        now: Instant,
         asked: impl Iterator<Item = (MemberId, OrganizationId, LessonId)> + Clone,
     ) -> AppResult<Self> {
         let people: BTreeMap<MemberId, OrganizationId> = asked
@@ -96,12 +99,11 @@ impl Desk {
         let rows = store::list_progress(conn, &pairs)?;
         // Who has begun may go on, whatever has become of the lesson or of their place.
         let mut admitted: HashSet<_> = rows.iter().map(|row| (row.member_id, row.lesson_id)).collect();
-        let new: Vec<_> = pairs
-            .iter()
-            .copied()
-            .filter(|pair| !admitted.contains(pair))
-            .collect();
+        let mut new = pairs.clone();
+        new.retain(|pair| !admitted.contains(pair));
         admitted.extend(lessons::admitted(conn, &new)?);
+        new.retain(|pair| !admitted.contains(pair));
+        let was_admitted = lessons::admitted_until(conn, &new, now.plus_s(-rules::BACKLOG_S))?;
         // Nothing is completed, and nothing doubted, that was not begun.
         let begun: HashSet<_> = rows.iter().map(|row| (row.member_id, row.lesson_id)).collect();
         let begun: Vec<_> = begun.into_iter().collect();
@@ -112,6 +114,7 @@ impl Desk {
             quizzes,
             versions,
             admitted,
+            was_admitted,
             clocks: clocks
                 .into_iter()
                 .map(|row| Ok((row.member_id, (read_clock(&row)?, row, false))))
@@ -128,7 +131,7 @@ impl Desk {
 
     /// Credits one report, or refuses it whole: 404 for what is not there for the member.
     pub fn record(&mut self, ids: &Ids, now: Instant, report: &Report) -> AppResult<Recorded> {
-        let version = self.version(now, report.member, report.lesson, report.number)?;
+        let version = self.version(now, report)?;
         if version.tenant != report.tenant {
             return Err(AppError::not_found());
         }
@@ -179,15 +182,10 @@ impl Desk {
 
     /// The version that is meant, if it can have been played: it is the one that members are shown, or was for as long as a
     /// backlog may wait, or the member has begun it.
-    fn version(
-        &self,
-        now: Instant,
-        member: MemberId,
-        lesson: LessonId,
-        number: Option<i32>,
-    ) -> AppResult<CourseVersion> {
+    fn version(&self, now: Instant, report: &Report) -> AppResult<CourseVersion> {
+        let (member, lesson) = (report.member, report.lesson);
         let versions = self.versions.get(&lesson).map(Vec::as_slice).unwrap_or_default();
-        let wanted = |version: &&CourseVersion| match number {
+        let wanted = |version: &&CourseVersion| match report.number {
             Some(number) => version.number == number,
             None => version.is_current,
         };
@@ -201,9 +199,17 @@ impl Desk {
         };
         let found = versions.iter().find(wanted).filter(is_open);
         found
-            .filter(|_| self.admitted.contains(&(member, lesson)))
+            .filter(|version| self.admits(report, version))
             .cloned()
             .ok_or_else(AppError::not_found)
+    }
+
+    /// The lesson is for them, or this version of it was when they played it.
+    fn admits(&self, report: &Report, version: &CourseVersion) -> bool {
+        let pair = (report.member, report.lesson);
+        let was_theirs =
+            |until: &Instant| report.claim.occurred_at < until.millis() && version.published_at < *until;
+        self.admitted.contains(&pair) || self.was_admitted.get(&pair).is_some_and(was_theirs)
     }
 
     fn complete(&mut self, key: Key, version: &CourseVersion, occurred_at: Instant, now: Instant) {

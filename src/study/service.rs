@@ -31,7 +31,7 @@ pub fn record_all(
     let asked = batch
         .iter()
         .map(|report| (report.member, report.tenant, report.lesson));
-    let mut desk = Desk::open(conn, asked)?;
+    let mut desk = Desk::open(conn, now, asked)?;
     let outcomes = batch.iter().map(|report| desk.record(ids, now, report)).collect();
     desk.close(conn, ids, now)?;
     Ok(outcomes)
@@ -200,7 +200,7 @@ pub fn decide_review(
         return Err(AppError::forbidden());
     }
     let asked = [(seen.member_id, seen.tenant_id, seen.lesson_id)];
-    let mut desk = Desk::open(conn, asked.into_iter())?;
+    let mut desk = Desk::open(conn, ctx.now, asked.into_iter())?;
     // Read again: the clock is locked only now.
     let mut row = store::find_review(conn, id)?.ok_or_else(AppError::not_found)?;
     if row.status != PENDING {
@@ -249,7 +249,7 @@ pub fn quiz_passed(
     lesson: LessonId,
     occurred_at: Instant,
 ) -> AppResult<()> {
-    let mut desk = Desk::open(conn, [(member, tenant, lesson)].into_iter())?;
+    let mut desk = Desk::open(conn, now, [(member, tenant, lesson)].into_iter())?;
     desk.complete_covered(member, lesson, occurred_at, now);
     desk.close(conn, ids, now)
 }

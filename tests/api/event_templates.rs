@@ -1,5 +1,6 @@
 //! Publishing what comes again: templates and their occurrences, copies, and calendars that are updated in place.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -31,7 +32,7 @@ fn with(change: Value) -> Value {
 }
 
 async fn make_due(app: &App) {
-    event_templates::make_due(&app.db, &app.ctx(Actor::operator()))
+    event_templates::make_due(&app.db, &|| app.ctx(Actor::operator()))
         .await
         .unwrap();
 }
@@ -154,6 +155,29 @@ async fn a_monthly_day_makes_the_next_events_in_their_time() {
     make_due(&t.app).await;
     assert_eq!(days(&t.get(&template, &tenant.secretary_a).await.expect(200)), []);
     assert_eq!(t.count("events").await, 2);
+}
+
+/// A phone's list of changes looks only so far back: what is made late in a long run must not be dated with its beginning.
+#[actix_web::test]
+async fn what_a_long_run_makes_is_dated_with_its_own_time() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let daily = with(json!({ "rule": "FREQ=DAILY", "ahead_days": 40 }));
+    let path = format!("/organizations/{}/event-templates", tenant.branch_a);
+    t.post(&path, &tenant.secretary_a, daily).await.expect(201);
+    let an_hour_each = || {
+        t.advance_s(3_600);
+        t.app.ctx(Actor::operator())
+    };
+    event_templates::make_due(&t.app.db, &an_hour_each).await.unwrap();
+    let path = format!("/events?organization_id={}&limit=100", tenant.branch_a);
+    let events = t.get(&path, &tenant.secretary_a).await.expect(200);
+    let dated: BTreeSet<&str> = events
+        .items()
+        .iter()
+        .map(|event| event["updated_at"].as_str().unwrap())
+        .collect();
+    assert!(events.items().len() > 36 && dated.len() > 2, "{dated:?}");
 }
 
 #[actix_web::test]

@@ -55,6 +55,7 @@ mod sheet;
 mod sign_up_races;
 mod sign_ups;
 mod study;
+mod study_late;
 mod study_plans;
 mod support;
 mod throttle;

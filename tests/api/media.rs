@@ -834,27 +834,63 @@ async fn a_check_that_was_broken_off_is_done_again() {
 }
 
 #[actix_web::test]
-async fn a_file_that_cannot_be_checked_keeps_no_other_waiting() {
-    let t = TestApp::start().await;
+async fn a_file_that_cannot_be_checked_keeps_no_other_waiting_and_is_given_up_after_a_day() {
+    let t = TestApp::start_for_days().await;
     let tenant = t.tenant().await;
-    let mut ids = Vec::new();
-    for name in ["lesson.mp3", "lesson.mp3"] {
-        let upload = t.upload(&tenant.secretary_a, &tenant.branch_a, &data(name)).await;
-        ids.push(upload.id());
-    }
+    let ids = two_lessons(&t, &tenant).await;
     // The bytes of the first are nowhere, as after a restore.
     let lost = stored(&t, &tenant, &ids[0]);
     std::fs::remove_file(lost).unwrap();
     break_checks_off(&t).await;
     t.app.media.resume_checks().await.unwrap();
-    let state = async |id: &String| {
+    let seen = async |id: &String| {
         let seen = t.get(&format!("/media/{id}"), &tenant.secretary_a).await;
-        seen.expect(200).text("/state")
+        seen.expect(200).json
     };
     assert_eq!(
-        (state(&ids[0]).await, state(&ids[1]).await),
-        ("checking".into(), "ready".into())
+        (&seen(&ids[0]).await["state"], &seen(&ids[1]).await["state"]),
+        (&json!("checking"), &json!("ready"))
     );
+    t.advance_s(86_400);
+    t.app.media.resume_checks().await.unwrap();
+    let lost = seen(&ids[0]).await;
+    assert_eq!(
+        (&lost["state"], &lost["refusal"]),
+        (&json!("refused"), &json!("media_unreadable")),
+        "{lost}"
+    );
+}
+
+async fn two_lessons(t: &TestApp, tenant: &Tenant) -> [String; 2] {
+    let upload = async || {
+        let file = data("lesson.mp3");
+        let upload = t.upload(&tenant.secretary_a, &tenant.branch_a, &file);
+        upload.await.id()
+    };
+    [upload().await, upload().await]
+}
+
+#[actix_web::test]
+async fn a_file_that_cannot_be_removed_keeps_no_other() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let ids = two_lessons(&t, &tenant).await;
+    let [stuck, other] = ids.each_ref().map(|id| stored(&t, &tenant, id));
+    // Nothing that removes files removes a folder.
+    std::fs::remove_file(&stuck).unwrap();
+    std::fs::create_dir(&stuck).unwrap();
+    let deleted = "UPDATE media_files SET deleted_at = created_at";
+    t.app
+        .db
+        .write(move |conn| Ok(diesel::RunQueryDsl::execute(diesel::sql_query(deleted), conn)?))
+        .await
+        .unwrap();
+    t.app.media.sweep().await.unwrap();
+    assert_eq!((stuck.exists(), other.exists()), (true, false));
+    std::fs::remove_dir(&stuck).unwrap();
+    std::fs::write(&stuck, "x").unwrap();
+    t.app.media.sweep().await.unwrap();
+    assert!(!stuck.exists());
 }
 
 /// Two servers begin with what a third one left between moving a file and saying so; the one that comes too late leaves

@@ -7,7 +7,9 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 use reqwest::Method;
 use serde_json::json;
-use zhibu::personal_data::{OTHERS, TABLES, Table};
+use zhibu::auth::AccountId;
+use zhibu::members::MemberId;
+use zhibu::personal_data::{self, OTHERS, TABLES, Table};
 use zhibu::platform::db::{Backend, DbConnection};
 
 use crate::leaderboards::{follow, set_mode};
@@ -235,6 +237,37 @@ async fn an_erasure_leaves_nothing_to_be_found() {
     back.refused(409, "member_erased");
     // The number is free for somebody else.
     singer(&t, &tenant).await;
+}
+
+/// The log is read before the transaction that empties it: what is written there meanwhile must not stay.
+#[actix_web::test]
+async fn what_is_said_while_an_erasure_looks_for_it_goes_too() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let me = singer(&t, &tenant).await;
+    sing(&t, &tenant, &me).await;
+    // So long before that the transaction does not look there itself.
+    t.advance_s(86_400);
+    let admin = t.get("/me", &tenant.admin).await.expect(200).text("/account_id");
+    let (db, id, admin) = (
+        &t.app.db,
+        MemberId(me.0.parse().unwrap()),
+        AccountId(admin.parse().unwrap()),
+    );
+    let actor = db.read(move |conn| zhibu::auth::actor_of(conn, admin)).await;
+    let ctx = t.app.ctx(actor.unwrap());
+    let asked = ctx.clone();
+    let known = db
+        .read(move |conn| personal_data::find_mentions(conn, &asked, id))
+        .await;
+    let known = known.unwrap();
+    left(&t, &tenant, &me.0).await;
+    db.write(move |conn| personal_data::erase(conn, &ctx, id, &known))
+        .await
+        .unwrap();
+    let dump = t.dump().await.to_lowercase();
+    let found: Vec<&str> = dump.lines().filter(|line| line.contains(SONG)).collect();
+    assert!(found.is_empty(), "{found:#?}");
 }
 
 /// Attendance and points, which belong to the organization too.

@@ -39,7 +39,7 @@ pub fn id_sql(t: &TestApp, id: &str) -> String {
     }
 }
 
-async fn article(t: &TestApp, tenant: &Tenant, body: &str) -> String {
+pub async fn article(t: &TestApp, tenant: &Tenant, body: &str) -> String {
     let lesson = json!({ "organization_id": tenant.branch_a, "kind": "article", "title": "五分鐘微黨課", "body": body });
     let lesson = t.post("/lessons", &tenant.admin, lesson).await.expect(201).id();
     for what in ["submit", "publish"] {
@@ -51,11 +51,11 @@ async fn article(t: &TestApp, tenant: &Tenant, body: &str) -> String {
 }
 
 /// A report of now.
-fn report(t: &TestApp, session: &str, played: Value) -> Value {
+pub fn report(t: &TestApp, session: &str, played: Value) -> Value {
     json!({ "session_id": session, "played": played, "occurred_at": t.in_s(0) })
 }
 
-async fn send(t: &TestApp, token: &str, lesson: &str, report: &Value) -> Reply {
+pub async fn send(t: &TestApp, token: &str, lesson: &str, report: &Value) -> Reply {
     t.put(&format!("/lessons/{lesson}/progress"), token, report.clone())
         .await
 }
@@ -595,37 +595,6 @@ async fn completions_are_read_as_xapi_statements() {
         t.get(&later, member).await.expect(200).json["statements"],
         json!([])
     );
-}
-
-#[actix_web::test]
-async fn an_old_version_completes_nothing_for_who_never_began_it() {
-    let t = TestApp::start_for_days().await;
-    let tenant = t.tenant().await;
-    let lesson = article(&t, &tenant, "短").await;
-    let path = format!("/lessons/{lesson}");
-    t.patch(&path, &tenant.admin, "*", json!({ "body": "長".repeat(10_000) }))
-        .await
-        .expect(200);
-    for what in ["submit", "publish"] {
-        t.act(&format!("{path}/{what}"), &tenant.admin).await.expect(200);
-    }
-    let seen = |t: &TestApp| {
-        let mut seen = report(t, &new_uuid(), json!([]));
-        seen["sections"] = json!([0]);
-        seen["version"] = json!(1);
-        seen
-    };
-    // A phone that was offline while it was replaced may have read the old one.
-    send(&t, &tenant.organizer_a, &lesson, &seen(&t))
-        .await
-        .expect(200);
-    t.advance_s(20 * 86_400);
-    send(&t, &tenant.member_a, &lesson, &seen(&t))
-        .await
-        .refused(404, "not_found");
-    send(&t, &tenant.organizer_a, &lesson, &seen(&t))
-        .await
-        .expect(200);
 }
 
 #[actix_web::test]

@@ -3,6 +3,8 @@
 use reqwest::header::ACCEPT;
 use serde_json::{Value, json};
 
+use crate::study::send;
+use crate::study_late::read_before;
 use crate::support::{Reply, Tenant, TestApp, new_uuid};
 
 /// A short article, published for everybody below the root.
@@ -206,12 +208,18 @@ async fn a_plan_gives_points_to_those_it_asks_for_what_it_asks_still() {
     };
     // What was put away is asked of nobody any more, so who has done the rest has done it.
     study(&t, &tenant.secretary_a, &two).await;
+    t.advance_s(3_600);
     let reason = json!({ "reason": "過時" });
     t.post(&format!("/lessons/{one}/archive"), &tenant.admin, reason)
         .await
         .expect(200);
     study(&t, &tenant.member_a, &two).await;
     assert_eq!(total(&tenant.member_a).await, 11);
+    // Who had read it before, without a connection, has done it with that.
+    assert_eq!(total(&tenant.secretary_a).await, 1);
+    let late = read_before(&t, 1_800);
+    send(&t, &tenant.secretary_a, &one, &late).await.expect(200);
+    assert_eq!(total(&tenant.secretary_a).await, 12);
     t.advance_s(4 * 86_400);
     study(&t, &newcomer, &two).await;
     assert_eq!(total(&newcomer).await, 11);
