@@ -13,18 +13,22 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// is left to do by hand.
 pub fn take(config: &Config, folder: &Path) -> Result<String, Failure> {
     crate::cli::make_private_folder(folder)?;
-    let lines = match config.database.url {
-        None => copy_database(config, folder)?,
-        Some(_) => postgres_words(folder),
-    };
+    // The key first: of a backup that is broken off nobody takes a database without it for whole.
+    let copies_here = config.database.url.is_none();
+    if copies_here {
+        require_copyable(config, folder)?;
+    }
     let key = copy_key(config, folder)?;
+    let lines = match copies_here {
+        true => copy_database(config, folder)?,
+        false => postgres_words(folder),
+    };
     let files = files_words(config, folder);
     let [done, restore] = lines;
     Ok(format!("{done}\n{key}\n{files}\nTo restore: {restore}"))
 }
 
-/// What is done, and how it is restored.
-fn copy_database(config: &Config, folder: &Path) -> Result<[String; 2], Failure> {
+fn require_copyable(config: &Config, folder: &Path) -> Result<(), Failure> {
     let (source, copy) = (&config.database.sqlite_path, folder.join("zhibu.db"));
     if !source.exists() {
         return Err(format!("there is no database at {}", source.display()).into());
@@ -32,6 +36,12 @@ fn copy_database(config: &Config, folder: &Path) -> Result<[String; 2], Failure>
     if copy.exists() {
         return Err(format!("{} is there already: name another folder", copy.display()).into());
     }
+    Ok(())
+}
+
+/// What is done, and how it is restored.
+fn copy_database(config: &Config, folder: &Path) -> Result<[String; 2], Failure> {
+    let copy = folder.join("zhibu.db");
     copy_sqlite(&doctor::manager(config), &copy)?;
     Ok([
         format!("The database is in {}, whole and on disk.", copy.display()),

@@ -255,6 +255,8 @@ fn open(config: Config) -> Result<web::Data<App>, Failure> {
     let first = config.database.url.is_some();
     if first {
         refuse_unsafe(&config)?;
+    } else {
+        begin_sqlite(&config)?;
     }
     for name in server::migrate_now(&config)? {
         tracing::info!(migration = %name, "ran");
@@ -269,16 +271,41 @@ fn open(config: Config) -> Result<web::Data<App>, Failure> {
     )?))
 }
 
+/// Its file is for this user's eyes only, in a folder that was there before, too. SQLite makes what lies beside it alike.
+fn begin_sqlite(config: &Config) -> std::io::Result<()> {
+    let path = &config.database.sqlite_path;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let has_key = config.auth.secret_key.is_some() || config.server.data.join("secret.key").exists();
+            if !has_key {
+                tracing::warn!(
+                    "there is a database and no secret.key beside it: a new one is made. Sessions end, and webhooks need new \
+                     secrets; if this is a restore, put back the key of the backup before anybody signs in"
+                );
+            }
+            Ok(())
+        }
+        made => made.map(drop),
+    }
+}
+
 fn refuse_unsafe(config: &Config) -> Result<(), Failure> {
-    for finding in doctor::durability(config)? {
-        if let Finding::Bad(words) = finding {
-            return Err(format!("refusing to start: {words}").into());
+    for finding in doctor::safety(config)? {
+        match finding {
+            Finding::Bad(words) => return Err(format!("refusing to start: {words}").into()),
+            Finding::Warning(words) => tracing::warn!("{words}"),
+            Finding::Good(_) => {}
         }
     }
     Ok(())
 }
 
 async fn serve(config: Config, with_demo: bool) -> Result<(), Failure> {
+    server::raise_open_files();
     let app = open(config)?;
     if with_demo {
         demo::fill(&app).await?;

@@ -47,12 +47,14 @@ pub fn manager(config: &Config) -> Manager {
 /// Looks at everything. On an empty folder looking at SQLite makes its file; otherwise nothing is changed.
 pub async fn examine(config: &Config, clock: &Clock) -> Vec<Finding> {
     let mut findings = vec![data_folder(config), free_space(&config.server.data)];
+    findings.push(open_files());
     findings.push(media_folder(&config.media.folder));
     findings.push(document_fonts(config));
     findings.extend(bucket(config).await);
     match manager(config).connect_untouched() {
         Ok(mut conn) => {
             findings.extend(durability_of(&mut conn));
+            findings.extend(language_of(&mut conn));
             findings.extend(fences(&mut conn));
             findings.push(clock_skew(&mut conn, clock));
             findings.push(match migrate::pending(&manager(config)) {
@@ -153,9 +155,52 @@ fn free_space(folder: &std::path::Path) -> Finding {
     }
 }
 
-/// Settings under which an acknowledged check-in could be lost. The server refuses to start on any `Bad` one.
-pub fn durability(config: &Config) -> Result<Vec<Finding>, ConnectError> {
-    Ok(durability_of(&mut manager(config).connect_untouched()?))
+/// Phones that a process should be able to hold, and what else it opens.
+const MANY_FILES: u64 = 4_096;
+
+/// As a server has them, which takes what it may.
+fn open_files() -> Finding {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+    match limit {
+        Some(most) if most < MANY_FILES => Finding::Warning(format!(
+            "a process may open {most} files, and each phone that is connected is one: allow more (ulimit -Hn, LimitNOFILE)"
+        )),
+        Some(most) => Finding::Good(format!("a process may open {most} files")),
+        None => Finding::Good("a process may open as many files as it wants".into()),
+    }
+}
+
+/// Settings under which an acknowledged check-in could be lost, on which the server refuses to start: those that are `Bad`.
+/// Others it warns of.
+pub fn safety(config: &Config) -> Result<Vec<Finding>, ConnectError> {
+    let mut conn = manager(config).connect_untouched()?;
+    let mut findings = durability_of(&mut conn);
+    findings.extend(language_of(&mut conn));
+    Ok(findings)
+}
+
+/// What PostgreSQL says of a deadlock, a timeout or a full disk is told from its words alone.
+fn language_of(conn: &mut DbConnection) -> Option<Finding> {
+    let DbConnection::Pg(_) = conn else {
+        return None;
+    };
+    Some(match setting(conn, "lc_messages") {
+        Ok(value) if is_english(&value) => {
+            Finding::Good(format!("PostgreSQL speaks English (lc_messages = {value})"))
+        }
+        Ok(value) => Finding::Warning(format!(
+            "PostgreSQL has lc_messages = {value}: what it says of deadlocks, timeouts and full disks is not understood, so they \
+             are answered 500 in place of 503 and not tried again. As superuser: ALTER ROLE … SET lc_messages = 'C'"
+        )),
+        Err(error) => Finding::Warning(format!("PostgreSQL does not tell lc_messages: {error}")),
+    })
+}
+
+fn is_english(locale: &str) -> bool {
+    locale.is_empty()
+        || locale.starts_with("en")
+        || locale.starts_with("C.")
+        || ["C", "POSIX"].contains(&locale)
 }
 
 /// PostgreSQL: what the server, the database and the role are set to; that our sessions ask for synchronous_commit = on
@@ -170,20 +215,24 @@ fn durability_of(conn: &mut DbConnection) -> Vec<Finding> {
     }
 }
 
-fn postgres_setting(conn: &mut DbConnection, name: &str) -> Finding {
+fn setting(conn: &mut DbConnection, name: &str) -> QueryResult<String> {
     #[derive(QueryableByName)]
     struct Setting {
         #[diesel(sql_type = Text)]
         value: String,
     }
-    let found: QueryResult<Setting> = diesel::sql_query("SELECT current_setting($1) AS value")
+    let found: Setting = diesel::sql_query("SELECT current_setting($1) AS value")
         .bind::<Text, _>(name)
-        .get_result(conn);
-    match found {
-        Ok(setting) if setting.value == "off" => Finding::Bad(format!(
+        .get_result(conn)?;
+    Ok(found.value)
+}
+
+fn postgres_setting(conn: &mut DbConnection, name: &str) -> Finding {
+    match setting(conn, name) {
+        Ok(value) if value == "off" => Finding::Bad(format!(
             "PostgreSQL has {name} = off: acknowledged writes can be lost. Set it to on, for the server, the database and the role"
         )),
-        Ok(setting) => Finding::Good(format!("PostgreSQL has {name} = {}", setting.value)),
+        Ok(value) => Finding::Good(format!("PostgreSQL has {name} = {value}")),
         Err(error) => Finding::Bad(format!("PostgreSQL does not tell {name}: {error}")),
     }
 }
@@ -304,5 +353,24 @@ async fn redis(config: &Config) -> Finding {
         false => Finding::Warning(
             "Redis does not answer in time: everything works, live screens of other replicas lag".into(),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_postgresql_says_is_understood_in_english_only() {
+        assert!(
+            ["C", "POSIX", "C.UTF-8", "en_US.UTF-8", ""]
+                .into_iter()
+                .all(is_english)
+        );
+        assert!(
+            ["zh_CN.UTF-8", "de_DE"]
+                .into_iter()
+                .all(|locale| !is_english(locale))
+        );
     }
 }

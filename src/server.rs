@@ -105,6 +105,19 @@ pub async fn start(app: web::Data<App>) -> std::io::Result<Running> {
     })
 }
 
+/// Each phone holds a file of ours, and shells and service managers begin with 1,024 of them, whatever more they allow.
+pub fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, most) {
+        tracing::warn!(%error, "the limit of open files stays as it was");
+    }
+}
+
 /// Whoever takes nothing of an answer, or went away without a word, keeps a connection no longer than this (RELIABILITY.md P15).
 /// The kernel sees to it, since the framework has no deadline for writing. Nor does it take more of an answer than a little beyond what
 /// is on its way: four megabytes are copied at once else, and three hundred slow readers held up everybody for seconds.
@@ -154,7 +167,7 @@ fn start_jobs(app: &web::Data<App>) -> Jobs {
         let app = keys.clone();
         async move {
             let now = app.clock.now();
-            app.db.write(move |conn| sweep_keys(conn, now)).await
+            app.db.sweep(move |conn| sweep_keys(conn, now)).await
         }
     });
     let watched = app.clone();
@@ -170,6 +183,8 @@ fn start_jobs(app: &web::Data<App>) -> Jobs {
             metrics::gauge!("zhibu_sign_up_lane_waiting").set(app.sign_ups.waiting() as f64);
             metrics::gauge!("zhibu_study_lane_waiting").set(app.study.waiting() as f64);
             metrics::gauge!("zhibu_database_connections_in_use").set(f64::from(app.db.connections_in_use()));
+            // Else what histograms were told waits in memory until somebody reads them, which nobody may ever do.
+            recorder().run_upkeep();
             Ok(())
         }
     });
@@ -244,7 +259,7 @@ async fn readyz(app: web::Data<App>) -> AppResult<HttpResponse> {
         return Err(AppError::unavailable().caused_by("a lane has ended"));
     }
     app.db
-        .read(|conn| {
+        .read_fresh(|conn| {
             if migrate::is_current(conn)? {
                 return Ok(());
             }

@@ -1,6 +1,7 @@
 //! What may happen to accounts and activation codes, and what else must change with it. Each function runs inside its
 //! caller's transaction.
 
+use diesel::QueryResult;
 use serde_json::json;
 
 use super::rules;
@@ -306,9 +307,12 @@ pub fn list_sign_in_candidates(
     Ok(found)
 }
 
-/// Clears away sessions a month after their end, and changes that every process knows or no longer needs.
-pub fn sweep(conn: &mut DbConnection, now: Instant, longest_s: i64) -> AppResult<()> {
-    store::delete_sessions_ended_before(conn, now.plus_s(-30 * 86_400))?;
-    store::delete_changes_before(conn, now.plus_s(-longest_s - 3_600))?;
-    Ok(())
+/// Clears away sessions a month after their end, some at a time.
+pub fn sweep_sessions(conn: &mut DbConnection, now: Instant) -> QueryResult<usize> {
+    store::delete_some_sessions(conn, now.plus_s(-30 * 86_400))
+}
+
+/// The same of changes that every process knows or no longer needs.
+pub fn sweep_changes(conn: &mut DbConnection, now: Instant, longest_s: i64) -> QueryResult<usize> {
+    store::delete_some_changes(conn, now.plus_s(-longest_s - 3_600))
 }

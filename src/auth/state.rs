@@ -132,6 +132,9 @@ pub fn jobs(jobs: &mut Jobs, app: &web::Data<App>) {
 pub async fn sweep(app: &App) -> AppResult<()> {
     let (now, longest_s) = (app.clock.now(), longest_s(&app.config));
     app.db
-        .write(move |conn| service::sweep(conn, now, longest_s))
+        .sweep(move |conn| service::sweep_sessions(conn, now))
+        .await?;
+    app.db
+        .sweep(move |conn| service::sweep_changes(conn, now, longest_s))
         .await
 }

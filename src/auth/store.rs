@@ -8,7 +8,7 @@ use diesel::sql_types::Bool;
 use super::{AccountId, SessionId};
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{accounts, activation_codes, auth_changes, sessions};
-use crate::platform::db::{AnyId, DbConnection, Instant, MultiBackend, UuidList, sql};
+use crate::platform::db::{AnyId, DbConnection, Instant, MultiBackend, SWEPT_AT_ONCE, UuidList, sql};
 use crate::platform::page::{Found, Page};
 
 /// Rows of one INSERT: 9 columns each stay below SQLite's bound on binds.
@@ -434,13 +434,15 @@ pub fn revoke_sessions(
         .execute(conn)
 }
 
-pub fn delete_sessions_ended_before(conn: &mut DbConnection, at: Instant) -> QueryResult<usize> {
+/// Some of those that had ended before then.
+pub fn delete_some_sessions(conn: &mut DbConnection, at: Instant) -> QueryResult<usize> {
     let ended = sessions::table.filter(
         sessions::expires_at
             .lt(at)
             .or(sessions::revoked_at.lt(at).assume_not_null()),
     );
-    diesel::delete(ended).execute(conn)
+    let some: Vec<SessionId> = ended.select(sessions::id).limit(SWEPT_AT_ONCE).load(conn)?;
+    diesel::delete(sessions::table.filter(sessions::id.eq_any(some))).execute(conn)
 }
 
 // --- what every process must learn
@@ -470,8 +472,11 @@ pub fn list_changes(conn: &mut DbConnection, since: Instant) -> QueryResult<Vec<
         .load(conn)
 }
 
-pub fn delete_changes_before(conn: &mut DbConnection, at: Instant) -> QueryResult<usize> {
-    diesel::delete(auth_changes::table.filter(auth_changes::changed_at.lt(at))).execute(conn)
+/// Some of those from before then.
+pub fn delete_some_changes(conn: &mut DbConnection, at: Instant) -> QueryResult<usize> {
+    let old = auth_changes::table.filter(auth_changes::changed_at.lt(at));
+    let some: Vec<AnyId> = old.select(auth_changes::id).limit(SWEPT_AT_ONCE).load(conn)?;
+    diesel::delete(auth_changes::table.filter(auth_changes::id.eq_any(some))).execute(conn)
 }
 
 #[derive(QueryableByName)]

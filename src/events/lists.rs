@@ -81,12 +81,12 @@ fn next_token(
     let at = store::last_change(conn, filter)?.or(known.and_then(|known| known.at));
     let mut token = |since| {
         let sign_ups = match filter.tenant {
-            Some(tenant) => sign_ups::since(conn, tenant, who.id, since)?,
+            Some(tenant) => sign_ups::of_events_after(conn, tenant, who.id, since)?,
             None => Vec::new(),
         };
         AppResult::Ok(SyncToken::new(at, who, audiences, since, &sign_ups))
     };
-    let next = token(SyncToken::since(now))?;
+    let next = token(SyncToken::period(now))?;
     let Some(known) = known else { return Ok(next) };
     let since = known.since.ok_or(Code::SyncTokenOutdated)?;
     let is_same = match next.since == known.since {

@@ -3,18 +3,19 @@
 //! after a commit, flushed, or written late by a replica that was asleep can stay wrong.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant as Moment};
 
 use moka::future::Cache as MokaCache;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::rules::Board;
+use super::store;
 use super::truth::{BoardNews, read_changes, read_extent, read_whole};
 use crate::platform::boards::{Applied, BoardKey, Boards, Building, Extent, Found, Page, Score, Unavailable};
 use crate::platform::cache::{Cache, News};
 use crate::platform::clock::Clock;
-use crate::platform::db::{Db, DbConnection, Instant};
+use crate::platform::db::{Backend, Db, DbConnection, Instant};
 use crate::platform::error::{AppError, AppResult, Code};
 use crate::platform::fault;
 
@@ -28,8 +29,8 @@ const WATCHED: Duration = Duration::from_secs(600);
 const MOST_WATCHED: usize = 500;
 /// The version of what changes no more: above all others, and below 2^53, as boards ask.
 const FINAL: i64 = (1 << 53) - 1;
-/// Answers that are remembered.
-const MOST_TOLD: u64 = 50_000;
+/// Lines of answers that are remembered, some two hundred bytes each.
+const MOST_TOLD: u64 = 100_000;
 /// Boards that a process makes at a time.
 const MAKINGS: usize = 2;
 /// How often whoever makes a board says so: well below the lease.
@@ -43,6 +44,8 @@ const STALE_S: i64 = 5;
 pub struct Keeper(Arc<Inner>);
 
 struct Inner {
+    /// Of which database the boards tell. Where they are kept others' may lie, or those of the same before it was restored.
+    origin: RwLock<String>,
     db: Db,
     clock: Clock,
     cache: Cache,
@@ -92,6 +95,16 @@ enum Told {
     Found(Found),
 }
 
+impl Told {
+    fn lines(&self) -> u32 {
+        let lines = match self {
+            Self::Page(page) => page.lines.len(),
+            Self::Found(found) => found.around.len(),
+        };
+        u32::try_from(lines).unwrap_or(u32::MAX - 1)
+    }
+}
+
 /// What was read of a board, some at a time.
 type Scores = mpsc::Receiver<Vec<(uuid::Uuid, Score)>>;
 
@@ -100,8 +113,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Tells all processes that a board has changed.
-pub fn news_of(key: &BoardKey) -> News {
-    News(format!("board:{}", key.as_str()))
+pub fn news_of(board: &Board) -> News {
+    News(format!("board:{}", board.key("").as_str()))
+}
+
+/// On SQLite one of its own for each process: there is no other that could share its boards.
+fn first_origin(db: &Db) -> String {
+    let ask = |whole| db.write_blocking(|conn| Ok(store::origin(conn, whole)?));
+    let found = match db.backend() {
+        Backend::Postgres => ask(true).or_else(|_| ask(false)).ok().flatten(),
+        Backend::Sqlite => None,
+    };
+    found.unwrap_or_else(|| hex::encode(rand::random::<[u8; 8]>()))
 }
 
 impl Keeper {
@@ -114,11 +137,13 @@ impl Keeper {
             away_until: Mutex::default(),
         };
         let own = Boards::memory(clock.clone());
+        let origin = first_origin(&db);
         let sides = match &cache {
             Cache::Memory(_) => vec![side(own)],
             Cache::Redis(_) => vec![side(Boards::beside(&cache, clock.clone())), side(own)],
         };
         Self(Arc::new(Inner {
+            origin: RwLock::new(origin),
             db,
             clock,
             cache,
@@ -126,6 +151,7 @@ impl Keeper {
             makings: Semaphore::new(MAKINGS),
             told: MokaCache::builder()
                 .max_capacity(MOST_TOLD)
+                .weigher(|_, (told, _): &(Told, Instant)| 1 + told.lines())
                 .time_to_live(WATCHED)
                 .build(),
         }))
@@ -185,7 +211,7 @@ impl Keeper {
     }
 
     async fn ask_sides(&self, board: &Board, ask: Ask, patience: Duration) -> AppResult<Reading<Told>> {
-        let key = board.key();
+        let key = self.key_of(board);
         for (n, side) in self.0.sides.iter().enumerate() {
             if side.is_away() {
                 continue;
@@ -258,7 +284,7 @@ impl Keeper {
             if let Some(side) = keeper.0.sides.get(n)
                 && let Err(error) = keeper.make_now(side, &board).await
             {
-                tracing::warn!(board = board.key().as_str(), %error, "cannot make a leaderboard; whoever looks next tries again");
+                tracing::warn!(board = keeper.key_of(&board).as_str(), %error, "cannot make a leaderboard; whoever looks next tries again");
             }
             told.send_replace(());
         });
@@ -274,7 +300,7 @@ impl Keeper {
             .acquire()
             .await
             .map_err(|_| AppError::unavailable())?;
-        let key = board.key();
+        let key = self.key_of(board);
         let building = match side.boards.begin(&key).await {
             Ok(Some(building)) => building,
             Ok(None) => return Ok(()),
@@ -288,7 +314,7 @@ impl Keeper {
             Ok(true) => {
                 let took_ms = begun.elapsed().as_millis();
                 tracing::info!(board = key.as_str(), took_ms, "a leaderboard is made");
-                self.0.cache.announce(news_of(&key));
+                self.0.cache.announce(news_of(board));
             }
             Ok(false) => tracing::debug!(board = key.as_str(), "another replica has made a leaderboard"),
             Err(Unavailable) => {
@@ -352,7 +378,7 @@ impl Keeper {
         side: &Side,
         boards: Vec<Board>,
     ) -> AppResult<Result<bool, Unavailable>> {
-        let keys: Vec<BoardKey> = boards.iter().map(Board::key).collect();
+        let keys: Vec<BoardKey> = boards.iter().map(|board| self.key_of(board)).collect();
         let Ok(extents) = side.boards.extents(&keys).await else {
             return Ok(Err(Unavailable));
         };
@@ -384,7 +410,7 @@ impl Keeper {
         board: &Board,
         news: BoardNews,
     ) -> Result<bool, Unavailable> {
-        let key = board.key();
+        let key = self.key_of(board);
         let batch = match news {
             BoardNews::Nothing(at) => {
                 side.note_version(board, Some(at));
@@ -403,7 +429,7 @@ impl Keeper {
                 // Changes of a transaction that is not over yet are read again and again under one version.
                 side.note_version(board, (!has_changed).then_some(batch.to));
                 if has_changed {
-                    self.0.cache.announce(news_of(&key));
+                    self.0.cache.announce(news_of(board));
                 }
             }
             Applied::Stale => side.note_version(board, None),
@@ -430,10 +456,28 @@ impl Keeper {
         one.at
     }
 
-    /// Tells the places where boards are kept which of them are still looked at.
+    fn key_of(&self, board: &Board) -> BoardKey {
+        board.key(&self.0.origin.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tells the places where boards are kept which of them are still looked at; and looks whether the database is the one
+    /// that it was.
     pub async fn keep(&self) {
+        for whole in [true, false] {
+            let found = self
+                .0
+                .db
+                .read_fresh(move |conn| Ok(store::origin(conn, whole)?))
+                .await;
+            if let Ok(found) = found {
+                if let Some(origin) = found {
+                    *self.0.origin.write().unwrap_or_else(PoisonError::into_inner) = origin;
+                }
+                break;
+            }
+        }
         for side in &self.0.sides {
-            let keys: Vec<BoardKey> = side.looked_at().iter().map(Board::key).collect();
+            let keys: Vec<BoardKey> = side.looked_at().iter().map(|board| self.key_of(board)).collect();
             side.boards.keep(&keys).await;
         }
     }

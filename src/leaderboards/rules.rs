@@ -139,10 +139,11 @@ pub struct Board {
 }
 
 impl Board {
-    pub fn key(&self) -> BoardKey {
+    /// Of this database, as it is now: see `store::origin`.
+    pub fn key(&self, origin: &str) -> BoardKey {
         let kind = if self.is_final { "final" } else { "live" };
         BoardKey::new(format!(
-            "{kind}:{}:{}:{}:{}",
+            "{origin}:{kind}:{}:{}:{}:{}",
             self.top,
             self.unit.as_str(),
             self.period.span.as_str(),

@@ -25,6 +25,32 @@ pub struct ScoreRow {
     pub reached_at: Option<Instant>,
 }
 
+/// Which database this is, and in which of its lives: another one after a restore, and once a standby has taken over, when
+/// changes that boards have seen may be gone. Some services keep the rest to themselves; the tables' own ids are told
+/// everywhere. None on SQLite, which does not know.
+pub fn origin(conn: &mut DbConnection, whole: bool) -> QueryResult<Option<String>> {
+    #[derive(QueryableByName)]
+    struct Origin {
+        #[diesel(sql_type = Text)]
+        origin: String,
+    }
+    let DbConnection::Pg(_) = conn else {
+        return Ok(None);
+    };
+    let life = match whole {
+        true => {
+            "(SELECT system_identifier FROM pg_control_system()), left(pg_walfile_name(pg_current_wal_lsn()), 8), "
+        }
+        false => "",
+    };
+    let query = format!(
+        "SELECT concat_ws('-', {life}(SELECT oid FROM pg_database WHERE datname = current_database()), \
+         CAST(CAST('point_changes' AS regclass) AS oid)) AS origin"
+    );
+    let found: Origin = diesel::sql_query(query).get_result(conn)?;
+    Ok(Some(found.origin))
+}
+
 /// Who is looked up.
 #[derive(Debug, Clone, Copy)]
 pub enum Who<'a> {

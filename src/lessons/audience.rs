@@ -33,8 +33,8 @@ pub fn bits(audience: &Audience) -> i32 {
         .fold(0, |bits, standing| bits | standing.bit())
 }
 
-/// Fills in the defaults of a lesson of this organization and tree, and makes sure that the actor has this right wherever the lesson goes. An organization of the
-/// `held` ones may have been archived since.
+/// Fills in the defaults of a lesson of this organization and tree, and makes sure that the actor has this right wherever
+/// the lesson goes. An organization of the `held` ones may have been archived since.
 pub fn settle(
     conn: &mut DbConnection,
     ctx: &Ctx,

@@ -76,7 +76,7 @@ pub fn titles(
 }
 
 /// Whom lessons are for that are published and not put away.
-pub struct Audiences(Vec<AudienceRow>);
+pub struct Audiences(HashMap<LessonId, Vec<AudienceRow>>);
 
 /// One query, whatever their number. No permission asked.
 pub fn audiences(
@@ -84,16 +84,15 @@ pub fn audiences(
     lessons: impl IntoIterator<Item = LessonId>,
 ) -> AppResult<Audiences> {
     let rows = store::list_audiences(conn, lessons.into_iter().collect())?;
-    Ok(Audiences(rows))
+    Ok(Audiences(by_lesson(rows)))
 }
 
 impl Audiences {
     /// Is it for all members of such standings below the organization at the end of this line?
     pub fn covers(&self, lesson: LessonId, line: &[uuid::Uuid], standings: i32) -> bool {
-        self.0.iter().any(|row| {
-            row.lesson_id == lesson
-                && line.contains(&row.organization_id.0)
-                && row.audience_standings & standings == standings
+        let rows = self.0.get(&lesson).map(Vec::as_slice).unwrap_or_default();
+        rows.iter().any(|row| {
+            line.contains(&row.organization_id.0) && row.audience_standings & standings == standings
         })
     }
 }
@@ -119,7 +118,8 @@ pub fn admitted(
 }
 
 /// Until when these lessons were for these members, if they are no more: since then the lesson was archived, or the member
-/// was transferred. Of whom a lesson was for before its audience was changed, and of former standings, nothing is known.
+/// was transferred. Whom it was for before its audience was changed, former standings, and where an organization stood before
+/// it was moved are not asked.
 pub fn admitted_until(
     conn: &mut DbConnection,
     asked: &[(MemberId, LessonId)],
@@ -137,12 +137,14 @@ pub fn admitted_until(
         let (person, audience) = (people.get(member)?, audiences.get(lesson)?);
         let former = left.iter().filter(|place| place.member_id == *member);
         let places = former.map(|place| (place.line(), Some(place.until)));
-        places
-            .chain([(person.line(), None)])
-            .flat_map(|place| audience.iter().map(move |row| (place.clone(), row)))
-            .filter(|((line, _), row)| row.takes(line, person.standing_bit()))
-            .filter_map(|((_, left), row)| [left, row.archived_at].into_iter().flatten().min())
-            .max()
+        let latest = |(line, left): (Vec<uuid::Uuid>, Option<Instant>)| {
+            let rows = audience
+                .iter()
+                .filter(|row| row.takes(&line, person.standing_bit()));
+            rows.filter_map(|row| [left, row.archived_at].into_iter().flatten().min())
+                .max()
+        };
+        places.chain([(person.line(), None)]).filter_map(latest).max()
     };
     let ended = asked.iter().filter_map(|pair| Some((*pair, until(pair)?)));
     Ok(ended.collect())

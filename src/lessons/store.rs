@@ -197,8 +197,7 @@ pub fn list_courses(conn: &mut DbConnection, lessons: UuidList) -> QueryResult<V
         .load(conn)
 }
 
-/// Whom these lessons are for, if they are published and not put away.
-/// Of archived ones too.
+/// Whom these lessons are for that were published, archived or not.
 pub fn list_audiences_ever(conn: &mut DbConnection, lessons: UuidList) -> QueryResult<Vec<AudienceRow>> {
     let (open, close) = conn.among_parts();
     Prepared::default()
@@ -211,6 +210,7 @@ pub fn list_audiences_ever(conn: &mut DbConnection, lessons: UuidList) -> QueryR
         .load(conn)
 }
 
+/// Whom these lessons are for, if they are published and not put away.
 pub fn list_audiences(conn: &mut DbConnection, lessons: UuidList) -> QueryResult<Vec<AudienceRow>> {
     let mut rows = list_audiences_ever(conn, lessons)?;
     rows.retain(|row| row.archived_at.is_none());

@@ -182,9 +182,11 @@ impl Media {
         locked.await
     }
 
-    /// Nobody waits for ever for bytes that are nowhere, as after a restore; but a folder may be away for a while.
+    /// Nobody waits for ever for bytes that are nowhere, as after a restore; but a folder may be away for a while, and a
+    /// server may start before it is there. Where a bucket has them already nobody knows whether they are whole.
     async fn give_up(&self, row: &FileRow) -> AppResult<()> {
-        if row.updated_at > self.clock.now().plus_s(-GIVEN_UP_S) {
+        let missed_since = row.updated_at.max(self.started_at);
+        if missed_since > self.clock.now().plus_s(-GIVEN_UP_S) {
             return Err(AppError::unavailable().caused_by("its bytes are nowhere"));
         }
         self.refuse(row, Refusal::Unreadable).await?;

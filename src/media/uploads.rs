@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant as Moment};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
@@ -21,7 +21,7 @@ use super::store::{self, FileRow};
 use super::tus::Checksum;
 use crate::platform::clock::Clock;
 use crate::platform::config::MediaConfig;
-use crate::platform::db::Db;
+use crate::platform::db::{Db, Instant};
 use crate::platform::error::{AppError, AppResult, Code};
 
 /// In memory of one upload.
@@ -46,12 +46,16 @@ pub struct Media {
     pub(super) config: Arc<MediaConfig>,
     pub(super) checks: Arc<Semaphore>,
     pub(super) pictures: PictureTurns,
+    /// By the server's clock.
+    pub(super) started_at: Instant,
     running: Arc<Mutex<HashMap<MediaId, watch::Sender<bool>>>>,
 }
 
 impl Media {
     pub fn new(config: &MediaConfig, db: Db, clock: Clock) -> Result<Self, object_store::Error> {
+        let started_at = clock.now();
         Ok(Self {
+            started_at,
             bucket: config.bucket.as_ref().map(Bucket::open).transpose()?,
             folder: Folder::new(&config.folder),
             db,
@@ -220,7 +224,7 @@ impl Writer {
     where
         S: Stream<Item = Result<Bytes, E>>,
     {
-        let (begun, idle) = (Instant::now(), self.turn.media.config.idle);
+        let (begun, idle) = (Moment::now(), self.turn.media.config.idle);
         let mut body = std::pin::pin!(body);
         loop {
             let next = tokio::select! {

@@ -63,17 +63,19 @@ impl NoticeHub {
 
     async fn look(self) {
         let mut known: HashMap<MemberId, Activity> = HashMap::new();
+        let mut looked_at = self.clock.now();
         while self.is_watched() {
-            let since = self.clock.now().plus_s(-LATENESS_S);
+            // From the last look that was answered on: the database may have been away for long.
+            let (now, since) = (self.clock.now(), looked_at.plus_s(-LATENESS_S));
             match self
                 .db
                 .read_fresh(move |conn| service::activity(conn, since))
                 .await
             {
                 Ok(found) => {
-                    let now: HashMap<_, _> = found.into_iter().map(|one| (one.member_id, one)).collect();
-                    self.tick(&known, &now);
-                    known = now;
+                    let found: HashMap<_, _> = found.into_iter().map(|one| (one.member_id, one)).collect();
+                    self.tick(&known, &found);
+                    (known, looked_at) = (found, now);
                 }
                 Err(error) => tracing::debug!(%error, "no news of inboxes"),
             }

@@ -41,8 +41,9 @@ pub fn jobs(jobs: &mut Jobs, app: &web::Data<App>) {
         let app = sweeping.clone();
         async move {
             let before = app.clock.now().plus_s(-app.config.notices.keep_days * 86_400);
-            let sweep = move |conn: &mut _| Ok(store::delete_before(conn, before).map(|_| ())?);
-            app.db.write_long(sweep).await
+            app.db
+                .sweep(move |conn| store::delete_some_before(conn, before))
+                .await
         }
     });
 }

@@ -9,7 +9,7 @@ use crate::events::EventId;
 use crate::members::MemberId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{notice_settings, notices};
-use crate::platform::db::{AnyId, DbConnection, Instant, Json, MultiBackend, UuidList, sql};
+use crate::platform::db::{AnyId, DbConnection, Instant, Json, MultiBackend, SWEPT_AT_ONCE, UuidList, sql};
 use crate::platform::page::{Found, Page};
 
 #[derive(Debug, Clone, Queryable, Insertable)]
@@ -160,6 +160,9 @@ pub fn list_activity(conn: &mut DbConnection, since: Instant) -> QueryResult<Vec
     .load(conn)
 }
 
-pub fn delete_before(conn: &mut DbConnection, before: Instant) -> QueryResult<usize> {
-    diesel::delete(notices::table.filter(notices::created_at.lt(before))).execute(conn)
+/// Some of those that were made before then.
+pub fn delete_some_before(conn: &mut DbConnection, before: Instant) -> QueryResult<usize> {
+    let old = notices::table.filter(notices::created_at.lt(before));
+    let some: Vec<NoticeId> = old.select(notices::id).limit(SWEPT_AT_ONCE).load(conn)?;
+    diesel::delete(notices::table.filter(notices::id.eq_any(some))).execute(conn)
 }

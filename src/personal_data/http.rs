@@ -53,10 +53,10 @@ async fn erase_member(app: web::Data<App>, who: SignedIn, id: IdPath<MemberId>) 
     let asked = ctx.clone();
     let known = app
         .db
-        .read_long(move |conn| service::find_mentions(conn, &asked, id.0))
+        .read_fresh_long(move |conn| service::find_mentions(conn, &asked, id.0))
         .await?;
     app.db
-        .write_long(move |conn| service::erase(conn, &ctx, id.0, &known))
+        .write_long(move |conn| service::erase(conn, &ctx, &known))
         .await?;
     Ok(Answer::no_content())
 }

@@ -33,9 +33,10 @@ pub fn export(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<Records> {
     Ok(records)
 }
 
-/// What others' rows say of somebody, as it was `at` that time.
+/// What others' rows say of a member, as it was `at` that time.
 #[derive(Debug, Clone)]
 pub struct Mentions {
+    member: MemberId,
     at: Instant,
     lines: Vec<Uuid>,
     answers: Vec<AnswerKey>,
@@ -49,8 +50,14 @@ const LATENESS_S: i64 = 3_600;
 pub fn find_mentions(conn: &mut DbConnection, ctx: &Ctx, id: MemberId) -> AppResult<Mentions> {
     let member = members::find_member(conn, id)?;
     require_erasable(conn, ctx, &member)?;
-    let (lines, answers) = store::list_mentions(conn, member.tenant_id, id, None)?;
+    // Those `erase` has an answer for that needs no looking.
+    let (lines, answers) = if member.deactivated_at.is_none() || store::is_erased(conn, id)? {
+        (Vec::new(), Vec::new())
+    } else {
+        store::list_mentions(conn, member.tenant_id, id, None)?
+    };
     Ok(Mentions {
+        member: id,
         at: ctx.now,
         lines,
         answers,
@@ -58,8 +65,10 @@ pub fn find_mentions(conn: &mut DbConnection, ctx: &Ctx, id: MemberId) -> AppRes
 }
 
 /// Empties what tells of a person who has left. By whoever manages the organization, and may do no less than they could.
-/// It cannot be taken back; done before, nothing changes. `known` has been found before; what came since is looked for here.
-pub fn erase(conn: &mut DbConnection, ctx: &Ctx, id: MemberId, known: &Mentions) -> AppResult<()> {
+/// It cannot be taken back; done before, nothing changes. Of what others' rows say that is `known`; what came since is
+/// looked for here.
+pub fn erase(conn: &mut DbConnection, ctx: &Ctx, known: &Mentions) -> AppResult<()> {
+    let id = known.member;
     let seen = members::find_member(conn, id)?;
     require_erasable(conn, ctx, &seen)?;
     let member = members::hold_member(conn, id)?;
@@ -67,7 +76,7 @@ pub fn erase(conn: &mut DbConnection, ctx: &Ctx, id: MemberId, known: &Mentions)
     if store::is_erased(conn, id)? {
         return Ok(());
     }
-    if member.deactivated_at.is_none() {
+    if member.deactivated_at.is_none_or(|at| at > known.at) {
         return Err(Code::MemberActive.into());
     }
     sharing::withdraw_all(conn, ctx, id)?;

@@ -13,7 +13,7 @@ pub enum WhenFull {
     /// would wash away the counter of the account that is really meant.
     Refuse,
     /// Addresses fail open: they are the second line, and whoever owns a large network can make up any number of
-    /// them, which must keep nobody else out. They have a room of their own, so they never crowd out guesses.
+    /// them, which must keep nobody else out. Each limit has a room of its own, so they never crowd out guesses.
     Admit,
 }
 

@@ -94,13 +94,13 @@ pub fn changes_of(
 
 /// What a member has signed up for of this tree that ends after that, and whether that sign-up has ended. No permission
 /// asked.
-pub fn since(
+pub fn of_events_after(
     conn: &mut DbConnection,
     tenant: OrganizationId,
     member: MemberId,
     after: Instant,
 ) -> AppResult<Vec<(SignUpId, bool)>> {
-    let rows = store::list_since(conn, tenant, member, after)?;
+    let rows = store::list_of_events_after(conn, tenant, member, after)?;
     Ok(rows.into_iter().map(|row| (row.id, row.has_ended)).collect())
 }
 

@@ -403,7 +403,7 @@ pub struct SinceRow {
 }
 
 /// By the events that end after that, for no index begins with the member: the fewer, the more people sign up in a second.
-pub fn list_since(
+pub fn list_of_events_after(
     conn: &mut DbConnection,
     tenant: OrganizationId,
     member: MemberId,

@@ -171,6 +171,8 @@ impl Desk {
         rejected.extend(self.doubts.of_claim(key, &claim, &progress.played)?);
         let played_at = progress.credited_at.map_or(now, instant).min(now);
         self.complete(key, &version, played_at, now);
+        // Begun, so what comes after it in this batch is as if it came in a later one.
+        self.admitted.insert((report.member, report.lesson));
         Ok(Recorded {
             accepted: claim.played.common(&progress.played),
             rejected,
@@ -199,16 +201,18 @@ impl Desk {
         };
         let found = versions.iter().find(wanted).filter(is_open);
         found
-            .filter(|version| self.admits(report, version))
+            .filter(|version| self.admits(now, report, version))
             .cloned()
             .ok_or_else(AppError::not_found)
     }
 
     /// The lesson is for them, or this version of it was when they played it.
-    fn admits(&self, report: &Report, version: &CourseVersion) -> bool {
+    fn admits(&self, now: Instant, report: &Report, version: &CourseVersion) -> bool {
         let pair = (report.member, report.lesson);
-        let was_theirs =
-            |until: &Instant| report.claim.occurred_at < until.millis() && version.published_at < *until;
+        let was_theirs = |until: &Instant| {
+            let theirs = now.millis() - rules::BACKLOG_MS..until.millis();
+            theirs.contains(&report.claim.occurred_at) && version.published_at < *until
+        };
         self.admitted.contains(&pair) || self.was_admitted.get(&pair).is_some_and(was_theirs)
     }
 

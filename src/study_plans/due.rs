@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::StudyPlanId;
 use super::rules;
-use super::service::{FullPlan, PlanLesson, asked, with_all_lessons};
+use super::service::{FullPlan, asked, with_all_lessons};
 use super::store::{self, PlanRow};
 use crate::app::Ctx;
 use crate::lessons::{self, Audiences, LessonId};
@@ -14,17 +14,17 @@ use crate::platform::db::{DbConnection, Instant};
 use crate::platform::error::AppResult;
 use crate::study;
 
-/// When a member came to those whom the plan asks, if that was after it was published.
+/// When members came to those whom the plan asks, of those who came after it was published.
 fn came_to(
     conn: &mut DbConnection,
     now: Instant,
-    member: MemberId,
+    members: &[MemberId],
     plan: &PlanRow,
-) -> AppResult<Option<Instant>> {
+) -> AppResult<HashMap<MemberId, Instant>> {
     let organization = organizations::find_organization(conn, plan.organization_id)?;
     let below = organizations::ids_ever_below(conn, &organization)?;
     let since = plan.published_at.unwrap_or(now);
-    Ok(members::came_since(conn, &[member], since, &below)?.remove(&member))
+    members::came_since(conn, members, since, &below)
 }
 
 /// A lesson that some plan asks of me and that I have not completed.
@@ -70,7 +70,7 @@ pub fn due_lessons(conn: &mut DbConnection, ctx: &Ctx, most: usize) -> AppResult
     let mut due: Vec<DueLesson> = Vec::new();
     for plan in plans {
         let came_at = if is_new {
-            came_to(conn, ctx.now, member, &plan.row)?
+            came_to(conn, ctx.now, &[member], &plan.row)?.remove(&member)
         } else {
             None
         };
@@ -151,22 +151,29 @@ pub fn finished_by(
         // Whoever ends with a lesson that was put away meanwhile has ended, too.
         let has = |lesson: &LessonId| plan.lessons.iter().any(|planned| planned.id == *lesson);
         let now_done = completed.iter().filter(|(_, lesson)| has(lesson));
-        for member in now_done.map(|(member, _)| *member).collect::<BTreeSet<_>>() {
-            let asked = people.get(&member).and_then(|person| line_to(plan, person));
-            let Some(line) = asked.filter(|_| !excused.contains(&(plan.row.id, member))) else {
-                continue;
-            };
-            let Some(at) = done_at(plan, &line, &audiences, member, &studied) else {
-                continue;
-            };
-            if is_in_time(conn, now, &plan.row, member, at)? {
-                finished.push(Finished {
-                    member,
-                    plan: plan.row.id,
-                    at,
-                });
-            }
-        }
+        let now_done: BTreeSet<_> = now_done.map(|(member, _)| *member).collect();
+        let asked = now_done.into_iter().filter_map(|member| people.get(&member));
+        let asked = asked.filter_map(|person| Some((person.id, line_to(plan, person)?)));
+        let asked: Vec<_> = asked
+            .filter(|(member, _)| !excused.contains(&(plan.row.id, *member)))
+            .collect();
+        // The line ends with the plan's organization: it is the same for all.
+        let Some((_, line)) = asked.first() else { continue };
+        let open = still_asked(plan, line, &audiences);
+        let done = asked.iter().filter_map(|(member, _)| {
+            let times = open
+                .iter()
+                .map(|lesson| studied.completed.get(&(*member, *lesson)).copied());
+            let at = times.collect::<Option<Vec<_>>>()?.into_iter().max()?;
+            Some((*member, at))
+        });
+        let done: Vec<_> = done.collect();
+        let in_time = in_time(conn, now, &plan.row, done)?;
+        finished.extend(in_time.into_iter().map(|(member, at)| Finished {
+            member,
+            plan: plan.row.id,
+            at,
+        }));
     }
     Ok(finished)
 }
@@ -179,33 +186,31 @@ fn line_to(plan: &FullPlan, person: &MemberBrief) -> Option<Vec<uuid::Uuid>> {
     (person.standing_bit() & plan.row.standings != 0).then_some(line)
 }
 
-fn is_in_time(
+/// Those of them who were in time: one look where they came from, and none before the plan is due.
+fn in_time(
     conn: &mut DbConnection,
     now: Instant,
     plan: &PlanRow,
-    member: MemberId,
-    at: Instant,
-) -> AppResult<bool> {
-    if at < plan.due_at {
-        return Ok(true);
+    mut done: Vec<(MemberId, Instant)>,
+) -> AppResult<Vec<(MemberId, Instant)>> {
+    let late = done.iter().filter(|(_, at)| *at >= plan.due_at);
+    let late: Vec<_> = late.map(|(member, _)| *member).collect();
+    if !late.is_empty() {
+        let came = came_to(conn, now, &late, plan)?;
+        done.retain(|(member, at)| {
+            let came_at = came.get(member).copied();
+            // Whoever came when it was over is not asked.
+            let was_asked = came_at.is_none_or(|came_at| came_at < plan.due_at);
+            *at < plan.due_at || was_asked && *at < rules::due_for(plan.due_at, came_at, plan.grace_days)
+        });
     }
-    let came_at = came_to(conn, now, member, plan)?;
-    // Whoever came when it was over is not asked.
-    let was_asked = came_at.is_none_or(|came_at| came_at < plan.due_at);
-    Ok(was_asked && at < rules::due_for(plan.due_at, came_at, plan.grace_days))
+    Ok(done)
 }
 
-/// When the last of the lessons that a plan asks still was completed, none while one is not: nobody is asked for what was
-/// put away, or is not for all of them any more.
-fn done_at(
-    plan: &FullPlan,
-    line: &[uuid::Uuid],
-    audiences: &Audiences,
-    member: MemberId,
-    studied: &study::Studied,
-) -> Option<Instant> {
-    let is_open = |lesson: &&PlanLesson| audiences.covers(lesson.id, line, plan.row.standings);
-    let lessons = plan.lessons.iter().filter(is_open);
-    let times = lessons.map(|lesson| studied.completed.get(&(member, lesson.id)).copied());
-    times.collect::<Option<Vec<_>>>()?.into_iter().max()
+/// The lessons that a plan asks for still: nobody is asked for what was put away, or is not for all of them any more.
+fn still_asked(plan: &FullPlan, line: &[uuid::Uuid], audiences: &Audiences) -> Vec<LessonId> {
+    let lessons = plan.lessons.iter().map(|lesson| lesson.id);
+    lessons
+        .filter(|lesson| audiences.covers(*lesson, line, plan.row.standings))
+        .collect()
 }

@@ -243,8 +243,8 @@ async fn list_webhooks(
 
 /// Have the notices of an organization's people, and of all below it, sent to an address: signed as Standard Webhooks
 /// says, at most a hundred notices a message, repeated for three days until it is answered with 2xx. A message may come
-/// twice: its `webhook-id` tells.
-#[utoipa::path(tag = "webhooks", params(("id" = OrganizationId, Path)), request_body = WebhookBody, responses((status = 201, body = WebhookSecretView)))]
+/// twice: its `webhook-id` tells. Twenty in a tree send, all organizations together.
+#[utoipa::path(tag = "webhooks", params(("id" = OrganizationId, Path)), request_body = WebhookBody, responses((status = 201, body = WebhookSecretView), (status = 409, description = "too_many_webhooks")))]
 #[post("/organizations/{id}/webhooks")]
 async fn create_webhook(
     app: web::Data<App>,
@@ -279,7 +279,7 @@ fn answer(row: WebhookRow) -> AppResult<Answer> {
 }
 
 /// Write a webhook whole. One that was disabled sends again. Needs `If-Match`.
-#[utoipa::path(tag = "webhooks", params(("id" = WebhookId, Path)), request_body = WebhookBody, responses((status = 200, body = WebhookView), (status = 412, description = "version_mismatch"), (status = 428, description = "version_required")))]
+#[utoipa::path(tag = "webhooks", params(("id" = WebhookId, Path)), request_body = WebhookBody, responses((status = 200, body = WebhookView), (status = 409, description = "too_many_webhooks"), (status = 412, description = "version_mismatch"), (status = 428, description = "version_required")))]
 #[put("/webhooks/{id}")]
 async fn update_webhook(
     app: web::Data<App>,

@@ -17,6 +17,7 @@ use std::time::Duration;
 use actix_web::web;
 
 use crate::app::App;
+use crate::platform::error::AppResult;
 use crate::platform::jobs::Jobs;
 
 crate::id_types! {
@@ -26,6 +27,8 @@ crate::id_types! {
 }
 
 const KEEP_S: i64 = 90 * 86_400;
+/// Longer than any message is tried.
+const LEFT_S: i64 = 7 * 86_400;
 
 /// What was sent is forgotten after ninety days.
 pub fn jobs(jobs: &mut Jobs, app: &web::Data<App>) {
@@ -35,12 +38,18 @@ pub fn jobs(jobs: &mut Jobs, app: &web::Data<App>) {
         Duration::from_secs(3_600),
         move || {
             let app = app.clone();
-            async move {
-                let before = app.clock.now().plus_s(-KEEP_S);
-                let sweep =
-                    move |conn: &mut _| Ok(store::delete_deliveries_before(conn, before).map(|_| ())?);
-                app.db.write_long(sweep).await
-            }
+            async move { sweep(&app).await }
         },
     );
+}
+
+/// One round of it; and what nobody tries any more has failed.
+pub async fn sweep(app: &App) -> AppResult<()> {
+    let (old, left) = (app.clock.now().plus_s(-KEEP_S), app.clock.now().plus_s(-LEFT_S));
+    app.db
+        .write(move |conn| Ok(store::give_up_before(conn, left)?))
+        .await?;
+    app.db
+        .sweep(move |conn| store::delete_some_before(conn, old))
+        .await
 }

@@ -33,6 +33,8 @@ pub struct Message {
 
 /// Notices a message: what a receiver reads at once.
 const TOGETHER: usize = 100;
+/// Each notice is written for each of them, in the transaction that made it: by the lanes, too, which are everybody's.
+const MOST_OF_TREE: i64 = 20;
 
 /// Writes what is to be sent to whoever asked for it, in the transaction of the notices. One statement when nobody did.
 pub fn send(
@@ -160,6 +162,8 @@ pub fn create_webhook(
     wanted: &WriteWebhook,
 ) -> AppResult<WebhookRow> {
     let organization = organizations::require(conn, ctx, organization, Right::ManageOrganization)?;
+    organizations::lock_tree(conn, organization.tenant_id)?;
+    require_room(conn, organization.tenant_id)?;
     let row = WebhookRow {
         id: ctx.ids.make(),
         tenant_id: organization.tenant_id,
@@ -183,6 +187,14 @@ pub fn create_webhook(
     store::insert_webhook(conn, &row)?;
     note(conn, ctx, "webhook.create", &row)?;
     Ok(row)
+}
+
+/// Call it with the tree locked: whoever makes one at the same moment counts it.
+fn require_room(conn: &mut DbConnection, tenant: OrganizationId) -> AppResult<()> {
+    if store::count_enabled(conn, tenant)? >= MOST_OF_TREE {
+        return Err(Code::TooManyWebhooks.into());
+    }
+    Ok(())
 }
 
 /// The address alone is on record of it: a query may hold a secret of the receiver's.
@@ -234,7 +246,12 @@ pub fn update_webhook(
     version: Option<i32>,
     wanted: &WriteWebhook,
 ) -> AppResult<WebhookRow> {
+    let tenant = view_webhook(conn, ctx, id)?.tenant_id;
+    organizations::lock_tree(conn, tenant)?;
     let mut row = hold(conn, ctx, id, version)?;
+    if row.disabled_at.is_some() {
+        require_room(conn, tenant)?;
+    }
     let before = row.clone();
     row.url.clone_from(&wanted.url);
     row.description.clone_from(&wanted.description);

@@ -6,7 +6,7 @@ use super::{DeliveryId, WebhookId};
 use crate::auth::AccountId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{webhook_deliveries, webhooks};
-use crate::platform::db::{DbConnection, Instant, Json, sql};
+use crate::platform::db::{DbConnection, Instant, Json, SWEPT_AT_ONCE, sql};
 use crate::platform::page::{Found, Page};
 
 #[derive(Debug, Clone, PartialEq, Queryable, QueryableByName, Insertable, AsChangeset)]
@@ -164,6 +164,33 @@ pub fn list_deliveries(
     })
 }
 
-pub fn delete_deliveries_before(conn: &mut DbConnection, before: Instant) -> QueryResult<usize> {
-    diesel::delete(webhook_deliveries::table.filter(webhook_deliveries::created_at.lt(before))).execute(conn)
+/// Some of those that were written before then.
+pub fn delete_some_before(conn: &mut DbConnection, before: Instant) -> QueryResult<usize> {
+    let old = webhook_deliveries::table.filter(webhook_deliveries::created_at.lt(before));
+    let some: Vec<DeliveryId> = old
+        .select(webhook_deliveries::id)
+        .limit(SWEPT_AT_ONCE)
+        .load(conn)?;
+    diesel::delete(webhook_deliveries::table.filter(webhook_deliveries::id.eq_any(some))).execute(conn)
+}
+
+/// What nobody tries any more, and was written before then, has failed: its job was given up.
+pub fn give_up_before(conn: &mut DbConnection, before: Instant) -> QueryResult<usize> {
+    let left = webhook_deliveries::table
+        .filter(webhook_deliveries::status.eq("pending"))
+        .filter(webhook_deliveries::created_at.lt(before));
+    diesel::update(left)
+        .set((
+            webhook_deliveries::status.eq("failed"),
+            webhook_deliveries::next_at.eq(None::<Instant>),
+        ))
+        .execute(conn)
+}
+
+pub fn count_enabled(conn: &mut DbConnection, tenant: OrganizationId) -> QueryResult<i64> {
+    webhooks::table
+        .filter(webhooks::tenant_id.eq(tenant))
+        .filter(webhooks::disabled_at.is_null())
+        .count()
+        .get_result(conn)
 }

@@ -9,8 +9,9 @@ use futures_util::future::join_all;
 use serde_json::json;
 use zhibu::platform::clock::Clock;
 
+use crate::leaderboards::{follow, give, set_mode};
 use crate::process::{Server, run, zhibu};
-use crate::support::{Person, PostgresDatabase, Reply, Tenant, TestApp};
+use crate::support::{Person, PostgresDatabase, Reply, Tenant, TestApp, redis_url};
 
 #[actix_web::test]
 async fn a_copy_taken_while_people_check_in_has_all_that_was_acknowledged_before() {
@@ -51,6 +52,41 @@ async fn a_copy_taken_while_people_check_in_has_all_that_was_acknowledged_before
         assert!([200, 201].contains(&reply.status), "{}", reply.json);
     }
     assert_eq!(checked_in(&t, &restored.url, &tenant, &event).await.len(), 200);
+}
+
+/// What Redis keeps of boards is of the database as it was before: nobody may see it once that was lost.
+#[actix_web::test]
+async fn boards_of_a_restored_database_are_its_own() {
+    let (Some(database), Some(cache)) = (PostgresDatabase::if_wanted(), redis_url()) else {
+        eprintln!("LEFT OUT: boards outlive a database in Redis only");
+        return;
+    };
+    let t = TestApp::start().await;
+    t.clock().set(Clock::system().now());
+    let tenant = t.tenant().await;
+    set_mode(&t, &tenant, &tenant.root, "open").await;
+    give(&t, &tenant, &tenant.member_a_id, 3).await;
+    let folder = t.app.config.server.data.join("copy");
+    let words = tokio::task::spawn_blocking(backup(&t, &folder)).await.unwrap();
+    shell(
+        &told(&words, "pg_dump "),
+        t.app.config.database.url.as_ref().unwrap(),
+    );
+    give(&t, &tenant, &tenant.member_a_id, 4).await;
+    let points = async |url: &str| {
+        let path = format!("{url}/api/v1/leaderboards/{}?span=all", tenant.root);
+        t.get(&path, &tenant.admin).await.expect(200).json["items"][0]["points"].clone()
+    };
+    follow(&t).await;
+    assert_eq!(points(&t.url).await, 7);
+
+    shell(&told(&words, "pg_restore "), &database.url);
+    let mut restored = configured(&t, &folder, Some(&database.url));
+    restored
+        .env("REDIS_URL", cache)
+        .env("ZHIBU__CACHE__PREFIX", &t.app.config.cache.prefix);
+    let restored = Server::start_as(&mut restored).await;
+    assert_eq!(points(&restored.url).await, 3);
 }
 
 #[actix_web::test]

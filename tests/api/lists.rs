@@ -326,7 +326,17 @@ async fn who_signs_up_or_is_taken_off_reads_the_whole_list_again() {
     t.post(&path, &tenant.admin, group).await.expect(200);
     let third = read("").await.expect(200);
     t.advance_s(4 * 86_400);
+    let same = read(&third.text("/sync_token")).await.expect(200);
+    // Nor does the next thirty days' beginning, from which on sign-ups are looked at.
+    t.advance_s(10 * 86_400);
     read(&third.text("/sync_token")).await.expect(200);
+    assert_ne!(
+        read(&same.text("/sync_token"))
+            .await
+            .expect(200)
+            .text("/sync_token"),
+        same.text("/sync_token")
+    );
     let other = branch_day(&t, &tenant).await;
     t.advance_s(1_000);
     let last = later_event(&t, &tenant, &tenant.branch_b).await;

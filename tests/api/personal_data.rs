@@ -246,6 +246,13 @@ async fn what_is_said_while_an_erasure_looks_for_it_goes_too() {
     let tenant = t.tenant().await;
     let me = singer(&t, &tenant).await;
     sing(&t, &tenant, &me).await;
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    let by_hand = json!({ "member_id": me.0, "reason": "x", "client_event_id": new_uuid() });
+    let check_in = t
+        .post(&format!("/events/{event}/check-ins"), &tenant.admin, by_hand)
+        .await;
+    let check_in = check_in.expect(201).id();
+    left(&t, &tenant, &me.0).await;
     // So long before that the transaction does not look there itself.
     t.advance_s(86_400);
     let admin = t.get("/me", &tenant.admin).await.expect(200).text("/account_id");
@@ -261,8 +268,14 @@ async fn what_is_said_while_an_erasure_looks_for_it_goes_too() {
         .read(move |conn| personal_data::find_mentions(conn, &asked, id))
         .await;
     let known = known.unwrap();
-    left(&t, &tenant, &me.0).await;
-    db.write(move |conn| personal_data::erase(conn, &ctx, id, &known))
+    // A line of the log, and an answer that is kept for repeats.
+    let path = format!("/check-ins/{check_in}/annul");
+    let annul = t.request(Method::POST, &path, &tenant.admin);
+    let annul = annul.json(&json!({ "reason": "nightingale-meanwhile" }));
+    Reply::of(annul.header("idempotency-key", new_uuid()))
+        .await
+        .expect(200);
+    db.write(move |conn| personal_data::erase(conn, &ctx, &known))
         .await
         .unwrap();
     let dump = t.dump().await.to_lowercase();

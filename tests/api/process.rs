@@ -352,6 +352,74 @@ async fn a_database_that_may_lose_what_was_acknowledged_is_refused_before_anythi
     assert!(good, "{words}");
 }
 
+/// Shells and service managers begin with 1,024 open files, fewer than phones come in a second; a server takes what it may.
+#[actix_web::test]
+async fn a_server_opens_as_many_files_as_it_may() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = zhibu(folder.path());
+    let server = {
+        let binary = command.get_program().to_owned();
+        let script = format!("ulimit -Sn 256; exec {} \"$@\"", binary.to_str().unwrap());
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script, "sh"]).current_dir(folder.path());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        command = shell;
+        Server::start_as(command.stdin(Stdio::null())).await
+    };
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.process.id())).unwrap();
+    let files = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))
+        .unwrap();
+    let numbers: Vec<&str> = files.split_whitespace().skip(3).take(2).collect();
+    assert!(numbers[0] == numbers[1] && numbers[0] != "256", "{files}");
+}
+
+/// Password hashes are for nobody else on the machine, whoever made the folder.
+#[actix_web::test]
+async fn the_database_is_private_in_a_folder_that_was_there_before() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let _server = Server::start(folder.path(), &[]).await;
+    for name in ["zhibu.db", "zhibu.db-wal", "zhibu.db-shm", "secret.key"] {
+        let mode = data.join(name).metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+/// Lists may wait for a replica of the database that is away; people check in without it.
+#[actix_web::test]
+async fn a_read_replica_that_is_away_stops_no_start_and_no_check_in() {
+    let t = TestApp::start().await;
+    let Some(url) = t.app.config.database.url.clone() else {
+        return;
+    };
+    let tenant = t.tenant().await;
+    let event = t.open_event(&tenant.admin, &tenant.branch_a, json!({})).await;
+    let code = t.code(&tenant.admin, &event).await;
+    let mut config = t.app.config.as_ref().clone();
+    config.database.url = Some(url);
+    config.database.read_url = Some("postgres://zhibu@127.0.0.1:1/nobody".to_owned());
+    let (replica, stop) = t.replica_with(config).await;
+    t.get(&format!("{replica}/readyz"), "").await.expect(200);
+    let path = format!("{replica}/api/v1/check-ins");
+    t.post(&path, &tenant.member_a, t.with_code(&code))
+        .await
+        .expect(201);
+    t.get(&format!("{replica}/api/v1/lessons"), &tenant.member_a)
+        .await
+        .refused(503, "unavailable");
+    stop.stop(false).await;
+}
+
 #[actix_web::test]
 async fn ready_means_that_the_database_has_every_migration_of_this_binary() {
     use diesel::prelude::*;

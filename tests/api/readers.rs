@@ -4,7 +4,11 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::support::TestApp;
+use reqwest::Method;
+use serde_json::json;
+use zhibu::platform::http::sweep_keys;
+
+use crate::support::{Reply, TestApp, new_uuid};
 
 /// The kernel's state of the server's end of a connection; none: it is over.
 fn server_end(of: &TcpStream) -> Option<String> {
@@ -55,4 +59,67 @@ async fn a_connection_whose_reader_takes_nothing_ends() {
     let mut stalled = stalled;
     let _ = stalled.read_to_end(&mut got);
     assert!(got.len() < 60 * whole.len());
+}
+
+/// Exports and other long reads have some of the readers, never all: whoever asks for sixteen keeps nobody else from reading.
+#[actix_web::test]
+async fn long_reads_leave_readers_for_everybody() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let readers = t.app.config.database.connections;
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Arc::new(std::sync::Mutex::new(held));
+    let long = (0..readers).map(|_| {
+        let (db, held) = (t.app.db.clone(), held.clone());
+        actix_web::rt::spawn(async move {
+            let wait = move |_: &mut _| Ok(held.lock().unwrap().recv().is_ok());
+            db.read_long(wait).await
+        })
+    });
+    let long: Vec<_> = long.collect();
+    // Until they have what they get of the readers.
+    while t.app.db.connections_in_use() == 0 {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..20 {
+        t.get("/lessons", &tenant.member_a).await.expect(200);
+    }
+    for _ in 0..readers {
+        release.send(()).unwrap();
+    }
+    for one in long {
+        assert!(one.await.unwrap().unwrap());
+    }
+}
+
+/// What is of no use any more goes some rows a transaction: all of it, and nothing else.
+#[actix_web::test]
+async fn a_sweep_takes_as_many_transactions_as_it_needs() {
+    let t = TestApp::start_for_days().await;
+    let tenant = t.tenant().await;
+    let write = async |name: &str| {
+        let body = json!({ "name": name, "kind": "group", "parent_id": tenant.branch_a });
+        let request = t
+            .request(Method::POST, "/organizations", &tenant.admin)
+            .json(&body);
+        Reply::of(request.header("idempotency-key", new_uuid()))
+            .await
+            .expect(201);
+    };
+    write("甲組").await;
+    let many = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 4500) \
+         INSERT INTO idempotency_keys (account_id, route, key, fingerprint, status, body, created_at) \
+         SELECT k.account_id, k.route, 'old-' || n.n, k.fingerprint, k.status, k.body, k.created_at \
+         FROM idempotency_keys k, n WHERE k.route LIKE '%/organizations'";
+    t.app
+        .db
+        .write(move |conn| Ok(diesel::RunQueryDsl::execute(diesel::sql_query(many), conn)?))
+        .await
+        .unwrap();
+    assert!(t.count("idempotency_keys").await > 4_500);
+    t.advance_s(86_401);
+    write("乙組").await;
+    let now = t.clock().now();
+    t.app.db.sweep(move |conn| sweep_keys(conn, now)).await.unwrap();
+    assert_eq!(t.count("idempotency_keys").await, 1);
 }

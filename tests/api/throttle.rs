@@ -490,3 +490,39 @@ async fn guesses_from_another_tenant_close_no_event() {
         "\"typed-code-event\";q=3;w=300"
     );
 }
+
+/// Ids of events can be made up, and each guess takes a counter: nobody fills the room of all others with them.
+#[actix_web::test]
+async fn guesses_at_events_that_are_not_there_are_counted_with_the_member() {
+    let t = TestApp::start().await;
+    let tenant = t.tenant().await;
+    let made_up = || {
+        json!({
+            "event_id": new_uuid(), "typed_code": "000000", "client_event_id": new_uuid(), "occurred_at": t.in_s(0),
+        })
+    };
+    let items: Vec<_> = std::iter::repeat_with(made_up).take(80).collect();
+    let batch = t
+        .post("/check-ins/batch", &tenant.member_a, json!({ "items": items }))
+        .await
+        .expect(200);
+    let codes = |code: &str| batch.items().iter().filter(|item| item["code"] == code).count();
+    assert_eq!(
+        (codes("invalid_code"), codes("rate_limited")),
+        (50, 30),
+        "{}",
+        batch.json
+    );
+    // Others type theirs, and what is no guess is judged.
+    let event = t
+        .open_event(&tenant.organizer_a, &tenant.branch_a, json!({}))
+        .await;
+    let path = format!("/events/{event}/code");
+    let code = t.get(&path, &tenant.organizer_a).await.expect(200);
+    let typed = json!({
+        "event_id": event, "typed_code": code.text("/typed_code"), "client_event_id": new_uuid(), "occurred_at": t.in_s(0),
+    });
+    t.post("/check-ins", &tenant.secretary_a, typed).await.expect(201);
+    let scanned = t.with_code(&code.text("/code"));
+    t.post("/check-ins", &tenant.member_a, scanned).await.expect(201);
+}

@@ -339,58 +339,87 @@ async fn recorded_before(
     Ok(done)
 }
 
-/// Six digits could be guessed: wrong ones are counted for each member, and for all of a tenant at an event.
+/// Six digits could be guessed: wrong ones are counted for each member at an event and at all together, and for all of a
+/// tenant at an event.
 struct Guesses<'a> {
     app: &'a App,
     by_member: Limit,
+    by_member_anywhere: Limit,
     by_event: Limit,
     member_key: String,
+    anywhere_key: String,
     event_key: String,
     guess: u64,
+    guess_anywhere: u64,
 }
 
 impl<'a> Guesses<'a> {
     const WINDOW: Duration = Duration::from_secs(300);
     /// Typed codes change at most this often.
     const SLOT_S: i64 = 5;
+    /// Events whose codes a member may get wrong in a window. Ids of events can be made up, and each takes a counter.
+    const EVENTS: u32 = 10;
 
     fn of(app: &'a App, wish: &CheckIn) -> Option<Self> {
         let (limits, typed) = (&app.config.check_in, wish.typed_code.as_ref()?);
         // One code at one time is one guess, however often it is sent at once; at another time it is another.
         let slot = wish.claim.judged_at.seconds().div_euclid(Self::SLOT_S);
         let guess = codes::guess_of(typed, slot);
+        let anywhere = limits.typed_guesses_per_member.saturating_mul(Self::EVENTS);
+        let (_, event) = wish.event.0.as_u64_pair();
         Some(Self {
             app,
             by_member: Limit::on_guesses("typed-code", limits.typed_guesses_per_member, Self::WINDOW),
+            by_member_anywhere: Limit::on_guesses("typed-code-member", anywhere, Self::WINDOW),
             by_event: Limit::on_guesses("typed-code-event", limits.typed_guesses_per_event, Self::WINDOW),
             member_key: format!("{}:{}", wish.event, wish.member),
+            anywhere_key: wish.member.to_string(),
             // With the guesser's tenant: who belongs to another one counts for nobody here.
             event_key: format!("{}:{}", wish.event, wish.tenant),
             guess,
+            guess_anywhere: guess ^ event,
         })
     }
 
     /// A member's guess is counted before it is judged, so that parallel ones cannot slip through together. The event's
     /// limit is a second line: a hall full of right codes under way must not reach it, so it counts what has failed.
-    async fn admit(&self) -> AppResult<Try<'a>> {
+    async fn admit(&self) -> AppResult<[Try<'a>; 2]> {
         let cache = &self.app.cache;
         self.by_event.check(cache, &self.event_key).await?;
-        self.by_member
+        let anywhere = self
+            .by_member_anywhere
+            .admit_item(cache, &self.anywhere_key, Some(self.guess_anywhere))
+            .await?;
+        let here = self
+            .by_member
             .admit_item(cache, &self.member_key, Some(self.guess))
-            .await
+            .await;
+        match here {
+            Ok(here) => Ok([here, anywhere]),
+            Err(refusal) => {
+                anywhere.give_back().await;
+                Err(refusal)
+            }
+        }
     }
 
-    async fn learn(&self, counted: &Try<'a>, outcome: &AppResult<CheckedIn>) {
+    async fn learn(&self, counted: &[Try<'a>; 2], outcome: &AppResult<CheckedIn>) {
         match outcome {
             Err(error) if error.code() == Code::InvalidCode => {
-                counted.fail().await;
+                for counted in counted {
+                    counted.fail().await;
+                }
                 self.by_event.note(&self.app.cache, &self.event_key).await;
             }
             // Answered without a look at the code: given back, these would give wrong guesses back.
             Ok(done) if done.found == Found::Repeat => {}
             Err(error) if error.code() == Code::ClientEventIdReused => {}
             // The code was right, or nobody has looked at it.
-            _ => counted.give_back().await,
+            _ => {
+                for counted in counted {
+                    counted.give_back().await;
+                }
+            }
         }
     }
 }

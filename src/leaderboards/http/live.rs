@@ -48,7 +48,7 @@ impl LiveBoards {
 
     fn watch(&self, shown: Arc<Shown>) -> Latest {
         let (hub, board) = (self.clone(), shown.board.clone());
-        self.frames.watch(&board, news_of(&board.key()), move || {
+        self.frames.watch(&board, news_of(&board), move || {
             let (hub, shown) = (hub.clone(), shown.clone());
             async move { hub.frame(&shown).await }
         })

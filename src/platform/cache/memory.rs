@@ -1,7 +1,7 @@
 //! The in-process side: enough for one machine, and what answers while Redis does not. Its memory is bounded.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast;
@@ -9,8 +9,9 @@ use tokio::sync::broadcast;
 use super::News;
 use crate::platform::limits::{Limit, Tally, WhenFull};
 
-/// Counters of a room, some 150 bytes each. A guess of a password costs a hash, so a flood of made-up names needs the
-/// better part of an hour to fill it, and by then the first ones end.
+/// Counters of a room, some 150 bytes each; each limit has its own, so that nobody fills that of another. A guess of a
+/// password costs a hash, so a flood of made-up names needs the better part of an hour, and by then the first ones end; of
+/// typed codes one member has few.
 const ROOM: usize = 100_000;
 /// Above so many, expired ones are swept, but not at every call: a sweep looks at all of them.
 const SWEEP_ABOVE: usize = 10_000;
@@ -18,8 +19,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
 pub struct MemoryCache {
-    guesses: Arc<Mutex<Counters>>,
-    addresses: Arc<Mutex<Counters>>,
+    rooms: Arc<Mutex<HashMap<&'static str, Counters>>>,
     news: broadcast::Sender<News>,
 }
 
@@ -39,42 +39,40 @@ struct Counter {
 impl Default for MemoryCache {
     fn default() -> Self {
         Self {
-            guesses: Arc::default(),
-            addresses: Arc::default(),
+            rooms: Arc::default(),
             news: broadcast::channel(1024).0,
         }
     }
 }
 
 impl MemoryCache {
-    fn room(&self, limit: &Limit) -> MutexGuard<'_, Counters> {
-        let room = match limit.when_full {
-            WhenFull::Refuse => &self.guesses,
-            WhenFull::Admit => &self.addresses,
-        };
-        room.lock().unwrap_or_else(PoisonError::into_inner)
+    fn in_room<T>(&self, limit: &Limit, work: impl FnOnce(&mut Counters) -> T) -> T {
+        let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        work(rooms.entry(limit.name).or_default())
     }
 
     pub fn take(&self, limit: &Limit, key: &str, item: Option<u64>) -> Tally {
-        self.room(limit).take(limit, key, item, Instant::now())
+        self.in_room(limit, |room| room.take(limit, key, item, Instant::now()))
     }
 
     pub fn peek(&self, limit: &Limit, key: &str) -> Tally {
-        self.room(limit).peek(limit, key, Instant::now())
+        self.in_room(limit, |room| room.peek(limit, key, Instant::now()))
     }
 
     pub fn give_back(&self, limit: &Limit, key: &str, item: Option<u64>) {
-        self.room(limit).give_back(key, item);
+        self.in_room(limit, |room| room.give_back(key, item));
     }
 
     pub fn spend(&self, limit: &Limit, key: &str, item: u64) {
-        if let Some(counter) = self.room(limit).by_key.get_mut(key) {
-            counter.items.retain(|tried| *tried != item);
-        }
+        self.in_room(limit, |room| {
+            if let Some(counter) = room.by_key.get_mut(key) {
+                counter.items.retain(|tried| *tried != item);
+            }
+        });
     }
 
     pub fn forget(&self, limit: &Limit, key: &str) {
-        self.room(limit).by_key.remove(key);
+        self.in_room(limit, |room| room.by_key.remove(key));
     }
 
     pub fn announce(&self, news: News) {
@@ -225,6 +223,19 @@ mod tests {
             cache.spend(&GUESSES, "a", 7);
         }
         assert!(!take(&cache).is_within);
+    }
+
+    #[test]
+    fn a_room_that_is_full_is_in_no_other_limits_way() {
+        let (cache, other) = (
+            MemoryCache::default(),
+            Limit::on_guesses("sign-in", 3, Duration::from_secs(60)),
+        );
+        for key in 0..ROOM {
+            assert!(cache.take(&GUESSES, &key.to_string(), None).is_within);
+        }
+        assert!(!cache.take(&GUESSES, "one more", None).is_within);
+        assert!(cache.take(&other, "one more", None).is_within);
     }
 
     #[test]

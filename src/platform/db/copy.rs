@@ -38,12 +38,23 @@ pub fn copy_sqlite(source: &Manager, into: &Path) -> Result<(), CopyError> {
         .execute(&mut source.connect_untouched()?)?;
     look_through(&target)?;
     File::open(&part)?.sync_all()?;
-    std::fs::hard_link(&part, into)?; // unlike rename, it replaces nothing
-    std::fs::remove_file(&part)?;
+    name_it(&part, into)?;
     if let Some(folder) = into.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         File::open(folder)?.sync_all()?;
     }
     Ok(())
+}
+
+/// Replaces nothing, unlike a rename. Some file systems, of sticks for example, have no links: there it looks first.
+fn name_it(part: &Path, into: &Path) -> std::io::Result<()> {
+    use std::io::ErrorKind::{PermissionDenied, Unsupported};
+    match std::fs::hard_link(part, into) {
+        Ok(()) => std::fs::remove_file(part),
+        Err(error) if matches!(error.kind(), PermissionDenied | Unsupported) && !into.exists() => {
+            std::fs::rename(part, into)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn make_private(path: &Path) -> std::io::Result<()> {

@@ -15,6 +15,7 @@ pub mod types;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use diesel::QueryResult;
 use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use tokio::sync::Semaphore;
@@ -39,6 +40,8 @@ const WRITE_ATTEMPTS: u32 = 5;
 
 /// How long a caller waits for a job that may take long.
 const LONG: Duration = Duration::from_secs(60);
+/// Rows that one transaction clears away: well below what a statement may take.
+pub const SWEPT_AT_ONCE: i64 = 2_000;
 
 #[derive(Clone, Copy)]
 enum Way {
@@ -67,12 +70,15 @@ struct Inner {
     writers: Pool,
     // Callers wait here, as cheap futures, rather than as blocked threads.
     read_turns: Arc<Semaphore>,
+    /// Of the readers only some at a time do what takes long, so that others are left for everybody.
+    long_turns: Arc<Semaphore>,
     write_turns: Arc<Semaphore>,
     deadline: Duration,
 }
 
 impl Db {
-    /// Opens the pools. Connections are made at once, so a wrong URL fails the start and says why.
+    /// Opens the pools. Connections are made at once, so a wrong URL fails the start and says why; that of a replica is
+    /// told in the log.
     pub fn open(config: &DatabaseConfig) -> Result<Self, r2d2::Error> {
         let (backend, write_target, read_target, writers, readers) = match config.url.as_deref() {
             Some(url) => (
@@ -96,25 +102,34 @@ impl Db {
                 )
             }
         };
-        let open = |target: Target, size: u32| {
-            let manager = Manager {
-                target,
-                statement_timeout: config.statement_timeout,
-            };
+        let pool = |size: u32| {
             r2d2::Pool::builder()
                 .max_size(size)
                 .min_idle(Some(1))
                 .test_on_check_out(false)
                 .connection_timeout(config.deadline)
                 .error_handler(Box::new(LogPoolErrors))
-                .build(manager)
         };
+        let manager = |target: Target| Manager {
+            target,
+            statement_timeout: config.statement_timeout,
+        };
+        let readers_of = manager(read_target);
+        let (writers_open, readers_open) = (
+            pool(writers).build(manager(write_target))?,
+            // Nothing that must be kept waits for a replica: without one lists are missing, and check-ins go on.
+            match config.read_url {
+                Some(_) => pool(readers).build_unchecked(readers_of),
+                None => pool(readers).build(readers_of)?,
+            },
+        );
         Ok(Self(Arc::new(Inner {
             backend,
             has_replica: config.read_url.is_some(),
-            writers: open(write_target, writers)?,
-            readers: open(read_target, readers)?,
+            writers: writers_open,
+            readers: readers_open,
             read_turns: Arc::new(Semaphore::new(readers as usize)),
+            long_turns: Arc::new(Semaphore::new((readers as usize / 4).max(2))),
             write_turns: Arc::new(Semaphore::new(writers as usize)),
             deadline: config.deadline,
         })))
@@ -145,11 +160,15 @@ impl Db {
         F: Fn(&mut DbConnection) -> AppResult<T> + Send + 'static,
         T: Send + 'static,
     {
-        let way = match self.0.has_replica {
+        self.hop(self.fresh(), Length::Usual, work).await
+    }
+
+    /// Readers see all that is committed unless they are at a replica.
+    fn fresh(&self) -> Way {
+        match self.0.has_replica {
             true => Way::Write,
             false => Way::Read,
-        };
-        self.hop(way, Length::Usual, work).await
+        }
     }
 
     /// One transaction on the writer. `work` may be called again from the start when the database asks for it,
@@ -171,6 +190,15 @@ impl Db {
         self.hop(Way::Read, Length::Long, once(work)).await
     }
 
+    /// `read_fresh` likewise.
+    pub async fn read_fresh_long<T, F>(&self, work: F) -> AppResult<T>
+    where
+        F: Fn(&mut DbConnection) -> AppResult<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.hop(self.fresh(), Length::Long, work).await
+    }
+
     /// `write` for the few jobs that may take long (a roster of thousands of rows): same rules, longer deadline.
     pub async fn write_long<T, F>(&self, work: F) -> AppResult<T>
     where
@@ -178,6 +206,21 @@ impl Db {
         T: Send + 'static,
     {
         self.hop(Way::Write, Length::Long, work).await
+    }
+
+    /// Clears away what is of no use any more, some rows a transaction, so that others write in between; `some` tells how
+    /// many went, and clears `SWEPT_AT_ONCE` at most.
+    pub async fn sweep<F>(&self, some: F) -> AppResult<()>
+    where
+        F: Fn(&mut DbConnection) -> QueryResult<usize> + Clone + Send + 'static,
+    {
+        loop {
+            let some = some.clone();
+            let gone = self.write(move |conn| Ok(some(conn)?)).await?;
+            if i64::try_from(gone).unwrap_or(i64::MAX) < SWEPT_AT_ONCE {
+                return Ok(());
+            }
+        }
     }
 
     /// `write` where waiting is no harm: for lanes and commands, which are about all trees.
@@ -220,13 +263,18 @@ impl Db {
             Way::Write => &self.0.write_turns,
         };
         let in_time = tokio::time::timeout(deadline, async {
+            // With the job, which goes on when its caller has gone.
+            let long_turn = match (way, length) {
+                (Way::Read, Length::Long) => self.0.long_turns.clone().acquire_owned().await.ok(),
+                _ => None,
+            };
             let turn = turns
                 .clone()
                 .acquire_owned()
                 .await
                 .map_err(|_| AppError::unavailable())?;
             tokio::task::spawn_blocking(move || {
-                let _turn = turn;
+                let _turns = (turn, long_turn);
                 span.in_scope(|| db.run_blocking(way, fence, length, &mut *job))
             })
             .await
@@ -387,6 +435,8 @@ pub fn means_unavailable(error: &DieselError) -> bool {
     match error {
         DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _)
         | DieselError::DatabaseError(DatabaseErrorKind::UnableToSendCommand, _)
+        // A primary that has become a standby.
+        | DieselError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _)
         | DieselError::BrokenTransactionManager => true,
         DieselError::DatabaseError(_, info) => [
             "terminating connection",

@@ -172,8 +172,10 @@ impl JobQueue {
     }
 
     async fn run_in_database(&self, job: Job) -> AppResult<()> {
-        let (handlers, now) = (self.handlers.clone(), self.clock.now());
+        let (handlers, clock) = (self.handlers.clone(), self.clock.clone());
         let work = move |conn: &mut DbConnection| {
+            // What it writes is not dated with when it began to wait for its turn.
+            let now = clock.now();
             if !store::hold(conn, &job)? {
                 return Ok(());
             }
@@ -208,10 +210,7 @@ impl JobQueue {
         let queue = self.clone();
         jobs.every("sweep jobs", periodic::HOUR, move || {
             let (db, before) = (queue.db.clone(), queue.clock.now().plus_s(-KEEP_S));
-            async move {
-                db.write(move |conn| Ok(store::sweep(conn, before).map(|_| ())?))
-                    .await
-            }
+            async move { db.sweep(move |conn| store::sweep(conn, before)).await }
         });
     }
 }

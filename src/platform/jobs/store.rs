@@ -8,7 +8,7 @@ use diesel::sql_types::{BigInt, Nullable, Text};
 
 use super::JobId;
 use crate::platform::db::schema::jobs;
-use crate::platform::db::{AnyId, DbConnection, Instant, Json, sql};
+use crate::platform::db::{AnyId, DbConnection, Instant, Json, SWEPT_AT_ONCE, sql};
 use crate::platform::ids::Ids;
 
 /// Held to the end of the transaction by whoever takes jobs toward the outside; SQLite's writer is alone anyway.
@@ -144,7 +144,7 @@ fn take(conn: &DbConnection, which: &str, most: &str) -> String {
     )
 }
 
-/// Toward whom something is due, and how much of it may be taken.
+/// Toward whom something is due, and how much of it may be taken: of who did not answer before, one at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
 pub struct Target {
     #[diesel(sql_type = sql::Uuid)]
@@ -153,14 +153,17 @@ pub struct Target {
     room: i64,
 }
 
-/// With so many of each in hand at most, by whichever replica; whoever has waited longest first.
+/// With so many of each in hand at most, by whichever replica; whoever has waited longest first, but those behind all others
+/// with whom something has failed: a few that hang would have every place again and again.
 pub fn list_targets(conn: &mut DbConnection, now: Instant, most_each: i64) -> QueryResult<Vec<Target>> {
     let in_hand = "count(CASE WHEN leased_until > $2 THEN 1 END)";
+    let most = "CASE WHEN count(last_error) > 0 THEN 1 ELSE $1 END";
     let query = format!(
-        "SELECT target_id, $1 - {in_hand} AS room FROM jobs \
+        "SELECT target_id, {most} - {in_hand} AS room FROM jobs \
          WHERE finished_at IS NULL AND run_at <= $2 AND target_id IS NOT NULL GROUP BY target_id \
-         HAVING {in_hand} < $1 AND {in_hand} < count(*) \
-         ORDER BY min(CASE WHEN leased_until > $2 THEN NULL ELSE run_at END), target_id"
+         HAVING {in_hand} < {most} AND {in_hand} < count(*) \
+         ORDER BY CASE WHEN count(last_error) > 0 THEN 1 ELSE 0 END, \
+         min(CASE WHEN leased_until > $2 THEN NULL ELSE run_at END), target_id"
     );
     diesel::sql_query(query)
         .bind::<BigInt, _>(most_each)
@@ -244,7 +247,9 @@ pub fn put_back(
         .map(|_| ())
 }
 
-/// Forgets jobs that were finished before then.
+/// Forgets some of the jobs that were finished before then.
 pub fn sweep(conn: &mut DbConnection, before: Instant) -> QueryResult<usize> {
-    diesel::delete(jobs::table.filter(jobs::finished_at.lt(before))).execute(conn)
+    let old = jobs::table.filter(jobs::finished_at.lt(before));
+    let some: Vec<JobId> = old.select(jobs::id).limit(SWEPT_AT_ONCE).load(conn)?;
+    diesel::delete(jobs::table.filter(jobs::id.eq_any(some))).execute(conn)
 }

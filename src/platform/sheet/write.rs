@@ -45,7 +45,9 @@ fn write_csv<'a>(
     // Excel on Windows takes a CSV without the mark for the local code page.
     let mut writer = WriterBuilder::new()
         .terminator(Terminator::CRLF)
-        .quote_style(QuoteStyle::Necessary)
+        // Every text: where lists are separated by semicolons or tabs, a text without quotes could end its cell and begin
+        // another with a formula.
+        .quote_style(QuoteStyle::NonNumeric)
         .flexible(true)
         .from_writer(b"\xEF\xBB\xBF".to_vec());
     let failed = |error: ::csv::Error| SheetError::WriteFailed(error.to_string());

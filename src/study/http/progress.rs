@@ -104,7 +104,8 @@ fn millis(seconds: f64) -> u32 {
 /// Tell what was played. The union of all that is told is kept, so that replays, reordering and several phones are
 /// harmless; seeking adds nothing. It is credited as far as the time since the sitting began allows at the lesson's speed,
 /// all lessons and phones of a member together; what does not fit waits for a secretary, and is told in `rejected`. Who was
-/// transferred, or whose lesson was archived, within the fourteen days that a backlog may wait, may still tell what was played before.
+/// transferred, or whose lesson was archived, within the fourteen days that a backlog may wait, may still tell what was
+/// played before; a quiz of it can no more be begun.
 #[utoipa::path(tag = "study", params(("id" = LessonId, Path)), request_body = RecordProgress, responses((status = 200, body = RecordedView), (status = 403, description = "forbidden: an account without a member")))]
 #[put("/lessons/{id}/progress")]
 pub async fn update_progress(

@@ -181,7 +181,10 @@ impl TestApp {
 
     /// A second server on the same database: another replica.
     pub async fn replica(&self) -> (String, actix_web::dev::ServerHandle) {
-        let mut config = self.app.config.as_ref().clone();
+        self.replica_with(self.app.config.as_ref().clone()).await
+    }
+
+    pub async fn replica_with(&self, mut config: Config) -> (String, actix_web::dev::ServerHandle) {
         config.server.listen = "127.0.0.1:0".parse().unwrap();
         let app = App::build(config, self.app.clock.clone(), Ids::system()).unwrap();
         let running = server::start(web::Data::new(app)).await.unwrap();

@@ -31,7 +31,7 @@ fn write(format: SheetFormat, cells: Vec<Cell<'_>>) -> Vec<u8> {
 
 fn csv(cells: Vec<Cell<'_>>) -> String {
     let text = String::from_utf8(write(SheetFormat::Csv, cells)).unwrap();
-    text.strip_prefix("\u{FEFF}h\r\n")
+    text.strip_prefix("\u{FEFF}\"h\"\r\n")
         .unwrap()
         .strip_suffix("\r\n")
         .unwrap()
@@ -54,7 +54,7 @@ fn a_csv_has_a_mark_and_windows_line_ends() {
     let bytes = write_sheet(SheetFormat::Csv, "x", &["姓名", "備註"], table).unwrap();
     assert_eq!(
         String::from_utf8(bytes).unwrap(),
-        "\u{FEFF}姓名,備註\r\n\"甲,乙\",\"a\"\"b\nc\"\r\n1\r\n"
+        "\u{FEFF}\"姓名\",\"備註\"\r\n\"甲,乙\",\"a\"\"b\nc\"\r\n1\r\n"
     );
 }
 
@@ -71,7 +71,10 @@ fn each_kind_of_cell_has_its_form() {
         Cell::Number(f64::NAN),
         Cell::from(Some("z")),
     ];
-    assert_eq!(csv(cells.clone()), "甲,1.5,-7,2026-07-01 09:30:00,2026-07-01,,,z");
+    assert_eq!(
+        csv(cells.clone()),
+        r#""甲",1.5,-7,"2026-07-01 09:30:00","2026-07-01","","","z""#
+    );
     let read = rows(read_sheet(
         &write(SheetFormat::Xlsx, cells),
         &SheetLimits::default(),
@@ -143,6 +146,17 @@ fn formulas_are_harmless_in_a_csv() {
         assert_eq!(csv_text(good), good);
     }
     assert_eq!(csv_text("'=1"), "''=1");
+}
+
+/// Programs take semicolons or tabs between cells, too; within quotes there are none.
+#[test]
+fn a_text_is_one_cell_whatever_separates_them() {
+    for text in ["病假;=1+1", "病假\t=1+1", "甲"] {
+        assert_eq!(
+            csv(vec![Cell::from(text), Cell::Integer(5)]),
+            format!("\"{text}\",5")
+        );
+    }
 }
 
 #[test]
