@@ -64,6 +64,8 @@ fn postgres_words(folder: &Path) -> [String; 2] {
     ]
 }
 
+const KEY_IS_THERE: &str = "The key is beside it: who has both can be anybody.";
+
 /// Without the key the codes and tokens of before are worth nothing. One from the environment stays where it is.
 fn copy_key(config: &Config, folder: &Path) -> std::io::Result<&'static str> {
     let from = config.server.data.join("secret.key");
@@ -71,9 +73,19 @@ fn copy_key(config: &Config, folder: &Path) -> std::io::Result<&'static str> {
         return Ok("Keep ZHIBU_SECRET_KEY as safe as the copy: it is not in it.");
     }
     let to = folder.join("secret.key");
+    if to.exists() {
+        // Of a backup that was broken off. Onto itself it would be emptied.
+        return match std::fs::read(&to)? == std::fs::read(&from)? {
+            true => Ok(KEY_IS_THERE),
+            false => Err(std::io::Error::other(format!(
+                "{} is another key: name another folder",
+                to.display()
+            ))),
+        };
+    }
     std::fs::copy(from, &to)?; // with its mode, 0600
     std::fs::File::open(to)?.sync_all()?;
-    Ok("The key is beside it: who has both can be anybody.")
+    Ok(KEY_IS_THERE)
 }
 
 fn files_words(config: &Config, folder: &Path) -> String {

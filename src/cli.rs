@@ -188,6 +188,9 @@ async fn run(command: Command, config: Config) -> Result<ExitCode, Failure> {
     if config.database.url.is_none() || config.auth.secret_key.is_none() {
         make_private_folder(&config.server.data)?;
     }
+    if config.database.url.is_none() && !matches!(command, Command::Backup { .. }) {
+        begin_sqlite(&config)?;
+    }
     match command {
         Command::Serve { demo } => serve(config, demo).await?,
         Command::Migrate { check } => return migrate(&config, check),
@@ -255,8 +258,6 @@ fn open(config: Config) -> Result<web::Data<App>, Failure> {
     let first = config.database.url.is_some();
     if first {
         refuse_unsafe(&config)?;
-    } else {
-        begin_sqlite(&config)?;
     }
     for name in server::migrate_now(&config)? {
         tracing::info!(migration = %name, "ran");
@@ -271,26 +272,34 @@ fn open(config: Config) -> Result<web::Data<App>, Failure> {
     )?))
 }
 
-/// Its file is for this user's eyes only, in a folder that was there before, too. SQLite makes what lies beside it alike.
+/// Its file is for this user's eyes only, in a folder that was there before, too, and was not always made so. SQLite makes
+/// what lies beside it alike.
 fn begin_sqlite(config: &Config) -> std::io::Result<()> {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
     let path = &config.database.sqlite_path;
+    let named =
+        |error: std::io::Error| std::io::Error::new(error.kind(), format!("{}: {error}", path.display()));
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            let has_key = config.auth.secret_key.is_some() || config.server.data.join("secret.key").exists();
-            if !has_key {
-                tracing::warn!(
-                    "there is a database and no secret.key beside it: a new one is made. Sessions end, and webhooks need new \
-                     secrets; if this is a restore, put back the key of the backup before anybody signs in"
-                );
-            }
-            Ok(())
-        }
-        made => made.map(drop),
+    let file = options
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(named)?;
+    let about = file.metadata()?;
+    if about.permissions().mode() & 0o077 != 0
+        && let Err(error) = file.set_permissions(std::fs::Permissions::from_mode(0o600))
+    {
+        tracing::warn!(%error, "others of this machine may read the database {}", path.display());
     }
+    let has_key = config.auth.secret_key.is_some() || config.server.data.join("secret.key").exists();
+    if about.len() > 0 && !has_key {
+        tracing::warn!(
+            "there is a database and no secret.key beside it: a new one is made. Sessions end, and webhooks need new \
+             secrets; if this is a restore, put back the key of the backup before anybody signs in"
+        );
+    }
+    Ok(())
 }
 
 fn refuse_unsafe(config: &Config) -> Result<(), Failure> {

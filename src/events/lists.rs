@@ -86,7 +86,7 @@ fn next_token(
         };
         AppResult::Ok(SyncToken::new(at, who, audiences, since, &sign_ups))
     };
-    let next = token(SyncToken::period(now))?;
+    let next = token(SyncToken::begin_of_period(now))?;
     let Some(known) = known else { return Ok(next) };
     let since = known.since.ok_or(Code::SyncTokenOutdated)?;
     let is_same = match next.since == known.since {

@@ -30,7 +30,7 @@ const PERIOD_S: i64 = 30 * 86_400;
 
 impl SyncToken {
     /// From when on the sign-ups of a token of now are looked at.
-    pub fn period(now: Instant) -> Instant {
+    pub fn begin_of_period(now: Instant) -> Instant {
         let periods = now.seconds().div_euclid(PERIOD_S);
         Instant::from_micros(periods * PERIOD_S * 1_000_000)
     }
@@ -113,8 +113,14 @@ mod tests {
     #[test]
     fn sign_ups_are_looked_at_from_the_same_time_on_for_a_while() {
         let at = |seconds: i64, micros: i64| Instant::from_micros(seconds * 1_000_000 + micros);
-        assert_eq!(SyncToken::period(at(PERIOD_S, 1)), at(PERIOD_S, 0));
-        assert_eq!(SyncToken::period(at(2 * PERIOD_S - 1, 7)), at(PERIOD_S, 0));
-        assert_eq!(SyncToken::period(at(2 * PERIOD_S, 0)), at(2 * PERIOD_S, 0));
+        assert_eq!(SyncToken::begin_of_period(at(PERIOD_S, 1)), at(PERIOD_S, 0));
+        assert_eq!(
+            SyncToken::begin_of_period(at(2 * PERIOD_S - 1, 7)),
+            at(PERIOD_S, 0)
+        );
+        assert_eq!(
+            SyncToken::begin_of_period(at(2 * PERIOD_S, 0)),
+            at(2 * PERIOD_S, 0)
+        );
     }
 }

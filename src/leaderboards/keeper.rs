@@ -45,7 +45,7 @@ pub struct Keeper(Arc<Inner>);
 
 struct Inner {
     /// Of which database the boards tell. Where they are kept others' may lie, or those of the same before it was restored.
-    origin: RwLock<String>,
+    origin: RwLock<Origin>,
     db: Db,
     clock: Clock,
     cache: Cache,
@@ -55,6 +55,12 @@ struct Inner {
     makings: Semaphore,
     /// What was told last, and when: while a board that was lost is made anew it is better than nothing.
     told: MokaCache<(Board, Ask), (Told, Instant)>,
+}
+
+struct Origin {
+    mark: String,
+    /// Does the database tell all of it?
+    is_whole: bool,
 }
 
 /// One place where boards are kept.
@@ -114,17 +120,25 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Tells all processes that a board has changed.
 pub fn news_of(board: &Board) -> News {
-    News(format!("board:{}", board.key("").as_str()))
+    News(format!("board:{}", board.name()))
 }
 
-/// On SQLite one of its own for each process: there is no other that could share its boards.
-fn first_origin(db: &Db) -> String {
-    let ask = |whole| db.write_blocking(|conn| Ok(store::origin(conn, whole)?));
-    let found = match db.backend() {
-        Backend::Postgres => ask(true).or_else(|_| ask(false)).ok().flatten(),
-        Backend::Sqlite => None,
-    };
-    found.unwrap_or_else(|| hex::encode(rand::random::<[u8; 8]>()))
+impl Origin {
+    /// On SQLite one of its own for each process: there is no other that could share its boards.
+    fn first(db: &Db) -> Self {
+        let ask = |is_whole| {
+            let found = db.write_blocking(|conn| Ok(store::origin(conn, is_whole)?));
+            found.map(|mark| mark.map(|mark| Self { mark, is_whole }))
+        };
+        let found = match db.backend() {
+            Backend::Postgres => ask(true).or_else(|_| ask(false)).ok().flatten(),
+            Backend::Sqlite => None,
+        };
+        found.unwrap_or_else(|| Self {
+            mark: hex::encode(rand::random::<[u8; 8]>()),
+            is_whole: true,
+        })
+    }
 }
 
 impl Keeper {
@@ -137,7 +151,7 @@ impl Keeper {
             away_until: Mutex::default(),
         };
         let own = Boards::memory(clock.clone());
-        let origin = first_origin(&db);
+        let origin = Origin::first(&db);
         let sides = match &cache {
             Cache::Memory(_) => vec![side(own)],
             Cache::Redis(_) => vec![side(Boards::beside(&cache, clock.clone())), side(own)],
@@ -441,6 +455,27 @@ impl Keeper {
         Ok(true)
     }
 
+    /// Is the database the one that it was? If not, what is known of boards is of another, whose last changes may be gone.
+    async fn look_where(&self) {
+        let origin = || self.0.origin.write().unwrap_or_else(PoisonError::into_inner);
+        let is_whole = origin().is_whole;
+        let ask = move |conn: &mut DbConnection| Ok(store::origin(conn, is_whole)?);
+        match self.0.db.read_fresh(ask).await {
+            Ok(Some(mark)) if mark != origin().mark => {
+                tracing::info!("another database, or another life of it: leaderboards are made anew");
+                origin().mark = mark;
+                self.0.told.invalidate_all();
+                for side in &self.0.sides {
+                    lock(&side.watched).values_mut().for_each(|one| one.at = None);
+                }
+            }
+            Ok(_) => {}
+            // It is busy, or away: that is no other one.
+            Err(error) if error.code() == Code::Unavailable => {}
+            Err(_) => origin().is_whole = false,
+        }
+    }
+
     /// The version that a board is at, as this process last saw it and nothing has changed since; none: it must be read.
     pub fn version(&self, board: &Board) -> Option<i64> {
         let side = self.0.sides.iter().find(|side| !side.is_away())?;
@@ -457,25 +492,12 @@ impl Keeper {
     }
 
     fn key_of(&self, board: &Board) -> BoardKey {
-        board.key(&self.0.origin.read().unwrap_or_else(PoisonError::into_inner))
+        board.key(&self.0.origin.read().unwrap_or_else(PoisonError::into_inner).mark)
     }
 
-    /// Tells the places where boards are kept which of them are still looked at; and looks whether the database is the one
-    /// that it was.
+    /// Tells the places where boards are kept which of them are still looked at.
     pub async fn keep(&self) {
-        for whole in [true, false] {
-            let found = self
-                .0
-                .db
-                .read_fresh(move |conn| Ok(store::origin(conn, whole)?))
-                .await;
-            if let Ok(found) = found {
-                if let Some(origin) = found {
-                    *self.0.origin.write().unwrap_or_else(PoisonError::into_inner) = origin;
-                }
-                break;
-            }
-        }
+        self.look_where().await;
         for side in &self.0.sides {
             let keys: Vec<BoardKey> = side.looked_at().iter().map(|board| self.key_of(board)).collect();
             side.boards.keep(&keys).await;

@@ -139,16 +139,20 @@ pub struct Board {
 }
 
 impl Board {
-    /// Of this database, as it is now: see `store::origin`.
-    pub fn key(&self, origin: &str) -> BoardKey {
+    pub fn name(&self) -> String {
         let kind = if self.is_final { "final" } else { "live" };
-        BoardKey::new(format!(
-            "{origin}:{kind}:{}:{}:{}:{}",
+        format!(
+            "{kind}:{}:{}:{}:{}",
             self.top,
             self.unit.as_str(),
             self.period.span.as_str(),
             self.period.starts_on
-        ))
+        )
+    }
+
+    /// Of this database, as it is now: see `store::origin`.
+    pub fn key(&self, origin: &str) -> BoardKey {
+        BoardKey::new(format!("{origin}:{}", self.name()))
     }
 }
 

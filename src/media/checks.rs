@@ -21,8 +21,9 @@ use crate::platform::jobs::Jobs;
 const PERIOD: Duration = Duration::from_secs(60);
 /// Rows of one round.
 const ROUND: i64 = 500;
-/// For so long bytes that are nowhere are looked for.
+/// For so long bytes that are nowhere are looked for, and so long after a start at least.
 const GIVEN_UP_S: i64 = 86_400;
+const STARTING_S: i64 = 3_600;
 
 /// The bytes of a complete file.
 enum Whole {
@@ -185,8 +186,8 @@ impl Media {
     /// Nobody waits for ever for bytes that are nowhere, as after a restore; but a folder may be away for a while, and a
     /// server may start before it is there. Where a bucket has them already nobody knows whether they are whole.
     async fn give_up(&self, row: &FileRow) -> AppResult<()> {
-        let missed_since = row.updated_at.max(self.started_at);
-        if missed_since > self.clock.now().plus_s(-GIVEN_UP_S) {
+        let now = self.clock.now();
+        if row.updated_at > now.plus_s(-GIVEN_UP_S) || self.started_at > now.plus_s(-STARTING_S) {
             return Err(AppError::unavailable().caused_by("its bytes are nowhere"));
         }
         self.refuse(row, Refusal::Unreadable).await?;

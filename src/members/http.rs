@@ -228,7 +228,9 @@ async fn list_members(
         let language = language(&request);
         let bytes = app
             .db
-            .read_long(move |conn| members_sheet(format, language, service::all_members(conn, &ctx, asked)?))
+            .read_export(move |conn| {
+                members_sheet(format, language, service::all_members(conn, &ctx, asked)?)
+            })
             .await?;
         return Ok(sheet_response(format, "members", bytes));
     }

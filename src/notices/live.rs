@@ -16,6 +16,8 @@ use crate::platform::db::Db;
 const PACE: Duration = Duration::from_millis(400);
 /// A change is committed at most so long after the instant it bears, replicas' clocks included.
 const LATENESS_S: i64 = 30;
+/// After a database that was away for longer nobody looks for who is to be told.
+const LONGEST_S: i64 = 600;
 
 /// Grows with each change of one's inbox.
 pub type Ticks = watch::Receiver<u64>;
@@ -66,7 +68,16 @@ impl NoticeHub {
         let mut looked_at = self.clock.now();
         while self.is_watched() {
             // From the last look that was answered on: the database may have been away for long.
-            let (now, since) = (self.clock.now(), looked_at.plus_s(-LATENESS_S));
+            let now = self.clock.now();
+            if looked_at.plus_s(LONGEST_S) < now {
+                // Too much to look for: whoever watches looks again.
+                self.lock()
+                    .members
+                    .values()
+                    .for_each(|ticks| ticks.send_modify(|tick| *tick += 1));
+                looked_at = now;
+            }
+            let since = looked_at.plus_s(-LATENESS_S);
             match self
                 .db
                 .read_fresh(move |conn| service::activity(conn, since))

@@ -33,7 +33,10 @@ struct ExportView {
 async fn export_me(app: web::Data<App>, who: SignedIn) -> AppResult<HttpResponse> {
     let (ctx, member_id) = (app.ctx(who.0.clone()), who.0.member()?);
     let made_at = ctx.now;
-    let records = app.db.read_long(move |conn| service::export(conn, &ctx)).await?;
+    let records = app
+        .db
+        .read_export(move |conn| service::export(conn, &ctx))
+        .await?;
     let view = ExportView {
         member_id,
         made_at,

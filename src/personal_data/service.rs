@@ -38,6 +38,8 @@ pub fn export(conn: &mut DbConnection, ctx: &Ctx) -> AppResult<Records> {
 pub struct Mentions {
     member: MemberId,
     at: Instant,
+    /// Not of who was active.
+    has_looked: bool,
     lines: Vec<Uuid>,
     answers: Vec<AnswerKey>,
 }
@@ -50,15 +52,16 @@ const LATENESS_S: i64 = 3_600;
 pub fn find_mentions(conn: &mut DbConnection, ctx: &Ctx, id: MemberId) -> AppResult<Mentions> {
     let member = members::find_member(conn, id)?;
     require_erasable(conn, ctx, &member)?;
-    // Those `erase` has an answer for that needs no looking.
-    let (lines, answers) = if member.deactivated_at.is_none() || store::is_erased(conn, id)? {
-        (Vec::new(), Vec::new())
-    } else {
-        store::list_mentions(conn, member.tenant_id, id, None)?
+    // Others `erase` has an answer for that needs no looking.
+    let has_looked = member.deactivated_at.is_some() && !store::is_erased(conn, id)?;
+    let (lines, answers) = match has_looked {
+        true => store::list_mentions(conn, member.tenant_id, id, None)?,
+        false => (Vec::new(), Vec::new()),
     };
     Ok(Mentions {
         member: id,
         at: ctx.now,
+        has_looked,
         lines,
         answers,
     })
@@ -76,7 +79,7 @@ pub fn erase(conn: &mut DbConnection, ctx: &Ctx, known: &Mentions) -> AppResult<
     if store::is_erased(conn, id)? {
         return Ok(());
     }
-    if member.deactivated_at.is_none_or(|at| at > known.at) {
+    if member.deactivated_at.is_none() || !known.has_looked {
         return Err(Code::MemberActive.into());
     }
     sharing::withdraw_all(conn, ctx, id)?;

@@ -243,7 +243,7 @@ async fn list_webhooks(
 
 /// Have the notices of an organization's people, and of all below it, sent to an address: signed as Standard Webhooks
 /// says, at most a hundred notices a message, repeated for three days until it is answered with 2xx. A message may come
-/// twice: its `webhook-id` tells. Twenty in a tree send, all organizations together.
+/// twice: its `webhook-id` tells. Ten of an organization send at most.
 #[utoipa::path(tag = "webhooks", params(("id" = OrganizationId, Path)), request_body = WebhookBody, responses((status = 201, body = WebhookSecretView), (status = 409, description = "too_many_webhooks")))]
 #[post("/organizations/{id}/webhooks")]
 async fn create_webhook(

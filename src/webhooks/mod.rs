@@ -27,8 +27,8 @@ crate::id_types! {
 }
 
 const KEEP_S: i64 = 90 * 86_400;
-/// Longer than any message is tried.
-const LEFT_S: i64 = 7 * 86_400;
+/// So long after the time of its next attempt nobody makes it any more.
+const LEFT_S: i64 = 2 * 86_400;
 
 /// What was sent is forgotten after ninety days.
 pub fn jobs(jobs: &mut Jobs, app: &web::Data<App>) {
@@ -43,13 +43,11 @@ pub fn jobs(jobs: &mut Jobs, app: &web::Data<App>) {
     );
 }
 
-/// One round of it; and what nobody tries any more has failed.
+/// One round of that. What nobody tries any more has failed, and can be sent once more.
 pub async fn sweep(app: &App) -> AppResult<()> {
     let (old, left) = (app.clock.now().plus_s(-KEEP_S), app.clock.now().plus_s(-LEFT_S));
     app.db
-        .write(move |conn| Ok(store::give_up_before(conn, left)?))
-        .await?;
-    app.db
         .sweep(move |conn| store::delete_some_before(conn, old))
-        .await
+        .await?;
+    app.db.sweep(move |conn| store::give_up_some(conn, left)).await
 }

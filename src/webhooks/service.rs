@@ -33,8 +33,9 @@ pub struct Message {
 
 /// Notices a message: what a receiver reads at once.
 const TOGETHER: usize = 100;
-/// Each notice is written for each of them, in the transaction that made it: by the lanes, too, which are everybody's.
-const MOST_OF_TREE: i64 = 20;
+/// That send for one organization. Each notice is written for each of them, and of those above, in the transaction that made
+/// it: by the lanes, too, which are everybody's.
+const MOST: i64 = 10;
 
 /// Writes what is to be sent to whoever asked for it, in the transaction of the notices. One statement when nobody did.
 pub fn send(
@@ -161,9 +162,8 @@ pub fn create_webhook(
     organization: OrganizationId,
     wanted: &WriteWebhook,
 ) -> AppResult<WebhookRow> {
-    let organization = organizations::require(conn, ctx, organization, Right::ManageOrganization)?;
-    organizations::lock_tree(conn, organization.tenant_id)?;
-    require_room(conn, organization.tenant_id)?;
+    let organization = organizations::require_locked(conn, ctx, organization, Right::ManageOrganization)?;
+    require_room(conn, organization.id)?;
     let row = WebhookRow {
         id: ctx.ids.make(),
         tenant_id: organization.tenant_id,
@@ -189,9 +189,9 @@ pub fn create_webhook(
     Ok(row)
 }
 
-/// Call it with the tree locked: whoever makes one at the same moment counts it.
-fn require_room(conn: &mut DbConnection, tenant: OrganizationId) -> AppResult<()> {
-    if store::count_enabled(conn, tenant)? >= MOST_OF_TREE {
+/// Call it with the organization locked: whoever makes one at the same moment counts it.
+fn require_room(conn: &mut DbConnection, organization: OrganizationId) -> AppResult<()> {
+    if store::count_enabled(conn, organization)? >= MOST {
         return Err(Code::TooManyWebhooks.into());
     }
     Ok(())
@@ -246,11 +246,15 @@ pub fn update_webhook(
     version: Option<i32>,
     wanted: &WriteWebhook,
 ) -> AppResult<WebhookRow> {
-    let tenant = view_webhook(conn, ctx, id)?.tenant_id;
-    organizations::lock_tree(conn, tenant)?;
+    let seen = view_webhook(conn, ctx, id)?;
+    let was_disabled = seen.disabled_at.is_some();
+    if was_disabled {
+        organizations::require_locked(conn, ctx, seen.organization_id, Right::ManageOrganization)?;
+        require_room(conn, seen.organization_id)?;
+    }
     let mut row = hold(conn, ctx, id, version)?;
-    if row.disabled_at.is_some() {
-        require_room(conn, tenant)?;
+    if row.disabled_at.is_some() && !was_disabled {
+        return Err(AppError::again());
     }
     let before = row.clone();
     row.url.clone_from(&wanted.url);

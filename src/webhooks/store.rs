@@ -174,22 +174,21 @@ pub fn delete_some_before(conn: &mut DbConnection, before: Instant) -> QueryResu
     diesel::delete(webhook_deliveries::table.filter(webhook_deliveries::id.eq_any(some))).execute(conn)
 }
 
-/// What nobody tries any more, and was written before then, has failed: its job was given up.
-pub fn give_up_before(conn: &mut DbConnection, before: Instant) -> QueryResult<usize> {
-    let left = webhook_deliveries::table
-        .filter(webhook_deliveries::status.eq("pending"))
-        .filter(webhook_deliveries::created_at.lt(before));
-    diesel::update(left)
-        .set((
-            webhook_deliveries::status.eq("failed"),
-            webhook_deliveries::next_at.eq(None::<Instant>),
-        ))
-        .execute(conn)
+/// Some of those whose next attempt was due before then have failed: nobody makes it any more, for their job was given up.
+pub fn give_up_some(conn: &mut DbConnection, before: Instant) -> QueryResult<usize> {
+    // The status stands there as a word, for only so the index is found.
+    diesel::sql_query(
+        "UPDATE webhook_deliveries SET status = 'failed', next_at = NULL WHERE id IN \
+         (SELECT id FROM webhook_deliveries WHERE status = 'pending' AND next_at < $1 LIMIT $2)",
+    )
+    .bind::<sql::Instant, _>(before)
+    .bind::<diesel::sql_types::BigInt, _>(SWEPT_AT_ONCE)
+    .execute(conn)
 }
 
-pub fn count_enabled(conn: &mut DbConnection, tenant: OrganizationId) -> QueryResult<i64> {
+pub fn count_enabled(conn: &mut DbConnection, organization: OrganizationId) -> QueryResult<i64> {
     webhooks::table
-        .filter(webhooks::tenant_id.eq(tenant))
+        .filter(webhooks::organization_id.eq(organization))
         .filter(webhooks::disabled_at.is_null())
         .count()
         .get_result(conn)

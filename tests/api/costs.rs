@@ -1032,11 +1032,11 @@ async fn each_organization_stands_against_its_own_budget() {
     let csv = t.get_as(&path, &treasurer, "text/csv").await.expect(200);
     let text = String::from_utf8(csv.bytes).unwrap();
     assert!(
-        text.contains("\r\n\"機關黨委\",\"CNY\",9.00,6.00,0.00,0.00,1.87,7.13\r\n"),
+        text.contains("\r\n機關黨委,CNY,9.00,6.00,0.00,0.00,1.87,7.13\r\n"),
         "{text}"
     );
     assert!(
-        text.contains("\r\n\"第一黨小組\",\"CNY\",1.00,0.00,0.00,0.00,1.50,-0.50\r\n"),
+        text.contains("\r\n第一黨小組,CNY,1.00,0.00,0.00,0.00,1.50,-0.50\r\n"),
         "{text}"
     );
     let xlsx = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";

@@ -408,6 +408,7 @@ async fn a_read_replica_that_is_away_stops_no_start_and_no_check_in() {
     let mut config = t.app.config.as_ref().clone();
     config.database.url = Some(url);
     config.database.read_url = Some("postgres://zhibu@127.0.0.1:1/nobody".to_owned());
+    config.database.deadline = std::time::Duration::from_secs(2);
     let (replica, stop) = t.replica_with(config).await;
     t.get(&format!("{replica}/readyz"), "").await.expect(200);
     let path = format!("{replica}/api/v1/check-ins");

@@ -61,9 +61,9 @@ async fn a_connection_whose_reader_takes_nothing_ends() {
     assert!(got.len() < 60 * whole.len());
 }
 
-/// Exports and other long reads have some of the readers, never all: whoever asks for sixteen keeps nobody else from reading.
+/// Exports have some of the readers, never all: whoever asks for sixteen keeps nobody else from reading.
 #[actix_web::test]
-async fn long_reads_leave_readers_for_everybody() {
+async fn exports_leave_readers_for_everybody() {
     let t = TestApp::start().await;
     let tenant = t.tenant().await;
     let readers = t.app.config.database.connections;
@@ -73,7 +73,7 @@ async fn long_reads_leave_readers_for_everybody() {
         let (db, held) = (t.app.db.clone(), held.clone());
         actix_web::rt::spawn(async move {
             let wait = move |_: &mut _| Ok(held.lock().unwrap().recv().is_ok());
-            db.read_long(wait).await
+            db.read_export(wait).await
         })
     });
     let long: Vec<_> = long.collect();

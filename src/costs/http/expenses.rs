@@ -73,7 +73,7 @@ where
         let list = page.list(found, |listed: &Listed| listed.row.id, ExpenseView::from);
         return Ok(Tagged(list).respond_to(request));
     };
-    let found = app.db.read_long(move |conn| find(conn, &asked)).await?;
+    let found = app.db.read_export(move |conn| find(conn, &asked)).await?;
     let language = language(request);
     let bytes = web::block(move || expense_sheet(format, language, found.rows)).await;
     let bytes = bytes.map_err(|_| AppError::unavailable())??;

@@ -19,7 +19,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
 pub struct MemoryCache {
-    rooms: Arc<Mutex<HashMap<&'static str, Counters>>>,
+    rooms: Arc<Mutex<HashMap<&'static str, Arc<Mutex<Counters>>>>>,
     news: broadcast::Sender<News>,
 }
 
@@ -47,8 +47,11 @@ impl Default for MemoryCache {
 
 impl MemoryCache {
     fn in_room<T>(&self, limit: &Limit, work: impl FnOnce(&mut Counters) -> T) -> T {
+        // Of all rooms only for a moment: a sweep of one looks at all that it has.
         let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
-        work(rooms.entry(limit.name).or_default())
+        let room = rooms.entry(limit.name).or_default().clone();
+        drop(rooms);
+        work(&mut room.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub fn take(&self, limit: &Limit, key: &str, item: Option<u64>) -> Tally {

@@ -54,6 +54,8 @@ enum Way {
 enum Length {
     Usual,
     Long,
+    /// Likewise, and few at a time.
+    Export,
 }
 
 /// A piece of work in a transaction, which leaves what it has found where its caller takes it.
@@ -70,8 +72,8 @@ struct Inner {
     writers: Pool,
     // Callers wait here, as cheap futures, rather than as blocked threads.
     read_turns: Arc<Semaphore>,
-    /// Of the readers only some at a time do what takes long, so that others are left for everybody.
-    long_turns: Arc<Semaphore>,
+    /// Of the readers only some at a time make exports, so that others are left for everybody.
+    export_turns: Arc<Semaphore>,
     write_turns: Arc<Semaphore>,
     deadline: Duration,
 }
@@ -115,21 +117,19 @@ impl Db {
             statement_timeout: config.statement_timeout,
         };
         let readers_of = manager(read_target);
-        let (writers_open, readers_open) = (
-            pool(writers).build(manager(write_target))?,
-            // Nothing that must be kept waits for a replica: without one lists are missing, and check-ins go on.
-            match config.read_url {
-                Some(_) => pool(readers).build_unchecked(readers_of),
-                None => pool(readers).build(readers_of)?,
-            },
-        );
+        let writing = pool(writers).build(manager(write_target))?;
+        // Nothing that must be kept waits for a replica: without one lists are missing, and check-ins go on.
+        let reading = match config.read_url {
+            Some(_) => pool(readers).build_unchecked(readers_of),
+            None => pool(readers).build(readers_of)?,
+        };
         Ok(Self(Arc::new(Inner {
             backend,
             has_replica: config.read_url.is_some(),
-            writers: writers_open,
-            readers: readers_open,
+            writers: writing,
+            readers: reading,
             read_turns: Arc::new(Semaphore::new(readers as usize)),
-            long_turns: Arc::new(Semaphore::new((readers as usize / 4).max(2))),
+            export_turns: Arc::new(Semaphore::new((readers as usize / 4).max(1))),
             write_turns: Arc::new(Semaphore::new(writers as usize)),
             deadline: config.deadline,
         })))
@@ -188,6 +188,16 @@ impl Db {
         T: Send + 'static,
     {
         self.hop(Way::Read, Length::Long, once(work)).await
+    }
+
+    /// `read_long` for files that one person asks for: they take turns, so that however many do, and hang up before they have
+    /// them, some readers are left.
+    pub async fn read_export<T, F>(&self, work: F) -> AppResult<T>
+    where
+        F: FnOnce(&mut DbConnection) -> AppResult<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.hop(Way::Read, Length::Export, once(work)).await
     }
 
     /// `read_fresh` likewise.
@@ -255,7 +265,7 @@ impl Db {
     async fn run(&self, way: Way, length: Length, mut job: Box<SentJob>) -> AppResult<()> {
         let deadline = match length {
             Length::Usual => self.0.deadline,
-            Length::Long => LONG,
+            Length::Long | Length::Export => LONG,
         };
         let (db, fence, span) = (self.clone(), Fence::current(), tracing::Span::current());
         let turns = match way {
@@ -264,9 +274,9 @@ impl Db {
         };
         let in_time = tokio::time::timeout(deadline, async {
             // With the job, which goes on when its caller has gone.
-            let long_turn = match (way, length) {
-                (Way::Read, Length::Long) => self.0.long_turns.clone().acquire_owned().await.ok(),
-                _ => None,
+            let export_turn = match length {
+                Length::Export => self.0.export_turns.clone().acquire_owned().await.ok(),
+                Length::Usual | Length::Long => None,
             };
             let turn = turns
                 .clone()
@@ -274,7 +284,7 @@ impl Db {
                 .await
                 .map_err(|_| AppError::unavailable())?;
             tokio::task::spawn_blocking(move || {
-                let _turns = (turn, long_turn);
+                let _turns = (turn, export_turn);
                 span.in_scope(|| db.run_blocking(way, fence, length, &mut *job))
             })
             .await
@@ -287,7 +297,7 @@ impl Db {
 
     fn run_blocking(&self, way: Way, fence: Fence, length: Length, job: &mut Job<'_>) -> AppResult<()> {
         let mut in_time = |conn: &mut DbConnection| {
-            if matches!(length, Length::Long) {
+            if !matches!(length, Length::Usual) {
                 take_time(conn)?;
             }
             job(conn)

@@ -600,9 +600,9 @@ codes! {
         "该推送地址已停用，重新保存后即可恢复。"
         "該推送位址已停用，重新儲存後即可恢復。" }
     TooManyWebhooks "too_many_webhooks" 409 {
-        "A tree has twenty webhooks at most. Disable one first."
-        "每个组织树最多启用二十个推送地址，请先停用一个。"
-        "每個組織樹最多啟用二十個推送位址，請先停用一個。" }
+        "An organization has ten webhooks at most. Disable one first."
+        "每个组织最多启用十个推送地址，请先停用一个。"
+        "每個組織最多啟用十個推送位址，請先停用一個。" }
     DeliveryNotFailed "delivery_not_failed" 409 {
         "This message has arrived, or is on its way."
         "该消息已送达或正在发送。"

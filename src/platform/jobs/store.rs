@@ -156,16 +156,18 @@ pub struct Target {
 /// With so many of each in hand at most, by whichever replica; whoever has waited longest first, but those behind all others
 /// with whom something has failed: a few that hang would have every place again and again.
 pub fn list_targets(conn: &mut DbConnection, now: Instant, most_each: i64) -> QueryResult<Vec<Target>> {
-    let in_hand = "count(CASE WHEN leased_until > $2 THEN 1 END)";
-    let most = "CASE WHEN count(last_error) > 0 THEN 1 ELSE $1 END";
-    let query = format!(
-        "SELECT target_id, {most} - {in_hand} AS room FROM jobs \
-         WHERE finished_at IS NULL AND run_at <= $2 AND target_id IS NOT NULL GROUP BY target_id \
-         HAVING {in_hand} < {most} AND {in_hand} < count(*) \
-         ORDER BY CASE WHEN count(last_error) > 0 THEN 1 ELSE 0 END, \
-         min(CASE WHEN leased_until > $2 THEN NULL ELSE run_at END), target_id"
-    );
-    diesel::sql_query(query)
+    // What has failed counts until it is done, not only while it is due again.
+    diesel::sql_query(
+        "SELECT target_id, most - in_hand AS room FROM \
+         (SELECT target_id, CASE WHEN failing > 0 THEN 1 ELSE $1 END AS most, failing, in_hand, due, since FROM \
+          (SELECT target_id, count(*) AS due, count(CASE WHEN leased_until > $2 THEN 1 END) AS in_hand, \
+           min(CASE WHEN leased_until > $2 THEN NULL ELSE run_at END) AS since, \
+           (SELECT count(*) FROM jobs f WHERE f.target_id = jobs.target_id AND f.finished_at IS NULL \
+            AND f.last_error IS NOT NULL) AS failing \
+           FROM jobs WHERE finished_at IS NULL AND run_at <= $2 AND target_id IS NOT NULL GROUP BY target_id) AS counted \
+         ) AS judged WHERE in_hand < most AND in_hand < due \
+         ORDER BY CASE WHEN failing > 0 THEN 1 ELSE 0 END, since, target_id",
+    )
         .bind::<BigInt, _>(most_each)
         .bind::<sql::Instant, _>(now)
         .load(conn)

@@ -6,7 +6,7 @@ use ::csv::{ReaderBuilder, StringRecord};
 use encoding_rs::GB18030;
 
 use super::read::Grid;
-use super::{SheetError, is_marked_in_csv};
+use super::{SheetError, is_marked_in_csv, parts_in_csv};
 
 /// Ends the text on its way into the parser: when it does not come out as the last record, a quote was left open and
 /// swallowed the rest of the rows. A control character, which no cell keeps.
@@ -49,15 +49,22 @@ pub(super) fn read(bytes: &[u8], grid: &mut Grid<'_>) -> Result<(), SheetError> 
         let row = next_row.saturating_add(blank_lines_before(&text, &record));
         next_row = row.saturating_add(1);
         for (column, cell) in record.iter().enumerate() {
-            // Our own exports put `'` before what looks like a formula: reading takes it off again.
-            let cell = cell
-                .strip_prefix('\'')
-                .filter(|rest| is_marked_in_csv(rest))
-                .unwrap_or(cell);
-            grid.put(row, u32::try_from(column).unwrap_or(u32::MAX), cell)?;
+            let cell = unmarked(cell);
+            grid.put(row, u32::try_from(column).unwrap_or(u32::MAX), &cell)?;
         }
     }
     Err(SheetError::Damaged("a quotation mark is not closed"))
+}
+
+/// Our own exports put `'` before what looks like a formula: reading takes it off again.
+fn unmarked(cell: &str) -> Cow<'_, str> {
+    let rest_of = |part| str::strip_prefix(part, '\'').filter(|rest| is_marked_in_csv(rest));
+    if parts_in_csv(cell).all(|part| rest_of(part).is_none()) {
+        return Cow::Borrowed(cell);
+    }
+    parts_in_csv(cell)
+        .map(|part| rest_of(part).unwrap_or(part))
+        .collect()
 }
 
 /// The parser passes over blank lines without a word, but they are rows in a spreadsheet program. Line numbers would

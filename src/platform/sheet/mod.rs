@@ -219,8 +219,14 @@ fn looks_like_formula(text: &str) -> bool {
             .starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
 }
 
+/// Where cells may begin in the eyes of a program that takes semicolons or tabs between them, as Excel does in many countries:
+/// a quote in the middle of its line is text to it.
+fn parts_in_csv(text: &str) -> impl Iterator<Item = &str> {
+    text.split_inclusive([';', '\t'])
+}
+
 /// What a CSV gets a `'` put in front of: formulas, and those that have a `'` already, so that reading can take off
 /// exactly what writing has put on.
-fn is_marked_in_csv(text: &str) -> bool {
-    looks_like_formula(text.trim_start_matches('\''))
+fn is_marked_in_csv(part: &str) -> bool {
+    looks_like_formula(part.trim_start_matches(['\'', '"']))
 }

@@ -7,7 +7,7 @@ use ::csv::{QuoteStyle, Terminator, WriterBuilder};
 use chrono::{Datelike, NaiveDate};
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook, Worksheet, XlsxError};
 
-use super::{Cell, SheetError, SheetFormat, is_marked_in_csv, looks_like_formula};
+use super::{Cell, SheetError, SheetFormat, is_marked_in_csv, looks_like_formula, parts_in_csv};
 
 /// Excel's own bounds of a worksheet and a cell.
 const XLSX_MAX_ROWS: usize = 1_048_576;
@@ -45,9 +45,7 @@ fn write_csv<'a>(
     // Excel on Windows takes a CSV without the mark for the local code page.
     let mut writer = WriterBuilder::new()
         .terminator(Terminator::CRLF)
-        // Every text: where lists are separated by semicolons or tabs, a text without quotes could end its cell and begin
-        // another with a formula.
-        .quote_style(QuoteStyle::NonNumeric)
+        .quote_style(QuoteStyle::Necessary)
         .flexible(true)
         .from_writer(b"\xEF\xBB\xBF".to_vec());
     let failed = |error: ::csv::Error| SheetError::WriteFailed(error.to_string());
@@ -87,11 +85,15 @@ fn two_places(hundredths: i64) -> String {
 
 fn csv_text(text: &str) -> Cow<'_, str> {
     let text = without_controls(text);
-    if is_marked_in_csv(&text) {
-        Cow::Owned(format!("'{text}"))
-    } else {
-        text
+    if !parts_in_csv(&text).any(is_marked_in_csv) {
+        return text;
     }
+    let mut marked = String::with_capacity(text.len() + 4);
+    for part in parts_in_csv(&text) {
+        marked.extend(is_marked_in_csv(part).then_some('\''));
+        marked.push_str(part);
+    }
+    Cow::Owned(marked)
 }
 
 /// Control characters mean nothing in a table, and most are not allowed in XML at all.

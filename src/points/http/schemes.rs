@@ -188,6 +188,6 @@ pub async fn simulate_points(
 ) -> AppResult<Tagged<SimulationView>> {
     let ctx = app.ctx(who.0);
     let simulate = move |conn: &mut _| schemes::simulate(conn, &ctx, id.0, &body.0);
-    let simulation = app.db.read_long(simulate).await?;
+    let simulation = app.db.read_export(simulate).await?;
     Ok(Tagged(simulation.into()))
 }

@@ -223,7 +223,7 @@ pub async fn list_sign_ups(
         let policy = lists::view_policy(conn, &ctx, asked.event)?;
         Ok((policy, lists::list(conn, &ctx, &asked)?.rows))
     };
-    let (policy, rows) = app.db.read_long(read).await?;
+    let (policy, rows) = app.db.read_export(read).await?;
     let language = language(&request);
     let bytes = web::block(move || sign_up_sheet(format, language, &policy, rows)).await;
     let bytes = bytes.map_err(|_| AppError::unavailable())??;

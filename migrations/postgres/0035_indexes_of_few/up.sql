@@ -1,0 +1,5 @@
+-- Few rows are in these, and what is written all the time is in none of them.
+-- All other check-ins of a member are found event by event.
+CREATE INDEX check_ins_annulled ON check_ins (member_id) WHERE annulled_at IS NOT NULL;
+CREATE INDEX webhook_deliveries_pending ON webhook_deliveries (next_at) WHERE status = 'pending';
+CREATE INDEX jobs_failing ON jobs (target_id) WHERE finished_at IS NULL AND last_error IS NOT NULL;
