@@ -363,7 +363,13 @@ mod tests {
 
     #[test]
     fn what_postgresql_says_is_understood_in_english_only() {
-        let english = ["C", "POSIX", "C.UTF-8", "en_US.UTF-8", "English_United States.1252"];
+        let english = [
+            "C",
+            "POSIX",
+            "C.UTF-8",
+            "en_US.UTF-8",
+            "English_United States.1252",
+        ];
         assert!(english.into_iter().all(is_english));
         let others = ["zh_CN.UTF-8", "de_DE", ""];
         assert!(others.into_iter().all(|locale| !is_english(locale)));

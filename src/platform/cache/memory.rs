@@ -17,9 +17,12 @@ const ROOM: usize = 100_000;
 const SWEEP_ABOVE: usize = 10_000;
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
+/// The counters of one limit.
+type Room = Arc<Mutex<Counters>>;
+
 #[derive(Clone)]
 pub struct MemoryCache {
-    rooms: Arc<Mutex<HashMap<&'static str, Arc<Mutex<Counters>>>>>,
+    rooms: Arc<Mutex<HashMap<&'static str, Room>>>,
     news: broadcast::Sender<News>,
 }
 
