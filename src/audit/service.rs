@@ -108,7 +108,10 @@ pub fn list_entries(
         }
         None => organizations::require_anywhere(conn, ctx, Right::ReadAuditLog)?,
     };
+    // Its root, and with it all below.
+    let tenant = ctx.actor.tenant;
     let filter = AuditFilter {
+        is_whole_tree: tenant.is_some_and(|root| organizations.iter().flatten().any(|id| *id == root)),
         organizations,
         ..asked.clone()
     };

@@ -7,7 +7,7 @@ use diesel::sql_types::Bool;
 use crate::auth::AccountId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::audit_log;
-use crate::platform::db::{AnyId, DbConnection, Instant, Json, MultiBackend, UuidList, sql};
+use crate::platform::db::{AnyId, Backend, DbConnection, Instant, Json, MultiBackend, UuidList, sql};
 use crate::platform::page::{Found, Page};
 
 /// Rows of one INSERT: 11 columns each stay below SQLite's bound on binds.
@@ -45,6 +45,8 @@ pub fn insert(conn: &mut DbConnection, rows: &[AuditRow]) -> QueryResult<()> {
 pub struct AuditFilter {
     /// None means everywhere, entries that belong to no organization included.
     pub organizations: Option<Vec<OrganizationId>>,
+    /// Are those all that there are in their tree?
+    pub is_whole_tree: bool,
     pub actor: Option<AccountId>,
     pub object: Option<AnyId>,
     pub action: Option<String>,
@@ -63,11 +65,9 @@ pub fn list(conn: &mut DbConnection, filter: &AuditFilter) -> QueryResult<Found<
         .order((audit_log::at.desc(), audit_log::id.desc()))
         .limit(page.fetch());
     if let Some((at, id)) = page.after {
-        query = query.filter(
-            audit_log::at
-                .lt(at)
-                .or(audit_log::at.eq(at).and(audit_log::id.lt(id))),
-        );
+        // As one value it is a range of the index; as conditions joined by OR it is none.
+        let before = fragment::<Bool>("(audit_log.at, audit_log.id) < (").bind::<sql::Instant, _>(at);
+        query = query.filter(before.sql(", ").bind::<sql::Uuid, _>(id).sql(")"));
     }
     Ok(Found {
         rows: query.load(conn)?,
@@ -81,7 +81,12 @@ fn narrowed<'a>(conn: &DbConnection, filter: &'a AuditFilter) -> audit_log::Boxe
     let mut query = audit_log::table.into_boxed();
     if let Some(organizations) = &filter.organizations {
         let ids = UuidList::from_iter(organizations.iter().copied());
-        let among = fragment::<Bool>("audit_log.organization_id ")
+        // Of a whole tree nearly every line is theirs: SQLite is kept from sorting all of them, and goes by time.
+        let column = match (conn.backend(), filter.is_whole_tree) {
+            (Backend::Sqlite, true) => "+audit_log.organization_id ",
+            _ => "audit_log.organization_id ",
+        };
+        let among = fragment::<Bool>(column)
             .sql(open)
             .bind::<sql::UuidList, _>(ids)
             .sql(close);

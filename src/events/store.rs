@@ -93,23 +93,22 @@ pub fn update_event(conn: &mut DbConnection, row: &mut EventRow) -> QueryResult<
     Ok(changed == 1)
 }
 
-/// Published events whose check-in has opened and whose roster is not frozen yet.
+/// Published events whose check-in has opened and whose roster is not frozen yet, in the order of their ids. They are few, so
+/// their tree and their order are looked at here: for either SQLite would read all events there are.
 pub fn list_due_to_freeze(
     conn: &mut DbConnection,
     tenant: Option<OrganizationId>,
     now: Instant,
 ) -> QueryResult<Vec<EventId>> {
-    let mut query = events::table
+    let mut due: Vec<(EventId, OrganizationId)> = events::table
         .filter(LiteralCondition("events.status = 'published'"))
         .filter(events::roster_frozen_at.is_null())
         .filter(events::check_in_opens_at.le(now))
-        .select(events::id)
-        .order(events::id)
-        .into_boxed();
-    if let Some(tenant) = tenant {
-        query = query.filter(events::tenant_id.eq(tenant));
-    }
-    query.load(conn)
+        .select((events::id, events::tenant_id))
+        .load(conn)?;
+    due.retain(|(_, of)| tenant.is_none_or(|tenant| *of == tenant));
+    due.sort_unstable();
+    Ok(due.into_iter().map(|(id, _)| id).collect())
 }
 
 /// Published events that begin in this time, half open.
@@ -446,7 +445,7 @@ pub fn last_change(conn: &mut DbConnection, filter: &EventFilter) -> QueryResult
 pub fn sum_audience_versions(conn: &mut DbConnection, tenant: OrganizationId) -> QueryResult<i64> {
     let sum: Option<i64> = events::table
         .filter(events::tenant_id.eq(tenant))
-        .filter(events::audience_version.gt(0))
+        .filter(LiteralCondition("events.audience_version > 0"))
         .select(sql::<Nullable<BigInt>>("sum(audience_version)"))
         .get_result(conn)?;
     Ok(sum.unwrap_or(0))

@@ -528,18 +528,25 @@ pub fn read_completions(
 ) -> QueryResult<Found<CompletionRow>> {
     use lesson_completions::dsl as c;
     let mut query = c::lesson_completions.limit(filter.page.fetch()).into_boxed();
-    if let Some(tenant) = filter.tenant {
-        query = query.filter(c::tenant_id.eq(tenant));
-    }
-    if let Some(within) = &filter.within {
-        let (open, close) = conn.among_parts();
-        let theirs = fragment::<Bool>(&format!("(lesson_completions.organization_id {open}"))
-            .bind::<sql::UuidList, _>(within.iter().copied().collect::<UuidList>())
-            .sql(&format!("{close})"));
-        query = match filter.member {
-            Some(member) => query.filter(theirs.or(c::member_id.eq(member))),
-            None => query.filter(theirs),
-        };
+    let only_own = filter.within.as_ref().is_some_and(Vec::is_empty);
+    match (filter.member, &filter.within) {
+        // Without the tenant, by which SQLite would read everybody's.
+        (Some(member), Some(_)) if only_own => query = query.filter(c::member_id.eq(member)),
+        (member, within) => {
+            if let Some(tenant) = filter.tenant {
+                query = query.filter(c::tenant_id.eq(tenant));
+            }
+            if let Some(within) = within {
+                let (open, close) = conn.among_parts();
+                let theirs = fragment::<Bool>(&format!("(lesson_completions.organization_id {open}"))
+                    .bind::<sql::UuidList, _>(within.iter().copied().collect::<UuidList>())
+                    .sql(&format!("{close})"));
+                query = match member {
+                    Some(member) => query.filter(theirs.or(c::member_id.eq(member))),
+                    None => query.filter(theirs),
+                };
+            }
+        }
     }
     if let Some(since) = filter.since {
         query = query.filter(c::received_at.gt(since));
@@ -551,18 +558,14 @@ pub fn read_completions(
         query = query.filter(c::lesson_id.eq(lesson));
     }
     if let Some((at, member, lesson)) = filter.page.after {
-        let same = c::received_at.eq(at);
-        query = if filter.ascending {
-            let later = c::member_id
-                .gt(member)
-                .or(c::member_id.eq(member).and(c::lesson_id.gt(lesson)));
-            query.filter(c::received_at.gt(at).or(same.and(later)))
-        } else {
-            let later = c::member_id
-                .lt(member)
-                .or(c::member_id.eq(member).and(c::lesson_id.lt(lesson)));
-            query.filter(c::received_at.lt(at).or(same.and(later)))
-        };
+        let sign = if filter.ascending { ">" } else { "<" };
+        // As one value it is a range of the index; as conditions joined by OR it is none.
+        let beyond = fragment::<Bool>(&format!(
+            "(lesson_completions.received_at, lesson_completions.member_id, lesson_completions.lesson_id) {sign} ("
+        ));
+        let beyond = beyond.bind::<sql::Instant, _>(at).sql(", ");
+        let beyond = beyond.bind::<sql::Uuid, _>(member).sql(", ");
+        query = query.filter(beyond.bind::<sql::Uuid, _>(lesson).sql(")"));
     }
     query = if filter.ascending {
         query.order((c::received_at, c::member_id, c::lesson_id))
