@@ -104,7 +104,7 @@ async fn list_audit_log(
     let page = Page::<(Instant, AnyId)>::from_query(query.limit, query.cursor.as_deref(), query.count)?;
     let asked = AuditFilter {
         organizations: None,
-        is_whole_tree: false,
+        tree: None,
         actor: query.actor_id,
         object: query.object_id,
         action: query.action,

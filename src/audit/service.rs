@@ -101,18 +101,25 @@ pub fn list_entries(
     organization: Option<OrganizationId>,
     asked: &AuditFilter,
 ) -> AppResult<Found<AuditRow>> {
-    let organizations = match organization {
+    let (organizations, tree) = match organization {
         Some(id) => {
             let top = organizations::require(conn, ctx, id, Right::ReadAuditLog)?;
-            Some(organizations::ids_ever_below(conn, &top)?)
+            let is_root = top.id == top.tenant_id;
+            (
+                Some(organizations::ids_ever_below(conn, &top)?),
+                is_root.then_some(top.id),
+            )
         }
-        None => organizations::require_anywhere(conn, ctx, Right::ReadAuditLog)?,
+        None => {
+            let found = organizations::require_anywhere(conn, ctx, Right::ReadAuditLog)?;
+            let has = |root: &OrganizationId| found.iter().flatten().any(|id| id == root);
+            let tree = ctx.actor.tenant.filter(has);
+            (found, tree)
+        }
     };
-    // Its root, and with it all below.
-    let tenant = ctx.actor.tenant;
     let filter = AuditFilter {
-        is_whole_tree: tenant.is_some_and(|root| organizations.iter().flatten().any(|id| *id == root)),
         organizations,
+        tree,
         ..asked.clone()
     };
     Ok(store::list(conn, &filter)?)

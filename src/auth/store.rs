@@ -8,7 +8,7 @@ use diesel::sql_types::Bool;
 use super::{AccountId, SessionId};
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{accounts, activation_codes, auth_changes, sessions};
-use crate::platform::db::{AnyId, DbConnection, Instant, MultiBackend, SWEPT_AT_ONCE, UuidList, sql};
+use crate::platform::db::{AnyId, DbConnection, Instant, MultiBackend, UuidList, delete_some, sql};
 use crate::platform::page::{Found, Page};
 
 /// Rows of one INSERT: 9 columns each stay below SQLite's bound on binds.
@@ -436,13 +436,7 @@ pub fn revoke_sessions(
 
 /// Some of those that had ended before then.
 pub fn delete_some_sessions(conn: &mut DbConnection, at: Instant) -> QueryResult<usize> {
-    let ended = sessions::table.filter(
-        sessions::expires_at
-            .lt(at)
-            .or(sessions::revoked_at.lt(at).assume_not_null()),
-    );
-    let some: Vec<SessionId> = ended.select(sessions::id).limit(SWEPT_AT_ONCE).load(conn)?;
-    diesel::delete(sessions::table.filter(sessions::id.eq_any(some))).execute(conn)
+    delete_some(conn, "sessions", "id", "expires_at < $1 OR revoked_at < $1", at)
 }
 
 // --- what every process must learn
@@ -474,9 +468,7 @@ pub fn list_changes(conn: &mut DbConnection, since: Instant) -> QueryResult<Vec<
 
 /// Some of those from before then.
 pub fn delete_some_changes(conn: &mut DbConnection, at: Instant) -> QueryResult<usize> {
-    let old = auth_changes::table.filter(auth_changes::changed_at.lt(at));
-    let some: Vec<AnyId> = old.select(auth_changes::id).limit(SWEPT_AT_ONCE).load(conn)?;
-    diesel::delete(auth_changes::table.filter(auth_changes::id.eq_any(some))).execute(conn)
+    delete_some(conn, "auth_changes", "id", "changed_at < $1", at)
 }
 
 #[derive(QueryableByName)]

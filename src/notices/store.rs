@@ -9,7 +9,7 @@ use crate::events::EventId;
 use crate::members::MemberId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{notice_settings, notices};
-use crate::platform::db::{AnyId, DbConnection, Instant, Json, MultiBackend, SWEPT_AT_ONCE, UuidList, sql};
+use crate::platform::db::{AnyId, DbConnection, Instant, Json, MultiBackend, UuidList, delete_some, sql};
 use crate::platform::page::{Found, Page};
 
 #[derive(Debug, Clone, Queryable, Insertable)]
@@ -164,7 +164,5 @@ pub fn list_activity(conn: &mut DbConnection, since: Instant) -> QueryResult<Vec
 
 /// Some of those that were made before then.
 pub fn delete_some_before(conn: &mut DbConnection, before: Instant) -> QueryResult<usize> {
-    let old = notices::table.filter(notices::created_at.lt(before));
-    let some: Vec<NoticeId> = old.select(notices::id).limit(SWEPT_AT_ONCE).load(conn)?;
-    diesel::delete(notices::table.filter(notices::id.eq_any(some))).execute(conn)
+    delete_some(conn, "notices", "id", "created_at < $1", before)
 }

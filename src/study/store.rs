@@ -528,25 +528,24 @@ pub fn read_completions(
 ) -> QueryResult<Found<CompletionRow>> {
     use lesson_completions::dsl as c;
     let mut query = c::lesson_completions.limit(filter.page.fetch()).into_boxed();
-    let only_own = filter.within.as_ref().is_some_and(Vec::is_empty);
-    match (filter.member, &filter.within) {
-        // Without the tenant, by which SQLite would read everybody's.
-        (Some(member), Some(_)) if only_own => query = query.filter(c::member_id.eq(member)),
-        (member, within) => {
-            if let Some(tenant) = filter.tenant {
-                query = query.filter(c::tenant_id.eq(tenant));
-            }
-            if let Some(within) = within {
-                let (open, close) = conn.among_parts();
-                let theirs = fragment::<Bool>(&format!("(lesson_completions.organization_id {open}"))
-                    .bind::<sql::UuidList, _>(within.iter().copied().collect::<UuidList>())
-                    .sql(&format!("{close})"));
-                query = match member {
-                    Some(member) => query.filter(theirs.or(c::member_id.eq(member))),
-                    None => query.filter(theirs),
-                };
-            }
-        }
+    // Without the tenant, by which SQLite would read everybody's.
+    let only_own = filter
+        .member
+        .filter(|_| filter.within.as_ref().is_some_and(Vec::is_empty));
+    if let Some(member) = only_own {
+        query = query.filter(c::member_id.eq(member));
+    } else if let Some(tenant) = filter.tenant {
+        query = query.filter(c::tenant_id.eq(tenant));
+    }
+    if let Some(within) = filter.within.as_ref().filter(|_| only_own.is_none()) {
+        let (open, close) = conn.among_parts();
+        let theirs = fragment::<Bool>(&format!("(lesson_completions.organization_id {open}"))
+            .bind::<sql::UuidList, _>(within.iter().copied().collect::<UuidList>())
+            .sql(&format!("{close})"));
+        query = match filter.member {
+            Some(member) => query.filter(theirs.or(c::member_id.eq(member))),
+            None => query.filter(theirs),
+        };
     }
     if let Some(since) = filter.since {
         query = query.filter(c::received_at.gt(since));

@@ -6,7 +6,7 @@ use super::{DeliveryId, WebhookId};
 use crate::auth::AccountId;
 use crate::organizations::OrganizationId;
 use crate::platform::db::schema::{webhook_deliveries, webhooks};
-use crate::platform::db::{DbConnection, Instant, Json, SWEPT_AT_ONCE, sql};
+use crate::platform::db::{DbConnection, Instant, Json, SWEPT_AT_ONCE, delete_some, sql};
 use crate::platform::page::{Found, Page};
 
 #[derive(Debug, Clone, PartialEq, Queryable, QueryableByName, Insertable, AsChangeset)]
@@ -166,12 +166,7 @@ pub fn list_deliveries(
 
 /// Some of those that were written before then.
 pub fn delete_some_before(conn: &mut DbConnection, before: Instant) -> QueryResult<usize> {
-    let old = webhook_deliveries::table.filter(webhook_deliveries::created_at.lt(before));
-    let some: Vec<DeliveryId> = old
-        .select(webhook_deliveries::id)
-        .limit(SWEPT_AT_ONCE)
-        .load(conn)?;
-    diesel::delete(webhook_deliveries::table.filter(webhook_deliveries::id.eq_any(some))).execute(conn)
+    delete_some(conn, "webhook_deliveries", "id", "created_at < $1", before)
 }
 
 /// Some of those whose next attempt was due before then have failed: nobody makes it any more, for their job was given up.

@@ -10,6 +10,7 @@ pub mod migrate;
 mod pairs;
 mod prepared;
 pub mod schema;
+mod sweep;
 pub mod types;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,6 +28,7 @@ pub use lane::{Lane, LaneLimits};
 pub use literal::LiteralCondition;
 pub use pairs::PairQuery;
 pub use prepared::Prepared;
+pub use sweep::{SWEPT_AT_ONCE, delete_some};
 pub use types::{AnyId, Instant, Json, UuidList, sql};
 
 use crate::platform::config::DatabaseConfig;
@@ -40,8 +42,6 @@ const WRITE_ATTEMPTS: u32 = 5;
 
 /// How long a caller waits for a job that may take long.
 const LONG: Duration = Duration::from_secs(60);
-/// Rows that one transaction clears away: well below what a statement may take.
-pub const SWEPT_AT_ONCE: i64 = 2_000;
 
 #[derive(Clone, Copy)]
 enum Way {

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::answer::Answer;
 use super::body::{JSON_LIMIT, parse, read_limited, require_json};
 use crate::platform::db::schema::idempotency_keys;
-use crate::platform::db::{DbConnection, Instant, SWEPT_AT_ONCE, sql};
+use crate::platform::db::{DbConnection, Instant, delete_some};
 use crate::platform::error::{AppError, AppResult, Code};
 use crate::platform::fault;
 use crate::platform::text::Check;
@@ -223,11 +223,12 @@ fn store_answer(conn: &mut DbConnection, account: AnyId, sent: &Sent, answer: &A
 
 /// Forgets some of the answers that are older than a day.
 pub fn sweep_keys(conn: &mut DbConnection, now: Instant) -> QueryResult<usize> {
-    diesel::sql_query(
-        "DELETE FROM idempotency_keys WHERE (account_id, route, key) IN \
-         (SELECT account_id, route, key FROM idempotency_keys WHERE created_at < $1 LIMIT $2)",
+    let key = "account_id, route, key";
+    delete_some(
+        conn,
+        "idempotency_keys",
+        key,
+        "created_at < $1",
+        now.plus_s(-86_400),
     )
-    .bind::<sql::Instant, _>(now.plus_s(-86_400))
-    .bind::<diesel::sql_types::BigInt, _>(SWEPT_AT_ONCE)
-    .execute(conn)
 }

@@ -8,7 +8,7 @@ use diesel::sql_types::{BigInt, Nullable, Text};
 
 use super::JobId;
 use crate::platform::db::schema::jobs;
-use crate::platform::db::{AnyId, DbConnection, Instant, Json, SWEPT_AT_ONCE, sql};
+use crate::platform::db::{AnyId, DbConnection, Instant, Json, delete_some, sql};
 use crate::platform::ids::Ids;
 
 /// Held to the end of the transaction by whoever takes jobs toward the outside; SQLite's writer is alone anyway.
@@ -157,17 +157,19 @@ pub struct Target {
 /// with whom something has failed: a few that hang would have every place again and again.
 pub fn list_targets(conn: &mut DbConnection, now: Instant, most_each: i64) -> QueryResult<Vec<Target>> {
     // What has failed counts until it is done, not only while it is due again.
-    diesel::sql_query(
+    let failing = "SELECT count(*) FROM jobs f WHERE f.target_id = jobs.target_id AND f.finished_at IS NULL \
+                   AND f.last_error IS NOT NULL";
+    let waiting = "SELECT target_id, count(*) AS due, count(CASE WHEN leased_until > $2 THEN 1 END) AS in_hand, \
+                   min(CASE WHEN leased_until > $2 THEN NULL ELSE run_at END) AS since";
+    let query = format!(
         "SELECT target_id, most - in_hand AS room FROM \
          (SELECT target_id, CASE WHEN failing > 0 THEN 1 ELSE $1 END AS most, failing, in_hand, due, since FROM \
-          (SELECT target_id, count(*) AS due, count(CASE WHEN leased_until > $2 THEN 1 END) AS in_hand, \
-           min(CASE WHEN leased_until > $2 THEN NULL ELSE run_at END) AS since, \
-           (SELECT count(*) FROM jobs f WHERE f.target_id = jobs.target_id AND f.finished_at IS NULL \
-            AND f.last_error IS NOT NULL) AS failing \
-           FROM jobs WHERE finished_at IS NULL AND run_at <= $2 AND target_id IS NOT NULL GROUP BY target_id) AS counted \
-         ) AS judged WHERE in_hand < most AND in_hand < due \
-         ORDER BY CASE WHEN failing > 0 THEN 1 ELSE 0 END, since, target_id",
-    )
+          ({waiting}, ({failing}) AS failing FROM jobs \
+           WHERE finished_at IS NULL AND run_at <= $2 AND target_id IS NOT NULL GROUP BY target_id) AS counted) AS judged \
+         WHERE in_hand < most AND in_hand < due \
+         ORDER BY CASE WHEN failing > 0 THEN 1 ELSE 0 END, since, target_id"
+    );
+    diesel::sql_query(query)
         .bind::<BigInt, _>(most_each)
         .bind::<sql::Instant, _>(now)
         .load(conn)
@@ -251,7 +253,5 @@ pub fn put_back(
 
 /// Forgets some of the jobs that were finished before then.
 pub fn sweep(conn: &mut DbConnection, before: Instant) -> QueryResult<usize> {
-    let old = jobs::table.filter(jobs::finished_at.lt(before));
-    let some: Vec<JobId> = old.select(jobs::id).limit(SWEPT_AT_ONCE).load(conn)?;
-    diesel::delete(jobs::table.filter(jobs::id.eq_any(some))).execute(conn)
+    delete_some(conn, "jobs", "id", "finished_at < $1", before)
 }
